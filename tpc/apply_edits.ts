@@ -1,0 +1,258 @@
+/**
+ * Edits → quantized model.
+ *
+ * What is emitted follows from what ONNX Runtime fuses into integer kernels (measured, see
+ * ARCHITECTURE.md): uint8 activations, int8 weights and int32 biases without a zero-point input,
+ * a Q on every edge, and a Clip narrower than the grid on the codes, not on the floats.
+ *
+ * @module
+ */
+import type { NodeProto, TensorProto } from "onnx-buf";
+import { PlimsollError } from "./errors.ts";
+import { roundHalfEven } from "./grid.ts";
+import type { Edit } from "./insert_qdq.ts";
+import { editGraph } from "./onnx/edit_graph.ts";
+import { type Model, opsetVersion, withFields } from "./onnx/model.ts";
+import { makeNode } from "./onnx/node.ts";
+import { dimensions, elementCount, floatData, makeTensor } from "./onnx/tensor.ts";
+import type { Grid } from "./types.ts";
+
+/** First opset with per-axis DequantizeLinear. */
+const MIN_OPSET = 13;
+const INT32_MAX = 2 ** 31 - 1;
+
+/**
+ * Applies edits to the prepared float model, which stays as it was. Inputs and outputs keep names,
+ * types and shapes, and the tensor that was called T is afterwards the dequantized T.
+ *
+ * @throws {PlimsollError} kind `model` when the opset is too old or the edits name what isn't there.
+ */
+export function applyEdits(model: Model, edits: readonly Edit[]): Model {
+  const opset = opsetVersion(model);
+  if (opset < MIN_OPSET) {
+    throw new PlimsollError("model", {
+      action: "emitting the quantized model",
+      wanted: `a model of opset ${MIN_OPSET} or newer, which has per-channel DequantizeLinear`,
+      found: `opset ${opset}`,
+      remedy: "Convert it with onnx.version_converter or export it again",
+    });
+  }
+  const emitter = new Emitter(model);
+  for (const edit of edits) {
+    switch (edit.kind) {
+      case "absorb":
+        emitter.absorb(edit.node);
+        break;
+      case "activation":
+        emitter.quantizeActivation(edit.tensor, edit.grid);
+        break;
+      case "weight":
+        emitter.quantizeWeight(edit);
+        break;
+      case "bias":
+        emitter.quantizeBias(edit);
+        break;
+      default:
+        edit satisfies never;
+    }
+  }
+  return emitter.finish();
+}
+
+/** Collects the changes of all edits; the model is rebuilt once, in {@linkcode Emitter.finish}. */
+class Emitter {
+  readonly #model: Model;
+  /** Nodes by the name that outlines give them. */
+  readonly #nodes: ReadonlyMap<string, NodeProto>;
+  readonly #weights: ReadonlyMap<string, TensorProto>;
+  readonly #graphInputs: ReadonlySet<string>;
+  readonly #inputs = new Map<NodeProto, string[]>();
+  readonly #outputs = new Map<NodeProto, string[]>();
+  readonly #producer = new Map<string, NodeProto>();
+  readonly #removed = new Set<NodeProto>();
+  readonly #added: NodeProto[] = [];
+  readonly #initializers = new Map<string, TensorProto>();
+  readonly #taken: Set<string>;
+
+  constructor(model: Model) {
+    const { graph } = model;
+    this.#model = model;
+    this.#nodes = new Map(graph.node.map((node) => [node.name || node.output[0], node]));
+    this.#weights = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
+    this.#graphInputs = new Set(graph.input.map(({ name }) => name));
+    for (const node of graph.node) {
+      this.#inputs.set(node, [...node.input]);
+      this.#outputs.set(node, [...node.output]);
+      for (const name of node.output) this.#producer.set(name, node);
+    }
+    this.#taken = new Set([
+      ...this.#weights.keys(),
+      ...this.#graphInputs,
+      ...this.#producer.keys(),
+      ...this.#nodes.keys(),
+    ]);
+  }
+
+  /** The producer of an activation function's input makes its output directly. */
+  absorb(name: string): void {
+    const node = this.#node(name);
+    const [input] = this.#inputs.get(node)!;
+    const [output] = this.#outputs.get(node)!;
+    const producer = this.#producer.get(input);
+    if (producer === undefined) throw this.#missing(`a producer of ${JSON.stringify(input)}`);
+    this.#rename(producer, input, output);
+    this.#removed.add(node);
+  }
+
+  /** T → Q → (Clip) → DQ → T: the float tensor takes another name, so that every reader gets the dequantized one. */
+  quantizeActivation(tensor: string, grid: Grid): void {
+    const producer = this.#producer.get(tensor);
+    const isInput = this.#graphInputs.has(tensor);
+    if (producer === undefined && !isInput) throw this.#missing(`tensor ${JSON.stringify(tensor)}`);
+    const floatName = isInput ? tensor : this.#fresh(`${tensor}/float`);
+    const dequantized = isInput ? this.#fresh(`${tensor}/dequantized`) : tensor;
+    if (producer !== undefined) this.#rename(producer, tensor, floatName);
+    else this.#redirect(tensor, dequantized);
+    const scale = this.#scalar(`${tensor}/scale`, Float32Array.of(grid.scale));
+    const zero = this.#scalar(`${tensor}/zero_point`, Uint8Array.of(grid.zeroPoint));
+    let codes = this.#fresh(`${tensor}/quantized`);
+    this.#add("QuantizeLinear", [floatName, scale, zero], codes);
+    if (grid.quantizedMin > 0 || grid.quantizedMax < 255) {
+      const low = this.#scalar(`${tensor}/min`, Uint8Array.of(grid.quantizedMin));
+      const high = this.#scalar(`${tensor}/max`, Uint8Array.of(grid.quantizedMax));
+      const clipped = this.#fresh(`${tensor}/clipped`);
+      this.#add("Clip", [codes, low, high], clipped);
+      codes = clipped;
+    }
+    this.#add("DequantizeLinear", [codes, scale, zero], dequantized);
+  }
+
+  quantizeWeight({ node, input, axis, scales, limit }: Edit & { kind: "weight" }): void {
+    const { name, dims, data } = this.#constant(node, input);
+    if (dims[axis] !== scales.length) {
+      throw this.#missing(
+        `${scales.length} channels along axis ${axis} of ${JSON.stringify(name)}`,
+      );
+    }
+    const stride = elementCount(dims.slice(axis + 1));
+    const codes = Int8Array.from(data, (w, i) => {
+      const code = roundHalfEven(w / scales[Math.floor(i / stride) % scales.length]);
+      return Math.min(Math.max(code, -limit), limit);
+    });
+    this.#dequantizeConstant(
+      node,
+      input,
+      makeTensor(this.#fresh(`${name}/quantized`), dims, codes),
+      scales,
+      axis,
+    );
+  }
+
+  quantizeBias({ node, input, scales }: Edit & { kind: "bias" }): void {
+    const { name, dims, data } = this.#constant(node, input);
+    const codes = Int32Array.from(data, (b, c) => {
+      const code = roundHalfEven(b / scales[c]);
+      return Math.min(Math.max(code, -INT32_MAX), INT32_MAX);
+    });
+    this.#dequantizeConstant(
+      node,
+      input,
+      makeTensor(this.#fresh(`${name}/quantized`), dims, codes),
+      scales,
+      0,
+    );
+  }
+
+  finish(): Model {
+    const replace = new Map<NodeProto, NodeProto>();
+    for (const node of this.#model.graph.node) {
+      if (this.#removed.has(node)) continue;
+      replace.set(
+        node,
+        withFields(node, { input: this.#inputs.get(node)!, output: this.#outputs.get(node)! }),
+      );
+    }
+    return editGraph(this.#model, {
+      remove: this.#removed,
+      replace,
+      add: this.#added,
+      initializers: [...this.#initializers.values()],
+    });
+  }
+
+  #dequantizeConstant(
+    node: string,
+    input: number,
+    codes: TensorProto,
+    scales: Float32Array,
+    axis: number,
+  ): void {
+    const base = codes.name.replace(/\/quantized(_\d+)?$/, "");
+    const scale = this.#fresh(`${base}/scale`);
+    const output = this.#fresh(`${base}/dequantized`);
+    this.#initializers.set(codes.name, codes);
+    this.#initializers.set(scale, makeTensor(scale, [scales.length], scales));
+    // Without a zero point: with one, the WebGPU provider refuses int32, and zero is the default.
+    this.#add("DequantizeLinear", [codes.name, scale], output, { axis });
+    this.#inputs.get(this.#node(node))![input] = output;
+  }
+
+  #constant(node: string, input: number): { name: string; dims: number[]; data: Float32Array } {
+    const name = this.#node(node).input[input];
+    const tensor = this.#weights.get(name);
+    const data = tensor && floatData(tensor);
+    if (data === undefined) throw this.#missing(`float32 constant ${JSON.stringify(name)}`);
+    return { name, dims: dimensions(tensor!), data };
+  }
+
+  #node(name: string): NodeProto {
+    const node = this.#nodes.get(name);
+    if (node === undefined) throw this.#missing(`node ${JSON.stringify(name)}`);
+    return node;
+  }
+
+  #rename(producer: NodeProto, from: string, to: string): void {
+    const outputs = this.#outputs.get(producer)!;
+    outputs[outputs.indexOf(from)] = to;
+    this.#producer.delete(from);
+    this.#producer.set(to, producer);
+  }
+
+  #redirect(from: string, to: string): void {
+    for (const inputs of this.#inputs.values()) {
+      for (let i = 0; i < inputs.length; i++) if (inputs[i] === from) inputs[i] = to;
+    }
+  }
+
+  #scalar(name: string, data: Float32Array | Uint8Array): string {
+    const fresh = this.#fresh(name);
+    this.#initializers.set(fresh, makeTensor(fresh, [], data));
+    return fresh;
+  }
+
+  #add(
+    op: string,
+    inputs: string[],
+    output: string,
+    attributes: Record<string, number> = {},
+  ): void {
+    this.#added.push(makeNode(op, this.#fresh(`${output}/${op}`), inputs, [output], attributes));
+  }
+
+  /** A name that the model doesn't use; weights that two nodes share get one copy each. */
+  #fresh(name: string): string {
+    let fresh = name;
+    for (let i = 2; this.#taken.has(fresh); i++) fresh = `${name}_${i}`;
+    this.#taken.add(fresh);
+    return fresh;
+  }
+
+  #missing(what: string): PlimsollError {
+    return new PlimsollError("model", {
+      action: "emitting the quantized model",
+      wanted: `${what}, which the manifest names`,
+      found: "a model without it",
+      remedy: "Emit from the model that the manifest was made for",
+    });
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * Manifest → list of edits. Decides every scale, name and node of the quantized model, changes
+ * nothing; `apply_edits.ts` does.
+ *
+ * @module
+ */
+import type { Manifest } from "./manifest.ts";
+import type { Grid } from "./types.ts";
+
+/** One change of the float model. */
+export type Edit =
+  /** A node whose effect is in its producer's quantizer: its output is made by the producer. */
+  | { readonly kind: "absorb"; readonly node: string }
+  /** QuantizeLinear, Clip on the codes when the grid is narrower than uint8, DequantizeLinear. */
+  | { readonly kind: "activation"; readonly tensor: string; readonly grid: Grid }
+  /** Weights to int8 codes, with DequantizeLinear along `axis`. */
+  | {
+    readonly kind: "weight";
+    readonly node: string;
+    readonly input: number;
+    readonly axis: number;
+    readonly scales: Float32Array;
+    /** Codes go from −limit to limit. */
+    readonly limit: number;
+  }
+  /** Bias to int32 codes; `scales` is fl32(input scale · weight scale). */
+  | {
+    readonly kind: "bias";
+    readonly node: string;
+    readonly input: number;
+    readonly scales: Float32Array;
+  };
+
+/**
+ * Edits that make the quantized model.
+ *
+ * @throws {RangeError} when the weights of the manifest have no steps yet.
+ */
+export function insertQdq(manifest: Manifest): Edit[] {
+  const edits: Edit[] = [];
+  const scaleOf = new Map(manifest.activations.map(({ tensor, scale }) => [tensor, scale]));
+  for (
+    const { tensor, fused, scale, zeroPoint, quantizedMin, quantizedMax } of manifest.activations
+  ) {
+    for (const node of fused) edits.push({ kind: "absorb", node });
+    edits.push({
+      kind: "activation",
+      tensor,
+      grid: { scale, zeroPoint, quantizedMin, quantizedMax },
+    });
+  }
+  for (const { node, input, axis, bits, bias, steps, activation, tensor } of manifest.weights) {
+    if (steps === undefined) throw new RangeError(`Weights ${tensor} have no steps`);
+    const scales = Float32Array.from(steps.scales);
+    edits.push({ kind: "weight", node, input, axis, scales, limit: 2 ** (bits - 1) - 1 });
+    const inputScale = scaleOf.get(activation);
+    if (bias === undefined || inputScale === undefined) continue;
+    // ONNX Runtime recognises the bias by exactly this float32 product.
+    edits.push({
+      kind: "bias",
+      node,
+      input: bias.input,
+      scales: scales.map((s) => inputScale * s),
+    });
+  }
+  return edits;
+}

@@ -1,0 +1,119 @@
+/**
+ * The threshold manifest: every decision of a quantization, with its reason, as canonical JSON. It
+ * holds all that emission needs besides the model.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { PlimsollError } from "./errors.ts";
+import { CONSTRAINTS, ERROR_METHODS } from "./types.ts";
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/).describe("SHA-256, hexadecimal");
+const count = z.int().min(0);
+const bits = z.int().min(2).max(8);
+const bound = z.number().nullable();
+
+const activation = z.strictObject({
+  tensor: z.string().describe("Name of the tensor in the model"),
+  producer: z.strictObject({ op: z.string(), node: z.string() }).nullable()
+    .describe("Operator that makes the tensor, the last of a fused chain; null for a model input"),
+  fused: z.array(z.string()).describe("Nodes fused into the producer"),
+  clamp: z.strictObject({ low: bound, high: bound })
+    .describe("Range that the fused nodes leave, in real units; null = open"),
+  shape: z.array(z.int().nullable()).describe("Shape for one sample; null where it varied"),
+  sameAs: z.string().optional().describe("Tensor whose quantization this one keeps"),
+  bits,
+  signed: z.boolean(),
+  constraint: z.enum(CONSTRAINTS),
+  method: z.enum(ERROR_METHODS).describe("Error method that chose the threshold"),
+  threshold: z.number().positive().describe("Real value up to which the tensor may be loaded"),
+  scale: z.number().positive().describe("Real units per integer step, a float32"),
+  zeroPoint: z.int().describe("Code that stands for zero, as stored"),
+  quantizedMin: z.int().describe("Smallest code, as stored, after the fused nodes"),
+  quantizedMax: z.int().describe("Largest code, as stored, after the fused nodes"),
+  reason: z.array(z.string()).describe("Why this tensor, sign and threshold"),
+  statistics: z.strictObject({
+    elements: count.describe("Finite elements seen"),
+    zeros: count,
+    min: z.number().nullable(),
+    max: z.number().nullable(),
+    mean: z.number().nullable(),
+    clippedFraction: z.number().min(0).max(1).describe(
+      "Part of the elements outside the threshold",
+    ),
+    error: z.number().min(0).nullable().describe("ERR(threshold) of the method, per element"),
+    sqnr: z.number().nullable().describe("10·log10(Σx² / Σ(Q(x)−x)²) in dB; null when infinite"),
+    curve: z.array(z.strictObject({
+      threshold: z.number().positive(),
+      error: z.number().min(0),
+    })).describe("ERR of every candidate, descending thresholds"),
+  }).optional().describe("Absent where sameAs is present"),
+});
+
+const weight = z.strictObject({
+  tensor: z.string().describe("Name of the initializer"),
+  node: z.string().describe("Node that reads it"),
+  op: z.string(),
+  input: z.int().min(0).describe("Number of the node's input"),
+  activation: z.string().describe("Activation tensor that the weights meet"),
+  bias: z.strictObject({ tensor: z.string(), input: z.int() }).optional(),
+  axis: z.int().min(0).describe("Axis of the output channels"),
+  bits,
+  constraint: z.literal("symmetric"),
+  granularity: z.literal("channel"),
+  method: z.literal("mse"),
+  clip: z.literal(false),
+  reason: z.array(z.string()),
+  steps: z.strictObject({
+    scales: z.array(z.number().positive()).min(1).describe("Real units per step, one a channel"),
+    sqnr: z.number().nullable().describe("Of the whole tensor, dB; null when infinite"),
+  }).optional().describe("Absent in a manifest searched without the model: emission searches them"),
+});
+
+/** Schema of the manifest, version 1. `schema/manifest.v1.schema.json` is made from it. */
+export const manifestSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  tool: z.strictObject({ name: z.literal("plimsoll"), version: z.string() }),
+  model: z.strictObject({ sha256 }).describe("The float model file"),
+  target: z.strictObject({
+    name: z.string(),
+    sha256: sha256.describe(
+      "Of the target's compact canonical JSON, options of the command applied",
+    ),
+  }),
+  data: z.strictObject({
+    samples: count,
+    sha256: sha256.describe("Sum modulo 2^256 of the SHA-256 of each preprocessed sample"),
+  }),
+  statistics: z.strictObject({ sha256 }).describe("The statistics file"),
+  activations: z.array(activation).describe("In topological order"),
+  weights: z.array(weight).describe("In topological order"),
+  float: z.array(z.strictObject({ node: z.string(), op: z.string(), reason: z.string() }))
+    .describe("Nodes that stay float, and why"),
+}).describe("Threshold manifest of Plimsoll");
+
+/** A threshold manifest. */
+export type Manifest = Readonly<z.infer<typeof manifestSchema>>;
+/** One activation of a manifest. */
+export type ManifestActivation = Manifest["activations"][number];
+/** One weight tensor of a manifest. */
+export type ManifestWeight = Manifest["weights"][number];
+
+/**
+ * Checks a parsed manifest.
+ *
+ * @throws {PlimsollError} kind `input`, naming the first offending paths.
+ */
+export function parseManifest(value: unknown, name: string): Manifest {
+  const result = manifestSchema.safeParse(value);
+  if (result.success) return result.data;
+  const faults = result.error.issues.slice(0, 5).map(({ path, message }) =>
+    `${path.join(".") || "top level"}: ${message}`
+  );
+  throw new PlimsollError("input", {
+    action: `reading manifest ${JSON.stringify(name)}`,
+    wanted: "a manifest as in tpc/schema/manifest.v1.schema.json",
+    found: faults.join("; "),
+    remedy: "Make it again with `search` or `quantize`",
+  });
+}

@@ -1,0 +1,106 @@
+/**
+ * The outline of a graph: everything that decides where quantizers go, without the weights. It is a
+ * plain value, small enough to travel inside a statistics file, so that another target or another
+ * placement can be tried later without the model.
+ *
+ * @module
+ */
+import { type GraphProto, TensorProto_DataType, type ValueInfoProto } from "onnx-buf";
+import { type GraphIndex, indexGraph } from "./graph_index.ts";
+import { type AttributeValue, plainAttributes, subgraphs } from "./node.ts";
+import { dimensions, elementCount, tensorData } from "./tensor.ts";
+
+/** Element type of a tensor as far as placement cares. */
+export type ElementType = "float" | "other";
+
+/** One operator of the graph. */
+export interface OutlineNode {
+  readonly name: string;
+  readonly op: string;
+  /** Empty for the default operator set. */
+  readonly domain: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+  /** Tensors that sub-graphs (If, Loop) read from this graph. */
+  readonly captures: readonly string[];
+}
+
+/** An input or output of the model. */
+export interface OutlineValue {
+  readonly name: string;
+  readonly type: ElementType;
+  /** Dimensions; null where dynamic. Undefined when the model doesn't say. */
+  readonly shape?: readonly (number | null)[];
+}
+
+/** A constant tensor. */
+export interface OutlineConstant {
+  readonly type: ElementType;
+  readonly shape: readonly number[];
+  /** Its elements when there are at most {@linkcode MAX_VALUES}, as the bounds of Clip are. */
+  readonly values?: readonly number[];
+}
+
+/** A graph without its weights. */
+export interface GraphOutline {
+  readonly inputs: readonly OutlineValue[];
+  readonly outputs: readonly OutlineValue[];
+  /** In topological order. */
+  readonly nodes: readonly OutlineNode[];
+  readonly constants: Readonly<Record<string, OutlineConstant>>;
+}
+
+/** Constants of up to this many elements keep their values in the outline. */
+export const MAX_VALUES = 8;
+
+/** Outlines a graph. Nodes without a name are called after their first output. */
+export function outlineGraph(graph: GraphProto): GraphOutline {
+  const index = indexGraph(graph);
+  const isConstant = (name: string) => index.initializers.has(name);
+  return {
+    inputs: graph.input.map(outlineValue),
+    outputs: graph.output.map(outlineValue),
+    nodes: index.nodes.map((node) => ({
+      name: node.name || node.output[0],
+      op: node.opType,
+      domain: node.domain === "ai.onnx" ? "" : node.domain,
+      inputs: node.input,
+      outputs: node.output,
+      attributes: plainAttributes(node),
+      captures: subgraphs(node).length === 0
+        ? []
+        : [...index.consumers].filter(([name, readers]) =>
+          readers.includes(node) && !node.input.includes(name) && !isConstant(name)
+        ).map(([name]) => name),
+    })),
+    constants: outlineConstants(index),
+  };
+}
+
+function outlineConstants(index: GraphIndex): Record<string, OutlineConstant> {
+  const constants: Record<string, OutlineConstant> = {};
+  for (const [name, tensor] of index.initializers) {
+    const shape = dimensions(tensor);
+    const type = tensor.dataType === TensorProto_DataType.FLOAT ? "float" : "other";
+    const isSmall = type === "float" && elementCount(shape) <= MAX_VALUES;
+    // JSON has no infinity, and an unbounded Clip is written with one now and then.
+    const values = isSmall ? [...tensorData(tensor) as Float32Array] : undefined;
+    const isPlain = values?.every(Number.isFinite);
+    constants[name] = isPlain ? { type, shape, values } : { type, shape };
+  }
+  return constants;
+}
+
+function outlineValue(info: ValueInfoProto): OutlineValue {
+  const type = info.type?.value;
+  if (type?.case !== "tensorType") return { name: info.name, type: "other" };
+  const shape = type.value.shape?.dim.map(({ value }) =>
+    value.case === "dimValue" ? Number(value.value) : null
+  );
+  return {
+    name: info.name,
+    type: type.value.elemType === TensorProto_DataType.FLOAT ? "float" : "other",
+    ...(shape === undefined ? {} : { shape }),
+  };
+}

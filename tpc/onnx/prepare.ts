@@ -1,0 +1,33 @@
+/**
+ * Graph preparation: the exact rewrites that come before quantization.
+ *
+ * @module
+ */
+import { foldBatchNorm } from "./fold_batch_norm.ts";
+import { type ConstantRunner, foldConstantNodes, foldConstantSubgraphs } from "./fold_constants.ts";
+import { type Model, withFields } from "./model.ts";
+import { removeNoOps } from "./remove_no_ops.ts";
+
+/**
+ * Returns an equal model that is easier to quantize: constants folded, Identity and Dropout gone,
+ * BatchNormalization folded into its Conv or Gemm. Inputs, outputs and surviving tensors keep their
+ * names; metadata and unknown fields stay. `model` itself is not changed.
+ *
+ * @param run Computes constant sub-graphs. Without it they stay in the graph.
+ */
+export async function prepareModel(model: Model, run?: ConstantRunner): Promise<Model> {
+  let prepared = removeNoOps(foldConstantNodes(declareConstants(model)));
+  if (run !== undefined) prepared = await foldConstantSubgraphs(prepared, run);
+  return foldBatchNorm(prepared);
+}
+
+/**
+ * Before IR version 4 every initializer had to be listed among the graph's inputs, which since then
+ * means "the caller may override it". Such a model is lifted to version 4, where they are constants.
+ */
+function declareConstants(model: Model): Model {
+  if (model.irVersion >= 4n) return model;
+  const constants = new Set(model.graph.initializer.map(({ name }) => name));
+  const input = model.graph.input.filter(({ name }) => !constants.has(name));
+  return withFields<Model>(model, { irVersion: 4n, graph: withFields(model.graph, { input }) });
+}
