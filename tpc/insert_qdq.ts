@@ -39,10 +39,13 @@ export type Edit =
 export function insertQdq(manifest: Manifest): Edit[] {
   const edits: Edit[] = [];
   const scaleOf = new Map(manifest.activations.map(({ tensor, scale }) => [tensor, scale]));
-  for (
-    const { tensor, fused, scale, zeroPoint, quantizedMin, quantizedMax } of manifest.activations
-  ) {
+  for (const { tensor, fused, sameAs, ...grid } of manifest.activations) {
     for (const node of fused) edits.push({ kind: "absorb", node });
+    const { scale, zeroPoint } = grid;
+    // A preserving operator's codes are in range already; a Clip after it would do nothing.
+    const [quantizedMin, quantizedMax] = sameAs === undefined
+      ? [grid.quantizedMin, grid.quantizedMax]
+      : [0, 255];
     edits.push({
       kind: "activation",
       tensor,

@@ -21,7 +21,15 @@ const ARRAYS = {
 } as const;
 
 /** Arrays that hold the elements of a tensor. */
-export type TensorData = InstanceType<(typeof ARRAYS)[keyof typeof ARRAYS]>;
+export type TensorData =
+  | Float32Array
+  | Float64Array
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Int32Array
+  | BigInt64Array;
 
 /** Shape of a tensor as numbers; a scalar has none. */
 export function dimensions(tensor: TensorProto): number[] {

@@ -1,0 +1,62 @@
+/**
+ * `calibrate`: model, data, target → statistics file.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import { canonicalJson } from "../../tpc/canonical_json.ts";
+import { calibrate } from "../calibrate.ts";
+import { writePlim } from "../statistics/plim.ts";
+import type { Context } from "./context.ts";
+import { dataPath, loadModel, loadSamples, loadTarget } from "./inputs.ts";
+import {
+  addDataOptions,
+  addOutputOptions,
+  addTargetOptions,
+  type DataOptions,
+  type OutputOptions,
+  type TargetOptions,
+} from "./options.ts";
+import { ProgressPrinter } from "./progress.ts";
+
+interface CalibrateCommandOptions extends DataOptions, TargetOptions, OutputOptions {
+  model?: string;
+  out: string;
+}
+
+/** Adds the command to the program. */
+export function addCalibrateCommand(program: Command, context: Context): void {
+  const command = program.command("calibrate")
+    .description("stream samples through a float model and write the statistics of its activations")
+    .option("--model <file>", "float ONNX model (default: the demo's)");
+  addOutputOptions(addTargetOptions(addDataOptions(command, "calibration samples")))
+    .option("--out <file>", "the statistics file", "out/statistics.plim")
+    .addHelpText("after", `
+Examples:
+  deno task calibrate
+  deno task calibrate --model m.onnx --data images-idx3-ubyte.gz --out m.plim
+`)
+    .action((options: CalibrateCommandOptions) => run(options, context));
+}
+
+async function run(options: CalibrateCommandOptions, { host, signal }: Context): Promise<void> {
+  const progress = new ProgressPrinter(host, options);
+  const target = await loadTarget(host, options);
+  const { prepared, sha256: modelSha256 } = await loadModel(host, options.model);
+  await host.checkWritable(options.out);
+  const path = dataPath(host, { data: options.data, model: options.model, role: "calibration" });
+  const { samples, count: total } = await loadSamples(host, path, options);
+  const statistics = await calibrate(samples, {
+    ...{ modelSha256, target, total, signal },
+    model: prepared,
+    batch: options.batch,
+    onProgress: progress.report,
+  });
+  await host.writeFiles(new Map([[options.out, await writePlim(statistics)]]));
+  const { data, tensors } = statistics;
+  host.print(
+    options.json
+      ? canonicalJson({ file: options.out, data, tensors: tensors.length })
+      : `Statistics of ${tensors.length} tensors from ${data.samples} samples\nWrote ${options.out}\n`,
+  );
+}

@@ -1,0 +1,57 @@
+/**
+ * `emit`: model, manifest → quantized model.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import { canonicalJson } from "../../tpc/canonical_json.ts";
+import { emitModel } from "../../tpc/emit.ts";
+import { PlimsollError } from "../../tpc/errors.ts";
+import { parseManifest } from "../../tpc/manifest.ts";
+import { writeModel } from "../../tpc/onnx/model.ts";
+import { decideWeights } from "../search/decide.ts";
+import type { Context } from "./context.ts";
+import { loadModel, readJson } from "./inputs.ts";
+import { addOutputOptions, type OutputOptions } from "./options.ts";
+
+interface EmitCommandOptions extends OutputOptions {
+  model?: string;
+  manifest: string;
+  out: string;
+}
+
+/** Adds the command to the program. */
+export function addEmitCommand(program: Command, context: Context): void {
+  const command = program.command("emit")
+    .description("write the quantized model that a manifest describes")
+    .option("--model <file>", "float ONNX model that the manifest was made for (default: the demo's)")
+    .option("--manifest <file>", "the manifest; thresholds edited by hand are honoured", "out/manifest.json");
+  addOutputOptions(command)
+    .option("--out <file>", "the quantized model", "out/model.onnx")
+    .addHelpText("after", `
+Examples:
+  deno task emit
+  deno task emit --model m.onnx --manifest m6.json --out m6.onnx
+`)
+    .action((options: EmitCommandOptions) => run(options, context));
+}
+
+async function run(options: EmitCommandOptions, { host }: Context): Promise<void> {
+  const manifest = parseManifest(await readJson(host, options.manifest), options.manifest);
+  const float = await loadModel(host, options.model);
+  if (float.sha256 !== manifest.model.sha256) {
+    throw new PlimsollError("model", {
+      action: `emitting from ${JSON.stringify(options.manifest)}`,
+      wanted: `the model with SHA-256 ${manifest.model.sha256}`,
+      found: `one with ${float.sha256}`,
+      remedy: "Name the model that was calibrated with --model",
+    });
+  }
+  const model = writeModel(emitModel(float.prepared, decideWeights(manifest, float.prepared)));
+  await host.writeFiles(new Map([[options.out, model]]));
+  host.print(
+    options.json
+      ? canonicalJson({ file: options.out, bytes: model.length })
+      : `Wrote ${options.out} (${model.length} bytes)\n`,
+  );
+}

@@ -1,0 +1,37 @@
+/**
+ * Loads models into the runtime, evaluates them, releases them.
+ *
+ * @module
+ */
+import type { Model } from "../../tpc/onnx/model.ts";
+import { outlineGraph } from "../../tpc/onnx/outline.ts";
+import { type Contestant, evaluate, type ModelEvaluation } from "../evaluate/evaluate.ts";
+import { batchSizeFor, sampleInput } from "../inference/infer.ts";
+import { createSession } from "../inference/session.ts";
+import type { LoadedSamples } from "./inputs.ts";
+import type { ProgressPrinter } from "./progress.ts";
+
+/** Evaluates models on the same samples; the first is the reference. */
+export async function evaluateModels(
+  models: readonly { readonly name: string; readonly model: Model }[],
+  { samples, count: total, classes }: LoadedSamples,
+  options: { batch: number; signal: AbortSignal; progress: ProgressPrinter },
+): Promise<ModelEvaluation[]> {
+  const { signal, progress } = options;
+  await using sessions = new AsyncDisposableStack();
+  try {
+    const input = sampleInput(outlineGraph(models[0].model.graph));
+    const contestants: Contestant[] = [];
+    for (const { name, model } of models) {
+      contestants.push({ name, session: sessions.use(await createSession(model, { name })) });
+    }
+    const batch = batchSizeFor(input, options.batch);
+    return await evaluate(contestants, samples, {
+      ...{ input, batch, classes, total, signal },
+      onProgress: progress.report,
+    });
+  } catch (error) {
+    if (!samples.locked) await samples.cancel(error).catch(() => {});
+    throw error;
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * From option values to models, samples and targets.
+ *
+ * @module
+ */
+import { PlimsollError } from "../../tpc/errors.ts";
+import { parseTarget, presetTarget, type Target, TARGET_NAMES } from "../../tpc/target.ts";
+import type { Host } from "../core/host.ts";
+import { mapStream } from "../core/map_stream.ts";
+import type { RawSample, Sample } from "../core/tensor.ts";
+import { type FloatModel, loadFloatModel } from "../quantize.ts";
+import { openSamples } from "../source/open_samples.ts";
+import { parsePreprocessing, preprocessor } from "../source/preprocess.ts";
+import type { DataOptions, TargetOptions } from "./options.ts";
+
+/** The demo that runs when no option names anything else. */
+const DEMO = {
+  model: "data/fashion/model.onnx",
+  calibration: "data/fashion/calibration-images-idx3-ubyte.gz",
+  evaluation: "data/fashion/evaluation-images-idx3-ubyte.gz",
+} as const;
+
+/** Samples ready for the model. */
+export interface LoadedSamples {
+  readonly count: number;
+  readonly samples: ReadableStream<Sample>;
+  readonly classes: readonly string[];
+}
+
+/** Reads `--model`, by default the demo's. */
+export async function loadModel(host: Host, path: string | undefined): Promise<FloatModel> {
+  const file = path ?? host.assetPath(DEMO.model);
+  return await loadFloatModel(await host.readFile(file), file);
+}
+
+/**
+ * Path of the data: what the option says, or the demo's when the model is the demo's, too.
+ *
+ * @throws {PlimsollError} kind `usage` when a model was named and data were not.
+ */
+export function dataPath(
+  host: Host,
+  { data, model, role }: { data?: string; model?: string; role: "calibration" | "evaluation" },
+): string {
+  if (data !== undefined) return data;
+  if (model === undefined) return host.assetPath(DEMO[role]);
+  throw new PlimsollError("usage", {
+    action: "reading the options",
+    wanted: `${role} data for ${JSON.stringify(model)}`,
+    found: "no --data",
+    remedy: "Name the data with --data",
+  });
+}
+
+/** Opens samples and preprocesses them on the way. */
+export async function loadSamples(host: Host, path: string, options: DataOptions): Promise<LoadedSamples> {
+  const preprocess = preprocessor(await loadPreprocessing(host, path, options));
+  const classes = await loadClasses(host, path);
+  const { count, samples } = await openSamples(host, path, { limit: options.samples });
+  const prepared = samples.pipeThrough(mapStream((raw: RawSample) => preprocess(raw)));
+  return { count, samples: prepared, classes };
+}
+
+/** Options over `--preprocess` over `preprocess.json` beside the data over the defaults. */
+async function loadPreprocessing(host: Host, path: string, options: DataOptions) {
+  const beside = sibling(path, "preprocess.json");
+  const file = options.preprocess ?? (await host.fileExists(beside) ? beside : undefined);
+  const base = file === undefined ? {} : await readJson(host, file);
+  const { scale, mean, std, layout } = options;
+  const named = Object.entries({ scale, mean, std, layout }).filter(([, value]) => value !== undefined);
+  return parsePreprocessing({ ...base as object, ...Object.fromEntries(named) }, file ?? "options");
+}
+
+/** Class names: `classes.txt` beside the data, one a line. */
+async function loadClasses(host: Host, path: string): Promise<string[]> {
+  const file = sibling(path, "classes.txt");
+  if (!await host.fileExists(file)) return [];
+  return new TextDecoder().decode(await host.readFile(file)).split(/\r?\n/).filter((line) => line !== "");
+}
+
+/** A preset by name or a file, with the options applied. */
+export async function loadTarget(host: Host, options: TargetOptions): Promise<Target> {
+  const { target: name, error, bits, weightBits, constraint, signed } = options;
+  const target = presetTarget(name) ?? await loadTargetFile(host, name);
+  const defined = <T extends object>(values: T) =>
+    Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+  return {
+    ...target,
+    activation: { ...target.activation, ...defined({ error, bits, constraint, signed }) },
+    weight: { ...target.weight, ...defined({ bits: weightBits }) },
+  };
+}
+
+async function loadTargetFile(host: Host, name: string): Promise<Target> {
+  if (!await host.fileExists(name)) {
+    throw new PlimsollError("usage", {
+      action: "reading --target",
+      wanted: `a name (${TARGET_NAMES.join(", ")}) or a file`,
+      found: JSON.stringify(name),
+      remedy: "Correct the name or the path",
+    });
+  }
+  return parseTarget(await readJson(host, name), name);
+}
+
+/** Reads and parses a JSON file. */
+export async function readJson(host: Host, path: string): Promise<unknown> {
+  const text = new TextDecoder().decode(await host.readFile(path));
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new PlimsollError("input", {
+      action: `reading ${JSON.stringify(path)}`,
+      wanted: "JSON",
+      found: (cause as Error).message,
+      remedy: "Correct the file",
+      cause,
+    });
+  }
+}
+
+function sibling(path: string, name: string): string {
+  return path.replace(/[^/\\]*$/, name);
+}

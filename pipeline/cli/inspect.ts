@@ -1,0 +1,50 @@
+/**
+ * `inspect`: what is in a model, a statistics file or a manifest.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import { canonicalJson } from "../../tpc/canonical_json.ts";
+import { parseManifest } from "../../tpc/manifest.ts";
+import { outlineGraph } from "../../tpc/onnx/outline.ts";
+import { resolve } from "../../tpc/resolve.ts";
+import { outlineReport, statisticsReport } from "../report/inspection.ts";
+import { thresholdReport } from "../report/thresholds.ts";
+import { readPlim } from "../statistics/plim.ts";
+import type { Context } from "./context.ts";
+import { loadModel, loadTarget, readJson } from "./inputs.ts";
+import { addOutputOptions, addTargetOptions, type OutputOptions, type TargetOptions } from "./options.ts";
+
+type InspectCommandOptions = TargetOptions & OutputOptions;
+
+/** Adds the command to the program. */
+export function addInspectCommand(program: Command, context: Context): void {
+  const command = program.command("inspect")
+    .description("show what is in a model, a statistics file or a manifest")
+    .argument("[file]", "*.onnx, *.plim or *.json (default: the demo's model)");
+  addOutputOptions(addTargetOptions(command))
+    .addHelpText("after", `
+Examples:
+  deno task inspect                        what would be quantized and fused in the demo model
+  deno task inspect out/statistics.plim    what calibration saw
+  deno task inspect out/manifest.json      thresholds
+`)
+    .action((file: string | undefined, options: InspectCommandOptions) => run(file, options, context));
+}
+
+async function run(file: string | undefined, options: InspectCommandOptions, { host }: Context): Promise<void> {
+  const show = (value: unknown, text: string) => host.print(options.json ? canonicalJson(value) : text);
+  if (file?.endsWith(".json")) {
+    const manifest = parseManifest(await readJson(host, file), file);
+    return show(manifest, thresholdReport(manifest));
+  }
+  if (file?.endsWith(".plim")) {
+    const statistics = await readPlim(await host.readFile(file), file);
+    const { text, summary } = statisticsReport(statistics);
+    return show(summary, text);
+  }
+  const { prepared } = await loadModel(host, file);
+  const outline = outlineGraph(prepared.graph);
+  const placement = resolve(outline, await loadTarget(host, options));
+  show({ outline, placement }, outlineReport(outline, placement));
+}

@@ -1,0 +1,89 @@
+/**
+ * Options that several commands share, with their checks.
+ *
+ * @module
+ */
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { CONSTRAINTS, ERROR_METHODS, SIGNEDNESS } from "../../tpc/types.ts";
+import { DEFAULT_BATCH } from "../quantize.ts";
+
+/** `--data` and what belongs to it. */
+export interface DataOptions {
+  data?: string;
+  samples?: number;
+  batch: number;
+  preprocess?: string;
+  scale?: number;
+  mean?: number[];
+  std?: number[];
+  layout?: "NCHW" | "NHWC";
+}
+
+/** `--target` and what overrides it. */
+export interface TargetOptions {
+  target: string;
+  error?: (typeof ERROR_METHODS)[number];
+  bits?: number;
+  weightBits?: number;
+  constraint?: (typeof CONSTRAINTS)[number];
+  signed?: (typeof SIGNEDNESS)[number];
+}
+
+/** How results are printed. */
+export interface OutputOptions {
+  json?: boolean;
+  quiet?: boolean;
+}
+
+/** Adds `--data` and its companions. */
+export function addDataOptions(command: Command, what: string): Command {
+  return command
+    .option("--data <path>", `${what}: IDX file of images, plain or gzip; labels from the file beside it (default: the demo's)`)
+    .option("--samples <n>", "use at most this many samples", positiveInteger)
+    .option("--batch <n>", "samples per inference run; never changes a result", positiveInteger, DEFAULT_BATCH)
+    .option("--preprocess <file>", "JSON with scale, mean, std, layout (default: preprocess.json beside the data)")
+    .option("--scale <x>", "factor for pixels 0 … 255 (default: 1/255)", finiteNumber)
+    .option("--mean <x,…>", "subtracted after scaling; one or one per channel (default: 0)", numberList)
+    .option("--std <x,…>", "divisor after that; one or one per channel (default: 1)", numberList)
+    .addOption(new Option("--layout <order>", "order of the model's axes (default: NCHW)").choices(["NCHW", "NHWC"]));
+}
+
+/** Adds `--target` and what overrides it. */
+export function addTargetOptions(command: Command): Command {
+  return command
+    .option("--target <name|file>", "target platform capabilities", "default")
+    .addOption(new Option("--error <method>", "how thresholds are chosen (default: the target's)").choices(ERROR_METHODS))
+    .option("--bits <n>", "bits of activations, 2 to 8 (default: the target's)", bitCount)
+    .option("--weight-bits <n>", "bits of weights, 2 to 8 (default: the target's)", bitCount)
+    .addOption(new Option("--constraint <kind>", "allowed thresholds (default: the target's)").choices(CONSTRAINTS))
+    .addOption(new Option("--signed <when>", "signed codes (default: the target's)").choices(SIGNEDNESS));
+}
+
+/** Adds `--json` and `--quiet`. */
+export function addOutputOptions(command: Command): Command {
+  return command
+    .option("--json", "print the result as JSON on standard output")
+    .option("--quiet", "no progress on standard error");
+}
+
+function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("Give an integer of at least 1.");
+  return value;
+}
+
+function bitCount(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 2 || value > 8) throw new InvalidArgumentError("Give 2 to 8.");
+  return value;
+}
+
+function finiteNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("Give a number.");
+  return value;
+}
+
+function numberList(text: string): number[] {
+  return text.split(",").map(finiteNumber);
+}

@@ -1,0 +1,125 @@
+/**
+ * `quantize`: model, data, target → quantized model, manifest, statistics, evaluation.
+ *
+ * @module
+ */
+import type { Command } from "commander";
+import { canonicalJson } from "../../tpc/canonical_json.ts";
+import { emitModel } from "../../tpc/emit.ts";
+import { readModel } from "../../tpc/onnx/model.ts";
+import type { Target } from "../../tpc/target.ts";
+import type { ErrorMethod } from "../../tpc/types.ts";
+import type { ModelEvaluation } from "../evaluate/evaluate.ts";
+import { type FloatModel, type Quantization, quantize } from "../quantize.ts";
+import { accuracyReport } from "../report/accuracy.ts";
+import { decide } from "../search/decide.ts";
+import { readPlim } from "../statistics/plim.ts";
+import type { Context } from "./context.ts";
+import { evaluateModels } from "./evaluate_models.ts";
+import { dataPath, loadModel, loadSamples, loadTarget } from "./inputs.ts";
+import {
+  addDataOptions,
+  addOutputOptions,
+  addTargetOptions,
+  type DataOptions,
+  type OutputOptions,
+  type TargetOptions,
+} from "./options.ts";
+import { ProgressPrinter } from "./progress.ts";
+
+interface QuantizeCommandOptions extends DataOptions, TargetOptions, OutputOptions {
+  model?: string;
+  evalData?: string;
+  out: string;
+}
+
+/** The method that every evaluation is compared with: what one gets without a search. */
+const BASELINE: ErrorMethod = "noclipping";
+
+/** Adds the command to the program. */
+export function addQuantizeCommand(program: Command, context: Context): void {
+  const command = program.command("quantize")
+    .description("quantize a float ONNX model: calibrate, search thresholds, emit, evaluate")
+    .option("--model <file>", "float ONNX model (default: the demo's, MobileNetV2-style on Fashion-MNIST)");
+  addOutputOptions(addTargetOptions(addDataOptions(command, "calibration samples")))
+    .option("--eval-data <path>", "samples to compare float and quantized on, best with labels (default: the demo's, else none)")
+    .option("--out <folder>", "where the results go", "out")
+    .addHelpText("after", `
+Examples:
+  deno task quantize                                  the demo, into out/
+  deno task quantize --model m.onnx --data train-images-idx3-ubyte.gz \\
+      --mean 0.5 --std 0.5 --eval-data t10k-images-idx3-ubyte.gz --out m-int8
+  deno task quantize --error noclipping --bits 6      the demo with other choices
+
+Writes model.onnx, manifest.json, statistics.plim and, with evaluation data, evaluation.json.
+`)
+    .action((options: QuantizeCommandOptions) => run(options, context));
+}
+
+async function run(options: QuantizeCommandOptions, { host, signal }: Context): Promise<void> {
+  const progress = new ProgressPrinter(host, options);
+  const target = await loadTarget(host, options);
+  const float = await loadModel(host, options.model);
+  await host.checkWritable(`${options.out}/model.onnx`);
+  const evalPath = options.evalData ??
+    (options.model === undefined ? dataPath(host, { role: "evaluation" }) : undefined);
+  const { model } = options;
+  const path = dataPath(host, { data: options.data, model, role: "calibration" });
+  const { samples, count: total } = await loadSamples(host, path, options);
+  const result = await quantize(float, samples, {
+    ...{ target, total, signal },
+    batch: options.batch,
+    onProgress: progress.report,
+  });
+  const evaluations = evalPath === undefined
+    ? undefined
+    : await compareWithBaseline(float, result, { target, evalPath, options, host, signal }, progress);
+
+  const files = new Map<string, Uint8Array | string>([
+    [`${options.out}/model.onnx`, result.model],
+    [`${options.out}/manifest.json`, canonicalJson(result.manifest)],
+    [`${options.out}/statistics.plim`, result.statistics],
+  ]);
+  if (evaluations) files.set(`${options.out}/evaluation.json`, canonicalJson({ models: evaluations }));
+  await host.writeFiles(files);
+  const paths = [...files.keys()];
+  if (options.json) return host.print(canonicalJson({ files: paths, evaluation: evaluations ?? null }));
+  const { activations, weights, float: islands, data } = result.manifest;
+  host.print(
+    `${activations.length} activations and ${weights.length} weight tensors quantized for target ` +
+      `${target.name} from ${data.samples} samples; ${islands.length} nodes stay float\n\n` +
+      (evaluations === undefined ? "" : accuracyReport(evaluations) + "\n") +
+      `Wrote ${paths.join(", ")}\n`,
+  );
+}
+
+interface ComparisonInput extends Context {
+  readonly target: Target;
+  readonly evalPath: string;
+  readonly options: QuantizeCommandOptions;
+}
+
+/** Float, the chosen method and the baseline on the same evaluation data, from one calibration. */
+async function compareWithBaseline(
+  float: FloatModel,
+  result: Quantization,
+  { target, evalPath, options, host, signal }: ComparisonInput,
+  progress: ProgressPrinter,
+): Promise<ModelEvaluation[]> {
+  const models = [
+    { name: "float", model: float.original },
+    { name: target.activation.error, model: readModel(result.model, "the quantized model") },
+  ];
+  if (target.activation.error !== BASELINE) {
+    const manifest = await decide({
+      statistics: await readPlim(result.statistics, "statistics.plim"),
+      statisticsSha256: result.manifest.statistics.sha256,
+      target: { ...target, activation: { ...target.activation, error: BASELINE } },
+      model: float.prepared,
+    });
+    models.push({ name: BASELINE, model: emitModel(float.prepared, manifest) });
+  }
+  // --samples limits calibration; the evaluation is always whole.
+  const samples = await loadSamples(host, evalPath, { ...options, samples: undefined });
+  return await evaluateModels(models, samples, { batch: options.batch, signal, progress });
+}

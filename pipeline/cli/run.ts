@@ -1,0 +1,69 @@
+/**
+ * The command line: arguments in, exit code out.
+ *
+ * @module
+ */
+import { Command, CommanderError } from "commander";
+import { PlimsollError } from "../../tpc/errors.ts";
+import type { Host } from "../core/host.ts";
+import { VERSION } from "../core/version.ts";
+import { addCalibrateCommand } from "./calibrate.ts";
+import type { Context } from "./context.ts";
+import { addEmitCommand } from "./emit.ts";
+import { addEvaluateCommand } from "./evaluate.ts";
+import { addInspectCommand } from "./inspect.ts";
+import { addQuantizeCommand } from "./quantize.ts";
+import { addSearchCommand } from "./search.ts";
+
+/** Exit codes; the same for every command. */
+export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+/**
+ * Runs one command. Results go to standard output, all else to standard error.
+ *
+ * @param signal Aborts when the user interrupts.
+ * @returns The exit code; never throws.
+ */
+export async function runCli(args: readonly string[], host: Host, signal: AbortSignal): Promise<number> {
+  try {
+    await makeProgram({ host, signal }).parseAsync([...args], { from: "user" });
+    return EXIT.done;
+  } catch (error) {
+    if (signal.aborted) {
+      host.printError("\nInterrupted: nothing was written\n");
+      return EXIT.interrupted;
+    }
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    if (error instanceof PlimsollError) {
+      host.printError(`\nplimsoll: ${error.message}\n`);
+      return error.kind === "usage" ? EXIT.usage : EXIT.failed;
+    }
+    const trace = error instanceof Error ? error.stack : String(error);
+    host.printError(`\nplimsoll: this is a defect of plimsoll, please report it\n${trace}\n`);
+    return EXIT.failed;
+  }
+}
+
+function makeProgram(context: Context): Command {
+  const { host } = context;
+  const program = new Command("plimsoll")
+    .description("Post-training quantization of ONNX models: exact thresholds from streamed calibration data")
+    .version(VERSION)
+    .exitOverride()
+    .showHelpAfterError("(--help shows the options)")
+    .configureOutput({ writeOut: host.print, writeErr: host.printError })
+    .addHelpText("after", `
+Examples:
+  deno task quantize            the demo, from calibration to accuracy, into out/
+  deno task inspect             what the demo model is made of
+  deno task quantize --help     options of a command
+`);
+  // Sub-commands copy the settings above when they are made.
+  addQuantizeCommand(program, context);
+  addCalibrateCommand(program, context);
+  addSearchCommand(program, context);
+  addEmitCommand(program, context);
+  addEvaluateCommand(program, context);
+  addInspectCommand(program, context);
+  return program;
+}

@@ -1,0 +1,35 @@
+/**
+ * What the pipeline asks of its host. Each runtime gives one of these; nothing else in the pipeline
+ * names a runtime.
+ *
+ * @module
+ */
+
+/** Files by name, and a terminal. */
+export interface Host {
+  /** Whole content of a file. Throws {@linkcode PlimsollError} kind `input`. */
+  readFile(path: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** Content of a file as a stream that reads on demand. Throws like {@linkcode Host.readFile}. */
+  openFile(path: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
+  /** Whether a file is there. */
+  fileExists(path: string): Promise<boolean>;
+  /**
+   * Writes files so that none is ever seen half: all are written beside their places first and
+   * renamed when the last one is whole. Folders are made where missing. Throws
+   * {@linkcode PlimsollError} kind `output` and leaves nothing of its own behind.
+   */
+  writeFiles(files: ReadonlyMap<string, Uint8Array | string>): Promise<void>;
+  /**
+   * Finds out before any work whether {@linkcode Host.writeFiles} could write to `path`, which may
+   * not exist yet. Throws {@linkcode PlimsollError} kind `output`.
+   */
+  checkWritable(path: string): Promise<void>;
+  /** Path of a file that comes with Plimsoll, relative to its root. */
+  assetPath(name: string): string;
+  /** Prints to standard output. */
+  print(text: string): void;
+  /** Prints to standard error. */
+  printError(text: string): void;
+  /** Whether standard error is a terminal that can redraw a line. */
+  readonly isTerminal: boolean;
+}

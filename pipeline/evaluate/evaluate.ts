@@ -1,0 +1,117 @@
+/**
+ * Evaluation: several models over one stream of samples.
+ *
+ * @module
+ */
+import { PlimsollError } from "../../tpc/errors.ts";
+import type { OnProgress } from "../core/progress.ts";
+import type { Batch, Sample } from "../core/tensor.ts";
+import { checkShape, type ModelInput } from "../inference/infer.ts";
+import type { InferenceSession } from "../inference/session.ts";
+import { batchSamples } from "../source/batches.ts";
+import { addSample, emptyMetrics, type Metrics } from "./metrics.ts";
+
+/** One model to evaluate. */
+export interface Contestant {
+  readonly name: string;
+  readonly session: InferenceSession;
+}
+
+/** Result of one model; plain JSON. */
+export interface ModelEvaluation {
+  readonly name: string;
+  readonly samples: number;
+  /** Part of the labelled samples, null without labels. */
+  readonly top1: number | null;
+  /** Part of the labelled samples, null without labels. */
+  readonly top5: number | null;
+  /** Part of the samples with the same class as the first model. */
+  readonly agreement: number;
+  /** Of the outputs against the first model's, in dB; null when they are equal. */
+  readonly sqnr: number | null;
+  readonly classes: readonly {
+    readonly label: number;
+    readonly name: string;
+    readonly samples: number;
+    readonly top1: number;
+  }[];
+}
+
+/** Options of {@linkcode evaluate}. */
+export interface EvaluateOptions {
+  readonly input: ModelInput;
+  readonly batch: number;
+  /** Names of the classes, by label. */
+  readonly classes?: readonly string[];
+  readonly total?: number;
+  readonly onProgress?: OnProgress;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Runs every model on the same batches, the first being the reference. The first output of each
+ * must be [batch, classes], or a shape with that many elements.
+ *
+ * @throws {PlimsollError} kind `data` when samples don't fit or there are none.
+ */
+export async function evaluate(
+  contestants: readonly Contestant[],
+  samples: ReadableStream<Sample>,
+  options: EvaluateOptions,
+): Promise<ModelEvaluation[]> {
+  const { input, classes = [], signal } = options;
+  const metrics = contestants.map(emptyMetrics);
+  const sink = new WritableStream<Batch>({
+    write: async (batch) => {
+      checkShape(batch, input);
+      const feeds = new Map([[input.name, batch.input]]);
+      const scores: Float32Array[] = [];
+      for (const { session } of contestants) {
+        const [name] = session.outputs;
+        scores.push((await session.run(feeds, [name])).get(name)!.data);
+      }
+      addBatch(metrics, scores, batch);
+      options.onProgress?.({ stage: "evaluate", done: metrics[0].samples, total: options.total });
+    },
+  }, { highWaterMark: 1 });
+  await samples.pipeThrough(batchSamples(options.batch)).pipeTo(sink, { signal });
+  if (metrics[0].samples === 0) {
+    throw new PlimsollError("data", {
+      action: "evaluating",
+      wanted: "at least one sample",
+      found: "none",
+      remedy: "Give data with samples, or a larger --samples",
+    });
+  }
+  return contestants.map(({ name }, i) => summarise(name, metrics[i], classes));
+}
+
+function addBatch(metrics: readonly Metrics[], scores: readonly Float32Array[], batch: Batch): void {
+  const size = batch.samples.length;
+  const row = (values: Float32Array, i: number) => {
+    const length = values.length / size;
+    return values.subarray(i * length, (i + 1) * length);
+  };
+  batch.samples.forEach(({ label }, i) => {
+    metrics.forEach((entry, m) => addSample(entry, row(scores[m], i), row(scores[0], i), label));
+  });
+}
+
+function summarise(name: string, metrics: Metrics, classes: readonly string[]): ModelEvaluation {
+  const { samples, labelled, signal, noise } = metrics;
+  const part = (hits: number) => labelled === 0 ? null : hits / labelled;
+  const sqnr = 10 * Math.log10(signal / noise);
+  return {
+    name,
+    samples,
+    top1: part(metrics.top1),
+    top5: part(metrics.top5),
+    agreement: metrics.agreement / samples,
+    sqnr: Number.isFinite(sqnr) ? sqnr : null,
+    classes: [...metrics.byClass].sort(([a], [b]) => a - b).map(([label, entry]) => ({
+      label,
+      name: classes[label] ?? `class ${label}`,
+      ...entry,
+    })),
+  };
+}

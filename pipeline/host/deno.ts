@@ -1,0 +1,138 @@
+/**
+ * Deno as a host: the only file below `main.ts` that names it.
+ *
+ * @module
+ */
+import { PlimsollError } from "../../tpc/errors.ts";
+import type { Host } from "../core/host.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** Files, terminal and assets of a Deno process. */
+export const denoHost: Host = {
+  readFile: (path) => Deno.readFile(path).catch((cause) => throwUnreadable(path, cause)),
+  openFile: async (path) => {
+    const file = await Deno.open(path).catch((cause) => throwUnreadable(path, cause));
+    // Deno opens folders, too, and fails at the first read.
+    if ((await file.stat()).isDirectory) {
+      file.close();
+      throwUnreadable(path, new Error("it is a folder"));
+    }
+    return readOnDemand(file);
+  },
+  fileExists: async (path) => {
+    try {
+      return (await Deno.stat(path)).isFile;
+    } catch {
+      return false;
+    }
+  },
+  checkWritable: async (path) => {
+    const probe = `${path}.${crypto.randomUUID()}.partial`;
+    const made = await makeFolder(parent(path), path);
+    try {
+      await Deno.writeFile(probe, new Uint8Array(0), { createNew: true });
+      await Deno.remove(probe);
+    } catch (cause) {
+      throwUnwritable(path, cause);
+    } finally {
+      await removeFolders(made);
+    }
+  },
+  writeFiles,
+  assetPath: (name) => {
+    const { pathname } = new URL(name, ROOT);
+    return decodeURIComponent(Deno.build.os === "windows" ? pathname.slice(1) : pathname);
+  },
+  print: (text) => writeAll(Deno.stdout, text),
+  printError: (text) => writeAll(Deno.stderr, text),
+  isTerminal: Deno.stderr.isTerminal(),
+};
+
+/** Bytes per read of a file. */
+const CHUNK_BYTES = 1 << 16;
+
+/** `Deno.FsFile.readable` reads one chunk ahead; this one reads when asked, and closes on cancel. */
+function readOnDemand(file: Deno.FsFile): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({
+    pull: async (controller) => {
+      const buffer = new Uint8Array(CHUNK_BYTES);
+      const count = await file.read(buffer);
+      if (count === null) {
+        file.close();
+        controller.close();
+      } else controller.enqueue(buffer.subarray(0, count));
+    },
+    cancel: () => file.close(),
+  }, { highWaterMark: 0 });
+}
+
+async function writeFiles(files: ReadonlyMap<string, Uint8Array | string>): Promise<void> {
+  const partials = new Map<string, string>();
+  const made: string[] = [];
+  try {
+    for (const [path, content] of files) {
+      made.push(...await makeFolder(parent(path), path));
+      const partial = `${path}.${crypto.randomUUID()}.partial`;
+      partials.set(partial, path);
+      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+      await Deno.writeFile(partial, bytes, { createNew: true })
+        .catch((cause) => throwUnwritable(path, cause));
+    }
+    for (const [partial, path] of partials) {
+      await Deno.rename(partial, path).catch((cause) => throwUnwritable(path, cause));
+      partials.delete(partial);
+    }
+  } catch (error) {
+    for (const partial of partials.keys()) await Deno.remove(partial).catch(() => {});
+    await removeFolders(made);
+    throw error;
+  }
+}
+
+/** Makes a folder and those above it; returns the new ones, outermost first. */
+async function makeFolder(folder: string, path: string): Promise<string[]> {
+  const missing: string[] = [];
+  for (let at = folder; at !== parent(at); at = parent(at)) {
+    if (await Deno.stat(at).then(() => true, () => false)) break;
+    missing.unshift(at);
+  }
+  for (const name of missing) await Deno.mkdir(name).catch((cause) => throwUnwritable(path, cause));
+  return missing;
+}
+
+/** Removes folders that this call made, as far as they are empty. */
+async function removeFolders(folders: readonly string[]): Promise<void> {
+  for (const folder of folders.toReversed()) await Deno.remove(folder).catch(() => {});
+}
+
+function parent(path: string): string {
+  const trimmed = path.replace(/[/\\]+$/, "");
+  const end = Math.max(trimmed.lastIndexOf("/"), trimmed.lastIndexOf("\\"));
+  return end < 0 ? "." : end === 0 ? "/" : trimmed.slice(0, end);
+}
+
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  let bytes = new TextEncoder().encode(text);
+  while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+}
+
+function throwUnreadable(path: string, cause: unknown): never {
+  throw new PlimsollError("input", {
+    action: `opening ${JSON.stringify(path)}`,
+    wanted: "a readable file",
+    found: cause instanceof Deno.errors.NotFound ? "no such file" : (cause as Error).message,
+    remedy: "Check the path and its permissions",
+    cause,
+  });
+}
+
+function throwUnwritable(path: string, cause: unknown): never {
+  throw new PlimsollError("output", {
+    action: `writing ${JSON.stringify(path)}`,
+    wanted: "a place that can be written",
+    found: (cause as Error).message,
+    remedy: "Choose another --out, or check permissions and free space",
+    cause,
+  });
+}

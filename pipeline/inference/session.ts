@@ -1,0 +1,113 @@
+/**
+ * The inference runtime. The only file that imports onnxruntime-web.
+ *
+ * @module
+ */
+import * as ort from "onnxruntime-web/wasm";
+import { type Model, writeModel } from "../../tpc/onnx/model.ts";
+import { makeTensor, type TensorData } from "../../tpc/onnx/tensor.ts";
+import { PlimsollError } from "../../tpc/errors.ts";
+import type { ConstantRunner } from "../../tpc/onnx/fold_constants.ts";
+import type { Tensor } from "../core/tensor.ts";
+
+/** A model loaded for inference. One run at a time; release it when done. */
+export interface InferenceSession {
+  /** Names of the model's inputs. */
+  readonly inputs: readonly string[];
+  /** Names of the model's outputs. */
+  readonly outputs: readonly string[];
+  /**
+   * Runs the model and returns the named float32 outputs, copied out of the runtime.
+   *
+   * @throws {PlimsollError} kind `runtime`.
+   */
+  run(feeds: ReadonlyMap<string, Tensor>, outputs: readonly string[]): Promise<Map<string, Tensor>>;
+  /** Ends profiling; the runtime prints the profile as JSON to the console. */
+  endProfiling(): void;
+  /** Frees the runtime's memory. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Options of {@linkcode createSession}. */
+export interface SessionOptions {
+  /** What messages call the model. */
+  readonly name: string;
+  /** Record which kernels run. */
+  readonly profile?: boolean;
+}
+
+// Threads need a worker from a blob URL, which Deno refuses. Parallelism, where wanted, is workers
+// around sessions.
+ort.env.wasm.numThreads = 1;
+
+/**
+ * Graph optimization level of every session. It decides the bits of the activations (7e-5 between
+ * `all` and `disabled`, measured), so statistics depend on it: it is fixed.
+ */
+const OPTIMIZATION = "all";
+
+/**
+ * Loads a model.
+ *
+ * @throws {PlimsollError} kind `runtime` when onnxruntime-web refuses the model.
+ */
+export async function createSession(model: Model, options: SessionOptions): Promise<InferenceSession> {
+  const { name } = options;
+  const fail = (action: string, remedy: string) => (cause: unknown) => {
+    throw new PlimsollError("runtime", {
+      action,
+      wanted: "onnxruntime-web to accept it",
+      found: `${(cause as Error)?.message ?? cause}`.trim(),
+      remedy,
+      cause,
+    });
+  };
+  const session = await ort.InferenceSession.create(writeModel(model), {
+    executionProviders: ["wasm"],
+    graphOptimizationLevel: OPTIMIZATION,
+    // Warnings about initializers that nothing uses would land in the user's terminal.
+    logSeverityLevel: 3,
+    ...(options.profile ? { enableProfiling: true } : {}),
+  }).catch(fail(
+    `loading ${name} into onnxruntime-web`,
+    "Check that the model runs in ONNX Runtime at all and uses operators that it knows",
+  ));
+  return {
+    inputs: session.inputNames,
+    outputs: session.outputNames,
+    run: async (feeds, outputs) => {
+      const inputs: Record<string, ort.Tensor> = {};
+      for (const [key, { data, dims }] of feeds) inputs[key] = new ort.Tensor("float32", data, dims);
+      const results = await session.run(inputs, [...outputs]).catch(fail(
+        `running ${name} on input ${shapes(feeds)}`,
+        "Try a smaller --batch; if that doesn't help, check the preprocessing against the model's input",
+      ));
+      return new Map(outputs.map((output) => {
+        const tensor = results[output];
+        return [output, { data: tensor.data as Float32Array, dims: tensor.dims }];
+      }));
+    },
+    endProfiling: () => session.endProfiling(),
+    [Symbol.asyncDispose]: () => session.release(),
+  };
+}
+
+function shapes(feeds: ReadonlyMap<string, Tensor>): string {
+  return [...feeds].map(([name, { dims }]) => `${name} [${dims}]`).join(", ");
+}
+
+/** Computes a model without inputs, for constant folding. */
+export const runConstants: ConstantRunner = async (model) => {
+  const session = await ort.InferenceSession.create(writeModel(model), {
+    executionProviders: ["wasm"],
+    logSeverityLevel: 3,
+  });
+  try {
+    const results = await session.run({});
+    return Object.entries(results).map(([name, { data, dims, type }]) =>
+      makeTensor(name, dims, data as TensorData, type === "bool" ? 9 : undefined)
+    );
+  } finally {
+    await session.release();
+  }
+};

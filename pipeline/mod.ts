@@ -1,0 +1,25 @@
+/**
+ * Plimsoll as a library: find the threshold of every activation tensor of a float ONNX model from a
+ * stream of calibration samples, and emit a quantized QDQ model.
+ *
+ * @module
+ */
+export { canonicalJson } from "../tpc/canonical_json.ts";
+export { emitModel } from "../tpc/emit.ts";
+export { type ErrorKind, type ErrorParts, PlimsollError } from "../tpc/errors.ts";
+export { type Manifest, parseManifest } from "../tpc/manifest.ts";
+export { type Model, readModel, writeModel } from "../tpc/onnx/model.ts";
+export { parseTarget, presetTarget, type Target, TARGET_NAMES } from "../tpc/target.ts";
+export { calibrate, type CalibrateOptions } from "./calibrate.ts";
+export type { OnProgress, Progress } from "./core/progress.ts";
+export type { RawSample, Sample, Tensor } from "./core/tensor.ts";
+export {
+  type FloatModel,
+  loadFloatModel,
+  type Quantization,
+  quantize,
+  type QuantizeOptions,
+} from "./quantize.ts";
+export { decide, type DecideInput } from "./search/decide.ts";
+export { readPlim, writePlim } from "./statistics/plim.ts";
+export type { Statistics, TensorStatistics } from "./statistics/statistics.ts";

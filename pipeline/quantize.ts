@@ -1,0 +1,94 @@
+/**
+ * The way of a tensor, from file to manifest, top to bottom.
+ *
+ *     model ─► prepare ─► calibrate ◄─ samples          (tpc/onnx, pipeline/calibrate.ts)
+ *                             │ statistics              (pipeline/statistics)
+ *                             ▼
+ *     target ─────────────► decide ─► manifest          (pipeline/search, tpc/manifest.ts)
+ *                                        │
+ *     prepared model ─────────────────► emit ─► quantized model   (tpc/emit.ts)
+ *
+ * @module
+ */
+import { emitModel } from "../tpc/emit.ts";
+import type { Manifest } from "../tpc/manifest.ts";
+import { type Model, readModel, writeModel } from "../tpc/onnx/model.ts";
+import { prepareModel } from "../tpc/onnx/prepare.ts";
+import type { Target } from "../tpc/target.ts";
+import { calibrate } from "./calibrate.ts";
+import { sha256 } from "./core/hash.ts";
+import type { OnProgress } from "./core/progress.ts";
+import type { Sample } from "./core/tensor.ts";
+import { runConstants } from "./inference/session.ts";
+import { decide } from "./search/decide.ts";
+import { writePlim } from "./statistics/plim.ts";
+
+/** A float model, read and prepared. */
+export interface FloatModel {
+  /** As in the file. */
+  readonly original: Model;
+  /** After the exact rewrites of graph preparation. */
+  readonly prepared: Model;
+  /** SHA-256 of the file. */
+  readonly sha256: string;
+}
+
+/** What {@linkcode quantize} needs. */
+export interface QuantizeOptions {
+  readonly target: Target;
+  /** Samples per inference run, default 8. Changes speed and memory, never a result. */
+  readonly batch?: number;
+  /** Number of samples to come, for progress. */
+  readonly total?: number;
+  readonly onProgress?: OnProgress;
+  readonly signal?: AbortSignal;
+}
+
+/** Everything that a quantization makes. */
+export interface Quantization {
+  /** The quantized QDQ model as an ONNX file. */
+  readonly model: Uint8Array<ArrayBuffer>;
+  /** Every decision, with its reason. */
+  readonly manifest: Manifest;
+  /** The statistics as a `.plim` file: decide again later without data or inference. */
+  readonly statistics: Uint8Array<ArrayBuffer>;
+}
+
+/** Samples per inference run; more is not faster on one core (measured) and takes more memory. */
+export const DEFAULT_BATCH = 8;
+
+/**
+ * Reads an ONNX file and prepares it.
+ *
+ * @param name How error messages call the file.
+ * @throws {PlimsollError} kinds `input` and `model`.
+ */
+export async function loadFloatModel(file: Uint8Array, name: string): Promise<FloatModel> {
+  const original = readModel(file, name);
+  return {
+    original,
+    prepared: await prepareModel(original, runConstants),
+    sha256: await sha256(file),
+  };
+}
+
+/**
+ * Quantizes a model: streams the samples through it once, chooses every threshold, and emits the
+ * quantized model. Deterministic: the same samples give the same bytes, however they are batched or
+ * ordered.
+ *
+ * @param samples Consumed; cancelled when anything fails.
+ */
+export async function quantize(
+  float: FloatModel,
+  samples: ReadableStream<Sample>,
+  options: QuantizeOptions,
+): Promise<Quantization> {
+  const { target, batch = DEFAULT_BATCH, ...rest } = options;
+  const { prepared: model, sha256: modelSha256 } = float;
+  const statistics = await calibrate(samples, { model, modelSha256, target, batch, ...rest });
+  const file = await writePlim(statistics);
+  const statisticsSha256 = await sha256(file);
+  const manifest = await decide({ statistics, statisticsSha256, target, model });
+  return { model: writeModel(emitModel(model, manifest)), manifest, statistics: file };
+}

@@ -1,0 +1,162 @@
+/**
+ * Statistics × placement → manifest: every decision of a quantization, with its reasons.
+ *
+ * @module
+ */
+import { PlimsollError } from "../../tpc/errors.ts";
+import { compactJson } from "../../tpc/canonical_json.ts";
+import { clampGrid, thresholdGrid } from "../../tpc/grid.ts";
+import type { Manifest, ManifestActivation, ManifestWeight } from "../../tpc/manifest.ts";
+import type { Model } from "../../tpc/onnx/model.ts";
+import { dimensions, floatData } from "../../tpc/onnx/tensor.ts";
+import { type ActivationPlan, type Placement, resolve, type WeightPlan } from "../../tpc/resolve.ts";
+import type { Target } from "../../tpc/target.ts";
+import { sha256 } from "../core/hash.ts";
+import { VERSION } from "../core/version.ts";
+import { divideDyadic } from "../statistics/dyadic.ts";
+import { exactHistogram } from "../statistics/exact_histogram.ts";
+import type { Statistics, TensorStatistics } from "../statistics/statistics.ts";
+import { searchThreshold } from "./search_threshold.ts";
+import { searchWeightSteps } from "./search_weights.ts";
+
+/** What {@linkcode decide} starts from. */
+export interface DecideInput {
+  readonly statistics: Statistics;
+  /** SHA-256 of the statistics file. */
+  readonly statisticsSha256: string;
+  readonly target: Target;
+  /** The prepared float model, for the steps of its weights; without it emission searches them. */
+  readonly model?: Model;
+}
+
+/**
+ * Chooses every threshold and, when the model is given, every weight step. Needs no inference and no
+ * data: the same statistics can be decided again for any method, bit width and target.
+ *
+ * @throws {PlimsollError} kind `target` when the target needs a tensor that was not watched.
+ */
+export async function decide(input: DecideInput): Promise<Manifest> {
+  const { statistics, statisticsSha256, target } = input;
+  const placement = resolve(statistics.outline, target);
+  const manifest: Manifest = {
+    schemaVersion: 1,
+    tool: { name: "plimsoll", version: VERSION },
+    model: statistics.model,
+    target: { name: target.name, sha256: await sha256(compactJson(target)) },
+    data: statistics.data,
+    statistics: { sha256: statisticsSha256 },
+    activations: decideActivations(statistics, placement, target),
+    weights: placement.weights.map(describeWeight),
+    float: [...placement.float],
+  };
+  return input.model === undefined ? manifest : decideWeights(manifest, input.model);
+}
+
+function decideActivations(
+  { tensors }: Statistics,
+  { activations }: Placement,
+  target: Target,
+): ManifestActivation[] {
+  const watched = new Map(tensors.map((entry) => [entry.tensor, entry]));
+  const decided = new Map<string, ManifestActivation>();
+  for (const plan of activations) {
+    const origin = plan.sameAs === undefined ? undefined : decided.get(plan.sameAs);
+    const statistics = watched.get(plan.tensor);
+    if (origin !== undefined) decided.set(plan.tensor, keepQuantization(plan, origin));
+    else if (statistics !== undefined) decided.set(plan.tensor, decideActivation(plan, statistics));
+    else throw notWatched(plan, target);
+  }
+  return [...decided.values()];
+}
+
+function decideActivation(plan: ActivationPlan, { shape, histogram }: TensorStatistics): ManifestActivation {
+  const { tensor, producer, fused, clamp, spec, reason } = plan;
+  const { curve, error, sqnr, clippedFraction, ...found } = searchThreshold(histogram, spec);
+  const grid = clampGrid(thresholdGrid(found.threshold, spec.bits, found.signed), clamp);
+  const { finite, zeros, min, max } = histogram;
+  const isEmpty = finite === 0;
+  return {
+    ...{ tensor, producer, clamp, ...grid },
+    fused: [...fused],
+    shape: [...shape],
+    bits: spec.bits,
+    signed: found.signed,
+    constraint: spec.constraint,
+    method: spec.error,
+    threshold: found.threshold,
+    reason: [reason, ...found.reason],
+    statistics: {
+      elements: finite,
+      ...{ zeros, error, sqnr, clippedFraction },
+      min: isEmpty ? null : min,
+      max: isEmpty ? null : max,
+      mean: isEmpty ? null : divideDyadic(exactHistogram(histogram).sum, BigInt(finite)),
+      curve: [...curve],
+    },
+  };
+}
+
+function keepQuantization(plan: ActivationPlan, origin: ManifestActivation): ManifestActivation {
+  const { statistics: _, ...quantizer } = origin;
+  const { tensor, producer, fused, clamp, reason, sameAs } = plan;
+  return { ...quantizer, tensor, producer, clamp, sameAs, fused: [...fused], shape: [], reason: [reason] };
+}
+
+function describeWeight({ spec, reason, bias, ...plan }: WeightPlan): ManifestWeight {
+  const { error, ...rest } = spec;
+  return {
+    ...plan,
+    ...rest,
+    ...(bias === undefined ? {} : { bias }),
+    method: error,
+    reason: [reason, "step of least squared error that clips no weight"],
+  };
+}
+
+/**
+ * Fills in the weight steps that a manifest lacks.
+ *
+ * @param model The prepared float model.
+ * @throws {PlimsollError} kind `model` when it isn't the model of the manifest.
+ */
+export function decideWeights(manifest: Manifest, model: Model): Manifest {
+  const tensors = new Map(model.graph.initializer.map((tensor) => [tensor.name, tensor]));
+  const scales = new Map(manifest.activations.map(({ tensor, scale }) => [tensor, scale]));
+  const weights = manifest.weights.map((weight): ManifestWeight => {
+    if (weight.steps !== undefined) return weight;
+    const tensor = tensors.get(weight.tensor);
+    const data = tensor && floatData(tensor);
+    const inputScale = scales.get(weight.activation);
+    if (tensor === undefined || data === undefined || inputScale === undefined) {
+      throw new PlimsollError("model", {
+        action: "searching weight steps",
+        wanted: `float32 constant ${JSON.stringify(weight.tensor)} and a scale for its input, as in the manifest`,
+        found: "a model or manifest without them",
+        remedy: "Give the model that the manifest was made for",
+      });
+    }
+    const bias = weight.bias && floatData(tensors.get(weight.bias.tensor)!);
+    const { axis, bits, reason } = weight;
+    const found = searchWeightSteps({
+      ...{ data, axis, bits },
+      dims: dimensions(tensor),
+      ...(bias === undefined ? {} : { bias: { data: bias, inputScale } }),
+    });
+    const widened = found.widened > 0 ? [`${found.widened} steps widened so that the bias fits into int32`] : [];
+    return {
+      ...weight,
+      reason: [...reason, ...widened],
+      steps: { scales: [...found.scales], sqnr: found.sqnr },
+    };
+  });
+  return { ...manifest, weights };
+}
+
+function notWatched({ tensor }: ActivationPlan, { name }: Target): PlimsollError {
+  return new PlimsollError("target", {
+    action: `searching thresholds for target ${name}`,
+    wanted: `statistics of tensor ${JSON.stringify(tensor)}`,
+    found: "a statistics file that was calibrated for other tensors",
+    remedy: `Run calibrate with --target ${name}`,
+  });
+}

@@ -1,0 +1,33 @@
+/**
+ * Transparent gzip.
+ *
+ * @module
+ */
+
+const GZIP_MAGIC = [0x1f, 0x8b];
+
+/**
+ * The stream decompressed when it begins with gzip's magic number, else as it is. Whichever it is
+ * shows in the bytes, not in a file name, so downloads with odd names work.
+ */
+export async function gunzipIfNeeded(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  const reader = stream.getReader();
+  const first = await reader.read();
+  const whole = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    start: (controller) => {
+      // The chunk that was read to look at it goes back in front.
+      if (first.done) controller.close();
+      else controller.enqueue(first.value);
+    },
+    pull: async (controller) => {
+      const { done, value } = await reader.read();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
+  const isGzip = !first.done && GZIP_MAGIC.every((byte, i) => first.value[i] === byte);
+  return isGzip ? whole.pipeThrough(new DecompressionStream("gzip")) : whole;
+}

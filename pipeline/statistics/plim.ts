@@ -1,0 +1,199 @@
+/**
+ * The statistics file, `.plim`, version 1. One content, one spelling: equal statistics give equal
+ * bytes.
+ *
+ *     offset  size  content
+ *     0       8     magic: 89 50 4C 49 4D 0D 0A 1A ("\x89PLIM\r\n\x1a"; a text-mode copy breaks it)
+ *     8       4     version, u32 little-endian: 1
+ *     12      4     H, bytes of the header, u32 little-endian
+ *     16      H     header: compact JSON with sorted keys, UTF-8 (see `headerSchema`)
+ *     16 + H  …     for each tensor of the header, in order, its `bytes` bytes of bins
+ *     end−32  32    SHA-256 of everything before it
+ *
+ * A bin is four LEB128 integers: distance of its number from the bin before (the first: its number),
+ * n, Σr, Σr². Bin number = upper 17 bits of the float32, r = lower 15 bits (design §2.1).
+ *
+ * @module
+ */
+import { z } from "zod";
+import type { HistogramData } from "../../wasm/mod.ts";
+import { compactJson } from "../../tpc/canonical_json.ts";
+import { PlimsollError } from "../../tpc/errors.ts";
+import type { Statistics } from "./statistics.ts";
+import { VarintReader, VarintWriter } from "./varint.ts";
+
+const MAGIC = Uint8Array.of(0x89, 0x50, 0x4c, 0x49, 0x4d, 0x0d, 0x0a, 0x1a);
+const VERSION = 1;
+const PREFIX_BYTES = 16;
+const HASH_BYTES = 32;
+/** Bins of a finite float32: 2^17 less those of exponent 255. */
+const MAX_BINS = 2 * 255 * 256;
+const MAX_R = 2n ** 15n - 1n;
+
+const count = z.int().min(0);
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const shape = z.array(z.int().nullable());
+const elementType = z.enum(["float", "other"]);
+const value = z.strictObject({ name: z.string(), type: elementType, shape: shape.optional() });
+const attribute = z.union([z.number(), z.string(), z.array(z.number())]);
+
+const headerSchema = z.strictObject({
+  model: z.strictObject({ sha256 }),
+  data: z.strictObject({ samples: count, sha256 }),
+  outline: z.strictObject({
+    inputs: z.array(value),
+    outputs: z.array(value),
+    nodes: z.array(z.strictObject({
+      name: z.string(),
+      op: z.string(),
+      domain: z.string(),
+      inputs: z.array(z.string()),
+      outputs: z.array(z.string()),
+      attributes: z.record(z.string(), attribute),
+      captures: z.array(z.string()),
+    })),
+    constants: z.record(
+      z.string(),
+      z.strictObject({ type: elementType, shape: z.array(z.int()), values: z.array(z.number()).optional() }),
+    ),
+  }),
+  tensors: z.array(z.strictObject({
+    tensor: z.string(),
+    shape,
+    finite: count,
+    zeros: count,
+    nan: count,
+    positiveInfinity: count,
+    negativeInfinity: count,
+    min: z.number().nullable(),
+    max: z.number().nullable(),
+    bins: count.max(MAX_BINS),
+    bytes: count,
+  })),
+});
+
+/** Serialises statistics. */
+export async function writePlim(statistics: Statistics): Promise<Uint8Array<ArrayBuffer>> {
+  const bodies = statistics.tensors.map(({ histogram }) => writeBins(histogram));
+  const header = new TextEncoder().encode(compactJson({
+    model: statistics.model,
+    data: statistics.data,
+    outline: statistics.outline,
+    tensors: statistics.tensors.map(({ tensor, shape, histogram }, i) => {
+      const { finite, zeros, nan, positiveInfinity, negativeInfinity, min, max, bins } = histogram;
+      return {
+        ...{ tensor, shape, finite, zeros, nan, positiveInfinity, negativeInfinity },
+        min: finite > 0 ? min : null,
+        max: finite > 0 ? max : null,
+        bins: bins.length,
+        bytes: bodies[i].length,
+      };
+    }),
+  }));
+  const size = bodies.reduce((sum, body) => sum + body.length, PREFIX_BYTES + header.length + HASH_BYTES);
+  const file = new Uint8Array(size);
+  file.set(MAGIC);
+  const view = new DataView(file.buffer);
+  view.setUint32(8, VERSION, true);
+  view.setUint32(12, header.length, true);
+  let offset = PREFIX_BYTES;
+  for (const part of [header, ...bodies]) {
+    file.set(part, offset);
+    offset += part.length;
+  }
+  file.set(await hash(file.subarray(0, offset)), offset);
+  return file;
+}
+
+/**
+ * Reads a statistics file and checks everything in it.
+ *
+ * @param name How error messages call the file.
+ * @throws {PlimsollError} kind `input` for anything that {@linkcode writePlim} would not have written.
+ */
+export async function readPlim(file: Uint8Array, name: string): Promise<Statistics> {
+  const fail = (found: string, cause?: unknown) =>
+    new PlimsollError("input", {
+      action: `reading statistics ${JSON.stringify(name)}`,
+      wanted: `a whole statistics file (.plim) of version ${VERSION}`,
+      found,
+      remedy: "Make it again with `calibrate`",
+      cause,
+    });
+  if (MAGIC.some((byte, i) => file[i] !== byte)) throw fail("another kind of file");
+  if (file.length < PREFIX_BYTES + HASH_BYTES) throw fail(`only ${file.length} bytes`);
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const version = view.getUint32(8, true);
+  if (version !== VERSION) throw fail(`version ${version}`);
+  const end = file.length - HASH_BYTES;
+  const actual = await hash(file.subarray(0, end));
+  if (actual.some((byte, i) => byte !== file[end + i])) throw fail("a wrong checksum: damaged or cut off");
+  const headerEnd = PREFIX_BYTES + view.getUint32(12, true);
+  if (headerEnd > end) throw fail("a header longer than the file");
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(file.subarray(PREFIX_BYTES, headerEnd));
+    const { tensors, ...rest } = headerSchema.parse(JSON.parse(text));
+    let offset = headerEnd;
+    const read = tensors.map(({ tensor, shape, bins, bytes, min, max, ...counts }) => {
+      if (offset + bytes > end) throw new RangeError(`bins of ${JSON.stringify(tensor)} end behind the file`);
+      const body = new VarintReader(file.subarray(offset, offset += bytes));
+      const histogram = { ...counts, min: min ?? NaN, max: max ?? NaN, ...readBins(body, bins) };
+      checkHistogram(tensor, histogram);
+      return { tensor, shape, histogram };
+    });
+    if (offset !== end) throw new RangeError(`${end - offset} bytes after the last bin`);
+    return { ...rest, tensors: read };
+  } catch (cause) {
+    throw fail(`contents that make no sense (${(cause as Error).message})`, cause);
+  }
+}
+
+async function hash(bytes: Uint8Array): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as BufferSource));
+}
+
+function writeBins({ bins, n, r1, r2 }: HistogramData): Uint8Array {
+  const out = new VarintWriter();
+  for (let i = 0; i < bins.length; i++) {
+    out.writeNumber(i === 0 ? bins[0] : bins[i] - bins[i - 1]);
+    out.writeNumber(n[i]);
+    out.writeBigint(r1[i]);
+    out.writeBigint(r2[i]);
+  }
+  return out.bytes();
+}
+
+function readBins(body: VarintReader, size: number): Pick<HistogramData, "bins" | "n" | "r1" | "r2"> {
+  const result = {
+    bins: new Uint32Array(size),
+    n: new Float64Array(size),
+    r1: new BigUint64Array(size),
+    r2: new BigUint64Array(size),
+  };
+  let bin = 0;
+  for (let i = 0; i < size; i++) {
+    const step = body.readNumber();
+    bin += step;
+    if (i > 0 && step === 0 || bin >= 2 ** 17 || (bin >>> 8 & 255) === 255) throw new RangeError(`bin ${bin}`);
+    const n = body.readNumber();
+    const r1 = body.readBigint();
+    const r2 = body.readBigint();
+    // Sums of n numbers 0 … MAX_R and of their squares can't be outside these bounds.
+    const isPossible = n > 0 && r1 <= BigInt(n) * MAX_R && r2 <= r1 * MAX_R && r1 * r1 <= BigInt(n) * r2;
+    if (!isPossible) throw new RangeError(`impossible sums in bin ${bin}`);
+    result.bins[i] = bin;
+    result.n[i] = n;
+    result.r1[i] = r1;
+    result.r2[i] = r2;
+  }
+  if (!body.isDone) throw new RangeError("bytes after the last bin of a tensor");
+  return result;
+}
+
+function checkHistogram(tensor: string, { finite, zeros, min, max, n }: HistogramData): void {
+  const total = n.reduce((sum, elements) => sum + elements, 0);
+  const hasRange = finite === 0 ? Number.isNaN(min) && Number.isNaN(max) : min <= max;
+  if (total !== finite || zeros > finite || !hasRange) {
+    throw new RangeError(`counts of ${JSON.stringify(tensor)} that don't add up`);
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * Statistics of a calibration run: what the search needs, and nothing of how the work was cut.
+ *
+ * @module
+ */
+import type { GraphOutline } from "../../tpc/onnx/outline.ts";
+import type { HistogramData } from "../../wasm/mod.ts";
+
+/** Statistics of one watched tensor. */
+export interface TensorStatistics {
+  readonly tensor: string;
+  /** Shape for one sample, batch axis included as 1; null where it varied between samples. */
+  readonly shape: readonly (number | null)[];
+  readonly histogram: HistogramData;
+}
+
+/** Statistics of a calibration run, as `statistics.plim` holds them. */
+export interface Statistics {
+  /** The float model file as it was given. */
+  readonly model: { readonly sha256: string };
+  /** Outline of the prepared graph, so that any target can be tried later without the model. */
+  readonly outline: GraphOutline;
+  readonly data: {
+    readonly samples: number;
+    /** Order-free hash over the preprocessed samples. */
+    readonly sha256: string;
+  };
+  /** In topological order. */
+  readonly tensors: readonly TensorStatistics[];
+}

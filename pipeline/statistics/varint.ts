@@ -1,0 +1,103 @@
+/**
+ * Unsigned integers of variable length (LEB128): seven bits a byte, low ones first, the top bit says
+ * that more follow. As in protobuf and WebAssembly.
+ *
+ * @module
+ */
+
+/** Longest encoding: ten bytes hold 64 bits. */
+const MAX_BYTES = 10;
+
+/** A growing byte buffer. */
+export class VarintWriter {
+  #bytes = new Uint8Array(1 << 16);
+  #length = 0;
+
+  /** Appends an integer of 0 … 2^53. */
+  writeNumber(value: number): void {
+    this.#reserve();
+    while (value >= 128) {
+      this.#bytes[this.#length++] = value % 128 + 128;
+      value = Math.floor(value / 128);
+    }
+    this.#bytes[this.#length++] = value;
+  }
+
+  /** Appends an integer of 0 … 2^64 − 1. */
+  writeBigint(value: bigint): void {
+    if (value <= Number.MAX_SAFE_INTEGER) return this.writeNumber(Number(value));
+    this.#reserve();
+    for (; value >= 128n; value >>= 7n) this.#bytes[this.#length++] = Number(value & 127n) + 128;
+    this.#bytes[this.#length++] = Number(value);
+  }
+
+  /** What was written. */
+  bytes(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  #reserve(): void {
+    if (this.#length + MAX_BYTES <= this.#bytes.length) return;
+    const grown = new Uint8Array(this.#bytes.length * 2);
+    grown.set(this.#bytes);
+    this.#bytes = grown;
+  }
+}
+
+/** Reads what {@linkcode VarintWriter} wrote; throws RangeError at the end or on an overlong one. */
+export class VarintReader {
+  readonly #bytes: Uint8Array;
+  #position = 0;
+
+  /** Reads from the beginning of `bytes`. */
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** Whether everything was read. */
+  get isDone(): boolean {
+    return this.#position === this.#bytes.length;
+  }
+
+  /** Next integer; throws RangeError above 2^53 − 1. */
+  readNumber(): number {
+    const value = this.readBigint();
+    if (value > Number.MAX_SAFE_INTEGER) throw new RangeError("integer too large");
+    return Number(value);
+  }
+
+  /** Next integer of up to 64 bits, in its shortest form only. */
+  readBigint(): bigint {
+    // Up to six bytes (42 bits) in plain numbers: nearly all, and much faster.
+    let value = 0;
+    let factor = 1;
+    for (let i = 0; i < 6; i++) {
+      const byte = this.#next();
+      value += (byte & 127) * factor;
+      if (byte < 128) return BigInt(this.#checked(value, byte, i));
+      factor *= 128;
+    }
+    let large = BigInt(value);
+    for (let i = 6; i < MAX_BYTES; i++) {
+      const byte = this.#next();
+      large += BigInt(byte & 127) << BigInt(7 * i);
+      if (byte < 128) {
+        if (large >= 1n << 64n) break;
+        this.#checked(0, byte, i);
+        return large;
+      }
+    }
+    throw new RangeError("integer of more than 64 bits");
+  }
+
+  #next(): number {
+    if (this.isDone) throw new RangeError("data end inside an integer");
+    return this.#bytes[this.#position++];
+  }
+
+  /** A last byte of zero is a longer spelling of a smaller number: one value, one spelling. */
+  #checked(value: number, lastByte: number, index: number): number {
+    if (lastByte === 0 && index > 0) throw new RangeError("integer not in its shortest form");
+    return value;
+  }
+}

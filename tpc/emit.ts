@@ -1,0 +1,19 @@
+/**
+ * Emission: prepared float model × manifest → quantized QDQ model.
+ *
+ * @module
+ */
+import { applyEdits } from "./apply_edits.ts";
+import { insertQdq } from "./insert_qdq.ts";
+import type { Manifest } from "./manifest.ts";
+import type { Model } from "./onnx/model.ts";
+
+/**
+ * Makes the quantized model. `model` stays as it was and may be emitted again.
+ *
+ * @param manifest With weight steps; see `decideWeights`.
+ * @throws {PlimsollError} kind `model` when model and manifest don't belong together.
+ */
+export function emitModel(model: Model, manifest: Manifest): Model {
+  return applyEdits(model, insertQdq(manifest));
+}
