@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { PlimsollError } from "../tpc/errors.ts";
+import { PlimsollError } from "../tpc/core/errors.ts";
 import type { Model } from "../tpc/onnx/model.ts";
 import { outlineGraph } from "../tpc/onnx/outline.ts";
 import { resolve, watchedTensors } from "../tpc/resolve.ts";

@@ -4,9 +4,9 @@
  *
  * @module
  */
-export { canonicalJson } from "../tpc/canonical_json.ts";
+export { canonicalJson } from "../tpc/core/canonical_json.ts";
 export { emitModel } from "../tpc/emit.ts";
-export { type ErrorKind, type ErrorParts, PlimsollError } from "../tpc/errors.ts";
+export { type ErrorKind, type ErrorParts, PlimsollError } from "../tpc/core/errors.ts";
 export { type Manifest, parseManifest } from "../tpc/manifest.ts";
 export { type Model, readModel, writeModel } from "../tpc/onnx/model.ts";
 export { parseTarget, presetTarget, type Target, TARGET_NAMES } from "../tpc/target.ts";

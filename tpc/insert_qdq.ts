@@ -5,7 +5,7 @@
  * @module
  */
 import type { Manifest } from "./manifest.ts";
-import type { Grid } from "./types.ts";
+import type { Grid } from "./core/types.ts";
 
 /** One change of the float model. */
 export type Edit =

@@ -5,8 +5,8 @@
  * @module
  */
 import { z } from "zod";
-import { PlimsollError } from "./errors.ts";
-import { CONSTRAINTS, ERROR_METHODS } from "./types.ts";
+import { PlimsollError } from "./core/errors.ts";
+import { CONSTRAINTS, ERROR_METHODS } from "./core/types.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/).describe("SHA-256, hexadecimal");
 const count = z.int().min(0);

@@ -7,7 +7,7 @@
 import type { GraphOutline, OutlineNode } from "./onnx/outline.ts";
 import { clampRange, dataInputs, elementTypes, weightSlot } from "./operators.ts";
 import type { Target } from "./target.ts";
-import type { ActivationSpec, WeightSpec } from "./types.ts";
+import type { ActivationSpec, WeightSpec } from "./core/types.ts";
 
 /** One activation tensor that gets a quantizer. */
 export interface ActivationPlan {

@@ -4,9 +4,9 @@
  * @module
  */
 import { z } from "zod";
-import { PlimsollError } from "./errors.ts";
+import { PlimsollError } from "./core/errors.ts";
 import defaultTarget from "./targets/default.json" with { type: "json" };
-import { CONSTRAINTS, ERROR_METHODS, SIGNEDNESS } from "./types.ts";
+import { CONSTRAINTS, ERROR_METHODS, SIGNEDNESS } from "./core/types.ts";
 
 const operators = z.array(z.string().min(1)).min(1);
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Command } from "commander";
-import { canonicalJson } from "../../tpc/canonical_json.ts";
+import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { calibrate } from "../calibrate.ts";
 import { writePlim } from "../statistics/plim.ts";
 import type { Context } from "./context.ts";

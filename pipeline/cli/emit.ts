@@ -4,9 +4,9 @@
  * @module
  */
 import type { Command } from "commander";
-import { canonicalJson } from "../../tpc/canonical_json.ts";
+import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { emitModel } from "../../tpc/emit.ts";
-import { PlimsollError } from "../../tpc/errors.ts";
+import { PlimsollError } from "../../tpc/core/errors.ts";
 import { parseManifest } from "../../tpc/manifest.ts";
 import { writeModel } from "../../tpc/onnx/model.ts";
 import { decideWeights } from "../search/decide.ts";

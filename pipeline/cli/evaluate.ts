@@ -4,7 +4,7 @@
  * @module
  */
 import type { Command } from "commander";
-import { canonicalJson } from "../../tpc/canonical_json.ts";
+import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { readModel } from "../../tpc/onnx/model.ts";
 import { accuracyReport } from "../report/accuracy.ts";
 import type { Context } from "./context.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/errors.ts";
+import { PlimsollError } from "../../tpc/core/errors.ts";
 import { parseTarget, presetTarget, type Target, TARGET_NAMES } from "../../tpc/target.ts";
 import type { Host } from "../core/host.ts";
 import { mapStream } from "../core/map_stream.ts";

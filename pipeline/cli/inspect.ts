@@ -4,7 +4,7 @@
  * @module
  */
 import type { Command } from "commander";
-import { canonicalJson } from "../../tpc/canonical_json.ts";
+import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { parseManifest } from "../../tpc/manifest.ts";
 import { outlineGraph } from "../../tpc/onnx/outline.ts";
 import { resolve } from "../../tpc/resolve.ts";

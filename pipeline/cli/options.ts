@@ -4,7 +4,7 @@
  * @module
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { CONSTRAINTS, ERROR_METHODS, SIGNEDNESS } from "../../tpc/types.ts";
+import { CONSTRAINTS, ERROR_METHODS, SIGNEDNESS } from "../../tpc/core/types.ts";
 import { DEFAULT_BATCH } from "../quantize.ts";
 
 /** `--data` and what belongs to it. */

@@ -4,11 +4,11 @@
  * @module
  */
 import type { Command } from "commander";
-import { canonicalJson } from "../../tpc/canonical_json.ts";
+import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { emitModel } from "../../tpc/emit.ts";
 import { readModel } from "../../tpc/onnx/model.ts";
 import type { Target } from "../../tpc/target.ts";
-import type { ErrorMethod } from "../../tpc/types.ts";
+import type { ErrorMethod } from "../../tpc/core/types.ts";
 import type { ModelEvaluation } from "../evaluate/evaluate.ts";
 import { type FloatModel, type Quantization, quantize } from "../quantize.ts";
 import { accuracyReport } from "../report/accuracy.ts";

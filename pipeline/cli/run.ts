@@ -4,7 +4,7 @@
  * @module
  */
 import { Command, CommanderError } from "commander";
-import { PlimsollError } from "../../tpc/errors.ts";
+import { PlimsollError } from "../../tpc/core/errors.ts";
 import type { Host } from "../core/host.ts";
 import { VERSION } from "../core/version.ts";
 import { addCalibrateCommand } from "./calibrate.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Command } from "commander";
-import { canonicalJson } from "../../tpc/canonical_json.ts";
+import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { sha256 } from "../core/hash.ts";
 import { thresholdReport } from "../report/thresholds.ts";
 import { decide } from "../search/decide.ts";

@@ -5,7 +5,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { ValueInfoProtoSchema } from "onnx-buf";
-import { PlimsollError } from "../../tpc/errors.ts";
+import { PlimsollError } from "../../tpc/core/errors.ts";
 import { type Model, withFields } from "../../tpc/onnx/model.ts";
 import type { GraphOutline } from "../../tpc/onnx/outline.ts";
 import { mapStream } from "../core/map_stream.ts";

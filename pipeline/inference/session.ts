@@ -6,7 +6,7 @@
 import * as ort from "onnxruntime-web/wasm";
 import { type Model, writeModel } from "../../tpc/onnx/model.ts";
 import { makeTensor, type TensorData } from "../../tpc/onnx/tensor.ts";
-import { PlimsollError } from "../../tpc/errors.ts";
+import { PlimsollError } from "../../tpc/core/errors.ts";
 import type { ConstantRunner } from "../../tpc/onnx/fold_constants.ts";
 import type { Tensor } from "../core/tensor.ts";
 

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/errors.ts";
-import { compactJson } from "../../tpc/canonical_json.ts";
-import { clampGrid, thresholdGrid } from "../../tpc/grid.ts";
+import { PlimsollError } from "../../tpc/core/errors.ts";
+import { compactJson } from "../../tpc/core/canonical_json.ts";
+import { clampGrid, thresholdGrid } from "../../tpc/core/grid.ts";
 import type { Manifest, ManifestActivation, ManifestWeight } from "../../tpc/manifest.ts";
 import type { Model } from "../../tpc/onnx/model.ts";
 import { dimensions, floatData } from "../../tpc/onnx/tensor.ts";

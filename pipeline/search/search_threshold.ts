@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ActivationSpec, ErrorMethod } from "../../tpc/types.ts";
+import type { ActivationSpec, ErrorMethod } from "../../tpc/core/types.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
 import { divideDyadic, toNumber } from "../statistics/dyadic.ts";
 import { exactHistogram } from "../statistics/exact_histogram.ts";

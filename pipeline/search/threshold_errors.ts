@@ -22,6 +22,9 @@ export interface PowerOfTwoQuantizer {
   readonly signed: boolean;
 }
 
+/** Bins of subnormals are 2^−134 wide: the smallest half step that they resolve. */
+const MIN_STEP_EXPONENT = -133;
+
 /** Sums over all finite elements, exact. */
 export interface ThresholdErrors {
   /** Σ (Q(x) − x)². */
@@ -34,7 +37,8 @@ export interface ThresholdErrors {
  * Exact error sums of one quantizer (round to nearest, saturating to 0 … t − d unsigned, −t … t − d
  * signed; a tie has the same error either way).
  *
- * @throws {RangeError} for more bits than the bins resolve.
+ * @throws {RangeError} for grids finer than the bins: more bits than 8 or 9, or a step below 2^−133,
+ * where the bins of the subnormals are wider than half a step.
  */
 export function powerOfTwoErrors(
   { octaves }: ExactHistogram,
@@ -45,6 +49,9 @@ export function powerOfTwoErrors(
   }
   const levels = 2 ** (signed ? bits - 1 : bits);
   const stepExponent = exponent - (signed ? bits - 1 : bits);
+  if (stepExponent < MIN_STEP_EXPONENT) {
+    throw new RangeError(`Exact errors need a step of at least 2^${MIN_STEP_EXPONENT}, got 2^${stepExponent}`);
+  }
   let squared = ZERO;
   let absolute = ZERO;
   for (const octave of octaves) {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/errors.ts";
+import { PlimsollError } from "../../tpc/core/errors.ts";
 import type { Batch, Sample } from "../core/tensor.ts";
 
 /**

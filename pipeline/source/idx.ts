@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/errors.ts";
+import { PlimsollError } from "../../tpc/core/errors.ts";
 import { ByteReader } from "./byte_reader.ts";
 
 /** Items of an IDX file, read on demand. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/errors.ts";
+import { PlimsollError } from "../../tpc/core/errors.ts";
 import type { Host } from "../core/host.ts";
 import type { RawSample } from "../core/tensor.ts";
 import { gunzipIfNeeded } from "./gunzip.ts";

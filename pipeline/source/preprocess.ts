@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "zod";
-import { PlimsollError } from "../../tpc/errors.ts";
+import { PlimsollError } from "../../tpc/core/errors.ts";
 import type { RawSample, Sample } from "../core/tensor.ts";
 
 const perChannel = z.union([z.number(), z.array(z.number()).min(1)]);

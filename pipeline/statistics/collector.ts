@@ -4,7 +4,7 @@
  * @module
  */
 import type { Accumulator, HistogramCore } from "../../wasm/mod.ts";
-import { PlimsollError } from "../../tpc/errors.ts";
+import { PlimsollError } from "../../tpc/core/errors.ts";
 import { MultisetHash } from "../core/hash.ts";
 import type { InferredBatch, Tensor } from "../core/tensor.ts";
 import type { TensorStatistics } from "./statistics.ts";

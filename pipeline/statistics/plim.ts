@@ -17,8 +17,8 @@
  */
 import { z } from "zod";
 import type { HistogramData } from "../../wasm/mod.ts";
-import { compactJson } from "../../tpc/canonical_json.ts";
-import { PlimsollError } from "../../tpc/errors.ts";
+import { compactJson } from "../../tpc/core/canonical_json.ts";
+import { PlimsollError } from "../../tpc/core/errors.ts";
 import type { Statistics } from "./statistics.ts";
 import { VarintReader, VarintWriter } from "./varint.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { GraphProto, NodeProto, TensorProto } from "onnx-buf";
-import { PlimsollError } from "../errors.ts";
+import { PlimsollError } from "../core/errors.ts";
 import { subgraphs } from "./node.ts";
 
 /** Index of one graph. It describes the graph at the time of its making; make a new one after edits. */

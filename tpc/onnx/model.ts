@@ -11,7 +11,7 @@ import {
   ModelProtoSchema,
   TensorProto_DataLocation,
 } from "onnx-buf";
-import { PlimsollError } from "../errors.ts";
+import { PlimsollError } from "../core/errors.ts";
 
 /** A model that surely has a graph. */
 export type Model = ModelProto & { graph: GraphProto };

@@ -5,7 +5,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { type TensorProto, TensorProto_DataType, TensorProtoSchema } from "onnx-buf";
-import { PlimsollError } from "../errors.ts";
+import { PlimsollError } from "../core/errors.ts";
 
 /** Element types that this project makes or reads as numbers, by their ONNX number. */
 const ARRAYS = {
