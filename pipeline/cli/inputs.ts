@@ -52,6 +52,11 @@ export function dataPath(
   });
 }
 
+/** Fails now rather than after the long part of the work when a file can't be opened. */
+export async function checkReadable(host: Host, path: string): Promise<void> {
+  await (await host.openFile(path)).cancel();
+}
+
 /** Opens samples and preprocesses them on the way. */
 export async function loadSamples(host: Host, path: string, options: DataOptions): Promise<LoadedSamples> {
   const preprocess = preprocessor(await loadPreprocessing(host, path, options));

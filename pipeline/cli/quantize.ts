@@ -16,7 +16,7 @@ import { decide } from "../search/decide.ts";
 import { readPlim } from "../statistics/plim.ts";
 import type { Context } from "./context.ts";
 import { evaluateModels } from "./evaluate_models.ts";
-import { dataPath, loadModel, loadSamples, loadTarget } from "./inputs.ts";
+import { checkReadable, dataPath, loadModel, loadSamples, loadTarget } from "./inputs.ts";
 import {
   addDataOptions,
   addOutputOptions,
@@ -63,6 +63,7 @@ async function run(options: QuantizeCommandOptions, { host, signal }: Context): 
   await host.checkWritable(`${options.out}/model.onnx`);
   const evalPath = options.evalData ??
     (options.model === undefined ? dataPath(host, { role: "evaluation" }) : undefined);
+  if (evalPath !== undefined) await checkReadable(host, evalPath);
   const { model } = options;
   const path = dataPath(host, { data: options.data, model, role: "calibration" });
   const { samples, count: total } = await loadSamples(host, path, options);

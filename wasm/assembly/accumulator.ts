@@ -10,12 +10,12 @@ const WIDE_PAGE_BYTES: usize = BINS_PER_OCTAVE * WIDE_BIN_BYTES;
 const ALL_PAGES_BYTES: usize = (OCTAVES - 2) * WIDE_PAGE_BYTES;
 
 /**
- * The statistics of one tensor. 512 page pointers follow the fields, one for each octave (sign × exponent);
- * a page is 256 wide bins and exists once an element fell in its octave.
+ * The statistics of one tensor. Behind the fields lie the extremes and 512 page pointers, one for each
+ * octave (sign × exponent); a page is 256 wide bins and exists once an element fell in its octave.
  *
- *   accumulator ─► [ fields | page 0 | page 1 | … | page 511 ]
- *                                 │
- *                                 └─► [ n, Σr, Σr² | n, Σr, Σr² | … 256 bins ]   6 KiB
+ *   accumulator ─► [ fields | extremes | page 0 | page 1 | … | page 511 ]
+ *                                           │
+ *                                           └─► [ n, Σr, Σr² | n, Σr, Σr² | … 256 bins ]   6 KiB
  */
 @unmanaged
 export class Accumulator {
@@ -27,13 +27,11 @@ export class Accumulator {
   tiny: u64;
   /** Largest Σr² of all bins. */
   largestR2: u64;
-  positiveExtremes: u64;
-  negativeExtremes: u64;
 
   /** Of the finite elements. */
   @inline
   get extremes(): Extremes {
-    return changetype<Extremes>(changetype<usize>(this) + offsetof<Accumulator>("positiveExtremes"));
+    return changetype<Extremes>(changetype<usize>(this) + EXTREMES_OFFSET);
   }
 
   /** Address of the octave's page; 0 when it does not exist. */
@@ -61,7 +59,7 @@ export class Accumulator {
 
   @inline
   private pageSlot(octave: u32): usize {
-    return changetype<usize>(this) + offsetof<Accumulator>() + ((<usize> octave) << 2);
+    return changetype<usize>(this) + PAGES_OFFSET + ((<usize> octave) << 2);
   }
 
   private makePage(octave: u32): usize {
@@ -71,9 +69,14 @@ export class Accumulator {
   }
 }
 
+@inline
+const EXTREMES_OFFSET: usize = offsetof<Accumulator>();
+@inline
+const PAGES_OFFSET: usize = EXTREMES_OFFSET + offsetof<Extremes>();
+
 /** A new accumulator that has seen nothing; null when there is no memory. */
 export function createAccumulator(): Accumulator | null {
-  const bytes = offsetof<Accumulator>() + OCTAVES * 4;
+  const bytes = PAGES_OFFSET + OCTAVES * 4;
   if (!reserve(bytes)) return null;
   const accumulator = changetype<Accumulator>(allocate(bytes));
   accumulator.extremes.reset();

@@ -33,10 +33,16 @@ export function addElements(count: i32, extremes: Extremes): void {
     const odd = load<u32>(at, 4);
     addEven(even);
     addOdd(odd);
-    maxSigned = max(maxSigned, max(<i32> even, <i32> odd));
-    maxUnsigned = max(maxUnsigned, max(even, odd));
-    minSigned = min(minSigned, min(<i32> (even - 1), <i32> (odd - 1)));
-    minUnsigned = min(minUnsigned, min(even - 1, odd - 1));
+    // One by one and as branches, which are taken rarely: comparing even with odd first, as a select,
+    // mispredicts every other time (4.9 to 2.x ns per element, measured).
+    if (<i32> even > maxSigned) maxSigned = <i32> even;
+    if (even > maxUnsigned) maxUnsigned = even;
+    if (<i32> (even - 1) < minSigned) minSigned = <i32> (even - 1);
+    if (even - 1 < minUnsigned) minUnsigned = even - 1;
+    if (<i32> odd > maxSigned) maxSigned = <i32> odd;
+    if (odd > maxUnsigned) maxUnsigned = odd;
+    if (<i32> (odd - 1) < minSigned) minSigned = <i32> (odd - 1);
+    if (odd - 1 < minUnsigned) minUnsigned = odd - 1;
     at += STEP * 4;
   }
 

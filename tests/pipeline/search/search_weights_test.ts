@@ -39,7 +39,7 @@ for (const [name, dims, axis] of CASES) {
       const plain = errorOf(input, max.map((m) => m / limit));
       found.forEach((error, c) => assert.ok(error <= plain[c] * (1 + 1e-6), `channel ${c}`));
       const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
-      assert.ok(sum(found) < 0.9 * sum(plain) || dims.includes(100) || dims.includes(40));
+      if (bits === 8) assert.ok(sum(found) < 0.97 * sum(plain), "the search gains nothing");
     });
   }
 }

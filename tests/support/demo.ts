@@ -1,0 +1,24 @@
+/** The demo model and its images, as samples. */
+import { mapStream } from "../../pipeline/core/map_stream.ts";
+import type { RawSample, Sample } from "../../pipeline/core/tensor.ts";
+import { denoHost } from "../../pipeline/host/deno.ts";
+import { type FloatModel, loadFloatModel } from "../../pipeline/quantize.ts";
+import { openSamples } from "../../pipeline/source/open_samples.ts";
+import { parsePreprocessing, preprocessor } from "../../pipeline/source/preprocess.ts";
+
+export const DEMO_MODEL = "data/fashion/model.onnx";
+export const CALIBRATION = "data/fashion/calibration-images-idx3-ubyte.gz";
+export const EVALUATION = "data/fashion/evaluation-images-idx3-ubyte.gz";
+
+/** The demo's float model. */
+export async function demoModel(): Promise<FloatModel> {
+  return await loadFloatModel(await Deno.readFile(DEMO_MODEL), DEMO_MODEL);
+}
+
+/** The first `count` samples of one of the demo's files. */
+export async function demoSamples(count: number, path = CALIBRATION): Promise<ReadableStream<Sample>> {
+  const options = JSON.parse(await Deno.readTextFile("data/fashion/preprocess.json"));
+  const preprocess = preprocessor(parsePreprocessing(options, "preprocess.json"));
+  const { samples } = await openSamples(denoHost, path, { limit: count });
+  return samples.pipeThrough(mapStream((raw: RawSample) => preprocess(raw)));
+}

@@ -1,0 +1,45 @@
+/**
+ * Exact statistics of float32 tensors: a histogram whose every sum is an integer, so that the result does not
+ * depend on order, batches or workers.
+ *
+ * @example Usage
+ * ```ts
+ * import { createHistogramCore } from "./mod.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const core = await createHistogramCore();
+ * const [whole, half] = [core.create(), core.create()];
+ * whole.observe(new Float32Array([1, 2, 3, 4]));
+ * half.observe(new Float32Array([4, 3]));
+ * const merged = core.create();
+ * merged.observe(new Float32Array([2, 1]));
+ * merged.add(half.data());
+ * assert.deepEqual(merged.data(), whole.data());
+ * ```
+ *
+ * This module is browser compatible.
+ *
+ * @module
+ */
+export {
+  BIN_COUNT,
+  BIN_WIDTH_ULPS,
+  binBase,
+  binLowerEdge,
+  binNumber,
+  BINS_PER_OCTAVE,
+  BINS_PER_SIGN,
+  binSign,
+  binUlpExponent,
+  binUpperEdge,
+  isFiniteBin,
+} from "./bins.ts";
+export { checkHistogramData } from "./checks.ts";
+export { createHistogramCore, type HistogramCoreOptions } from "./core.ts";
+export {
+  type Accumulator,
+  emptyHistogram,
+  type HistogramCore,
+  type HistogramData,
+} from "./histogram.ts";
+export { createNaiveHistogramCore } from "./naive.ts";
