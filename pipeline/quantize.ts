@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { checkOpset } from "../tpc/apply_edits.ts";
 import { emitModel } from "../tpc/emit.ts";
 import type { Manifest } from "../tpc/manifest.ts";
 import { type Model, readModel, writeModel } from "../tpc/onnx/model.ts";
@@ -86,6 +87,7 @@ export async function quantize(
 ): Promise<Quantization> {
   const { target, batch = DEFAULT_BATCH, ...rest } = options;
   const { prepared: model, sha256: modelSha256 } = float;
+  checkOpset(model);
   const statistics = await calibrate(samples, { model, modelSha256, target, batch, ...rest });
   const file = await writePlim(statistics);
   const statisticsSha256 = await sha256(file);

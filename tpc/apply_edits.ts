@@ -2,7 +2,8 @@
  * Edits → quantized model.
  *
  * What is emitted follows from what ONNX Runtime fuses into integer kernels (measured, see
- * ARCHITECTURE.md): uint8 activations, int8 weights, int32 biases, a Q on every edge, and a Clip narrower than the grid on the codes, not on the floats.
+ * ARCHITECTURE.md): uint8 activations, int8 weights, int32 biases, a Q on every edge, and a Clip
+ * narrower than the grid on the codes, not on the floats.
  *
  * @module
  */
@@ -21,12 +22,11 @@ const MIN_OPSET = 13;
 const INT32_MAX = 2 ** 31 - 1;
 
 /**
- * Applies edits to the prepared float model, which stays as it was. Inputs and outputs keep names,
- * types and shapes, and the tensor that was called T is afterwards the dequantized T.
+ * Finds out before any work whether a model can be emitted.
  *
- * @throws {PlimsollError} kind `model` when the opset is too old or the edits name what isn't there.
+ * @throws {PlimsollError} kind `model` when its opset is too old.
  */
-export function applyEdits(model: Model, edits: readonly Edit[]): Model {
+export function checkOpset(model: Model): void {
   const opset = opsetVersion(model);
   if (opset < MIN_OPSET) {
     throw new PlimsollError("model", {
@@ -36,6 +36,16 @@ export function applyEdits(model: Model, edits: readonly Edit[]): Model {
       remedy: "Convert it with onnx.version_converter or export it again",
     });
   }
+}
+
+/**
+ * Applies edits to the prepared float model, which stays as it was. Inputs and outputs keep names,
+ * types and shapes, and the tensor that was called T is afterwards the dequantized T.
+ *
+ * @throws {PlimsollError} kind `model` when the opset is too old or the edits name what isn't there.
+ */
+export function applyEdits(model: Model, edits: readonly Edit[]): Model {
+  checkOpset(model);
   const emitter = new Emitter(model);
   for (const edit of edits) {
     switch (edit.kind) {

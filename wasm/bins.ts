@@ -8,8 +8,8 @@
  *     x = ±ulp · (base + r)      ulp = 2^(max(e, 1) - 150)
  *                                base = 2^23 + k·2^15, or k·2^15 when e = 0
  *
- * Bins are numbered from 0 to {@linkcode BIN_COUNT} - 1. Up to 32639 the numbers ascend with the positive
- * values; from 65536 to 98175 they descend with the negative ones. The numbers between and above have
+ * Bins are numbered from 0 to {@linkcode BIN_COUNT} - 1. Up to 65279 the numbers ascend with the positive
+ * values; from 65536 to 130815 they descend with the negative ones. The numbers between and above have
  * e = 255: NaN and the infinities, which no histogram puts in bins.
  *
  * This module is browser compatible.
@@ -17,7 +17,7 @@
  * @module
  */
 
-/** Numbers of bins, those of NaN and the infinities included: 2^17. */
+/** Count of bin numbers, those of NaN and the infinities included: 2^17. */
 export const BIN_COUNT = 131072;
 
 /** Bins of one sign, and the number of the first negative bin: 2^16. */

@@ -46,6 +46,7 @@ export function createNaiveHistogramCore(): HistogramCore {
 
 class NaiveAccumulator implements Accumulator {
   readonly #bins = new Map<number, Bin>();
+  #finite = 0;
   #zeros = 0;
   #nan = 0;
   #positiveInfinity = 0;
@@ -55,7 +56,7 @@ class NaiveAccumulator implements Accumulator {
 
   observe(values: Float32Array): void {
     checkValues(values);
-    checkTotal(`observe ${values.length} elements`, countAll(this.data()), values.length);
+    checkTotal(`observe ${values.length} elements`, this.#countAll(), values.length);
     let largestR2 = 0n;
     for (const { r2 } of this.#bins.values()) if (r2 > largestR2) largestR2 = r2;
     if (largestR2 + BigInt(values.length) * R2_BOUND > MAX_R2) throw noRoomError(values.length);
@@ -69,6 +70,7 @@ class NaiveAccumulator implements Accumulator {
         bits.setFloat32(0, x);
         const r = BigInt(bits.getUint32(0) & 0x7fff);
         this.#addToBin(binNumber(x), 1n, r, r * r);
+        this.#finite += 1;
         if (x === 0) this.#zeros += 1;
         this.#include(x);
       }
@@ -77,7 +79,7 @@ class NaiveAccumulator implements Accumulator {
 
   add(data: HistogramData): void {
     checkHistogramData(data);
-    checkTotal("add histogram data", countAll(this.data()), countAll(data));
+    checkTotal("add histogram data", this.#countAll(), countAll(data));
     data.bins.forEach((bin, i) => {
       const held = this.#bins.get(bin)?.r2 ?? 0n;
       if (held + data.r2[i] > MAX_R2) throw fullBinError(bin);
@@ -86,6 +88,7 @@ class NaiveAccumulator implements Accumulator {
     data.bins.forEach((bin, i) => {
       this.#addToBin(bin, BigInt(data.n[i]), data.r1[i], data.r2[i]);
     });
+    this.#finite += data.finite;
     this.#zeros += data.zeros;
     this.#nan += data.nan;
     this.#positiveInfinity += data.positiveInfinity;
@@ -99,20 +102,23 @@ class NaiveAccumulator implements Accumulator {
   data(): HistogramData {
     const bins = [...this.#bins.keys()].sort((a, b) => a - b);
     const rows = bins.map((bin) => this.#bins.get(bin)!);
-    const finite = rows.reduce((sum, { n }) => sum + Number(n), 0);
     return {
-      finite,
+      finite: this.#finite,
       zeros: this.#zeros,
       nan: this.#nan,
       positiveInfinity: this.#positiveInfinity,
       negativeInfinity: this.#negativeInfinity,
-      min: finite === 0 ? NaN : this.#min,
-      max: finite === 0 ? NaN : this.#max,
+      min: this.#finite === 0 ? NaN : this.#min,
+      max: this.#finite === 0 ? NaN : this.#max,
       bins: Uint32Array.from(bins),
       n: Float64Array.from(rows, ({ n }) => Number(n)),
       r1: BigUint64Array.from(rows, ({ r1 }) => r1),
       r2: BigUint64Array.from(rows, ({ r2 }) => r2),
     };
+  }
+
+  #countAll(): number {
+    return this.#finite + this.#nan + this.#positiveInfinity + this.#negativeInfinity;
   }
 
   #addToBin(number: number, n: bigint, r1: bigint, r2: bigint): void {

@@ -1,0 +1,99 @@
+/** Rules of the repository that no compiler checks. */
+import assert from "node:assert/strict";
+import { VERSION } from "../pipeline/core/version.ts";
+
+const ROOT = new URL("../", import.meta.url).href;
+/** Files that may name Deno: the entry, the host leaf and development tools. */
+const MAY_NAME_DENO = ["main.ts", "pipeline/host/deno.ts", "wasm/build.ts", "tpc/schema/build.ts"];
+
+interface Module {
+  specifier: string;
+  local?: string;
+  dependencies?: { specifier: string; code?: { specifier?: string }; type?: { specifier?: string } }[];
+}
+
+/** All modules behind the entries, as `deno info` sees them. */
+async function modules(...entries: string[]): Promise<Module[]> {
+  const found = new Map<string, Module>();
+  for (const entry of entries) {
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json", entry] }).output();
+    for (const module of JSON.parse(new TextDecoder().decode(stdout)).modules) found.set(module.specifier, module);
+  }
+  return [...found.values()].filter(({ specifier }) => specifier.startsWith(ROOT));
+}
+
+const path = (specifier: string) => specifier.slice(ROOT.length);
+const folder = (specifier: string) => path(specifier).replace(/\/?[^/]*$/, "") || ".";
+const product = await modules("main.ts", "pipeline/mod.ts", "wasm/build.ts", "tpc/schema/build.ts");
+const imports = product.flatMap(({ specifier, dependencies = [] }) =>
+  dependencies.map((dependency) => ({
+    from: specifier,
+    name: dependency.specifier,
+    to: dependency.code?.specifier ?? dependency.type?.specifier ?? "",
+  }))
+);
+
+Deno.test("folders don't import each other in a cycle", () => {
+  const edges = new Map<string, Set<string>>();
+  for (const { from, to } of imports) {
+    if (!to.startsWith(ROOT) || folder(from) === folder(to)) continue;
+    edges.set(folder(from), (edges.get(folder(from)) ?? new Set()).add(folder(to)));
+  }
+  assert.ok(edges.size > 8, `only ${edges.size} folders import others`);
+  const state = new Map<string, "open" | "done">();
+  const visit = (name: string, way: readonly string[]) => {
+    assert.notEqual(state.get(name), "open", `cycle: ${[...way, name].join(" → ")}`);
+    if (state.get(name) === "done") return;
+    state.set(name, "open");
+    for (const next of edges.get(name) ?? []) visit(next, [...way, name]);
+    state.set(name, "done");
+  };
+  for (const name of edges.keys()) visit(name, []);
+});
+
+Deno.test("wasm/ imports neither tpc/ nor pipeline/, and tpc/ doesn't import pipeline/", () => {
+  const upward = imports.filter(({ from, to }) =>
+    path(from).startsWith("wasm/") && /^(tpc|pipeline)\//.test(path(to)) ||
+    path(from).startsWith("tpc/") && path(to).startsWith("pipeline/")
+  );
+  assert.deepEqual(upward, []);
+});
+
+Deno.test("nothing that ships imports tests/ or data/", () => {
+  assert.deepEqual(imports.filter(({ to }) => /^(tests|data)\//.test(path(to))), []);
+});
+
+Deno.test("only the entry, the host leaf and development tools name Deno", () => {
+  const naming = product.filter(({ local }) => local?.endsWith(".ts") && /\bDeno\./.test(Deno.readTextFileSync(local)));
+  assert.deepEqual(naming.map(({ specifier }) => path(specifier)).filter((name) => !MAY_NAME_DENO.includes(name)), []);
+});
+
+Deno.test("one file imports onnxruntime-web", () => {
+  const importers = new Set(imports.filter(({ name }) => name.startsWith("onnxruntime-web")).map(({ from }) => path(from)));
+  assert.deepEqual([...importers], ["pipeline/inference/session.ts"]);
+});
+
+Deno.test("the version is the same everywhere", () => {
+  const { version, imports } = JSON.parse(Deno.readTextFileSync("deno.json"));
+  assert.equal(version, VERSION);
+  assert.match(Deno.readTextFileSync("CHANGELOG.md"), new RegExp(`^## ${VERSION.replaceAll(".", "\\.")}`, "m"));
+  for (const target of Object.values(imports)) assert.match(target as string, /@\d+\.\d+\.\d+/, `${target} is not pinned`);
+});
+
+Deno.test("published JSON Schemas are what the sources give", async () => {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "tpc/schema/build.ts", "--check"],
+  }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+});
+
+Deno.test("the data have the hashes that their README gives", async () => {
+  const readme = Deno.readTextFileSync("data/README.md");
+  const rows = [...readme.matchAll(/^\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|$/gm)];
+  const files = Array.from(Deno.readDirSync("data/fashion"), ({ name }) => name);
+  assert.deepEqual(rows.map(([, name]) => name).sort(), files.sort());
+  for (const [, name, expected] of rows) {
+    const digest = await crypto.subtle.digest("SHA-256", Deno.readFileSync(`data/fashion/${name}`));
+    assert.equal(new Uint8Array(digest).toHex(), expected, name);
+  }
+});

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { outlineGraph } from "../../tpc/onnx/outline.ts";
+import { makeTensor } from "../../tpc/onnx/tensor.ts";
+import { resolve, watchedTensors } from "../../tpc/resolve.ts";
+import { presetTarget } from "../../tpc/target.ts";
+import { model, node, value } from "../support/onnx.ts";
+
+const target = presetTarget("default")!;
+const image = value("x", ["N", 2, 8, 8]);
+const w = (name: string, ...dims: number[]) => makeTensor(name, dims, new Float32Array(dims.reduce((a, b) => a * b)).fill(0.1));
+const scalar = (name: string, x: number) => makeTensor(name, [], Float32Array.of(x));
+
+function place(nodes: ReturnType<typeof node>[], outputs: string[], initializers: ReturnType<typeof makeTensor>[] = []) {
+  const { graph } = model({
+    nodes,
+    inputs: [image],
+    outputs: outputs.map((name) => value(name, ["N", 2, 8, 8])),
+    initializers: [w("w", 2, 2, 1, 1), w("b", 2), scalar("zero", 0), scalar("six", 6), ...initializers],
+  });
+  return resolve(outlineGraph(graph), target);
+}
+
+const summary = (placement: ReturnType<typeof place>) =>
+  placement.activations.map(({ tensor, fused, sameAs, clamp }) => ({
+    tensor,
+    ...(fused.length ? { fused } : {}),
+    ...(sameAs ? { sameAs } : {}),
+    ...(clamp.low !== null || clamp.high !== null ? { clamp: [clamp.low, clamp.high] } : {}),
+  }));
+
+Deno.test("resolve() fuses Clip into Conv and watches its output only", () => {
+  const placement = place([node("Conv", ["x", "w", "b"], ["c"]), node("Clip", ["c", "zero", "six"], ["y"])], ["y"]);
+  assert.deepEqual(summary(placement), [{ tensor: "x" }, { tensor: "y", fused: ["Clip_y"], clamp: [0, 6] }]);
+  assert.deepEqual(watchedTensors(placement), ["x", "y"]);
+  const [weights] = placement.weights;
+  assert.deepEqual([weights.tensor, weights.axis, weights.bias?.tensor, weights.activation], ["w", 0, "b", "x"]);
+  assert.deepEqual(placement.float, []);
+});
+
+Deno.test("resolve() reads the bounds of Clip from attributes, as before opset 11", () => {
+  const { graph } = model({
+    nodes: [node("Conv", ["x", "w"], ["c"]), node("Clip", ["c"], ["y"], { min: 0, max: 6 })],
+    inputs: [image],
+    outputs: [value("y", ["N", 2, 8, 8])],
+    initializers: [w("w", 2, 2, 1, 1)],
+    opset: 10,
+  });
+  assert.deepEqual(summary({ ...resolve(outlineGraph(graph), target) })[1].clamp, [0, 6]);
+});
+
+Deno.test("resolve() doesn't fuse an activation whose input is read elsewhere or is an output", () => {
+  const shared = place([node("Conv", ["x", "w"], ["c"]), node("Relu", ["c"], ["y"]), node("Add", ["c", "y"], ["z"])], ["z"]);
+  assert.deepEqual(summary(shared).map(({ tensor }) => tensor), ["x", "c", "y", "z"]);
+  const output = place([node("Conv", ["x", "w"], ["c"]), node("Relu", ["c"], ["y"])], ["y", "c"]);
+  assert.deepEqual(summary(output).map(({ tensor }) => tensor), ["x", "c", "y"]);
+});
+
+Deno.test("resolve() lets preserving operators keep the quantization of their input, through chains", () => {
+  const placement = place([
+    node("Conv", ["x", "w"], ["c"]),
+    node("MaxPool", ["c"], ["p"], { kernel_shape: [2, 2] }),
+    node("Flatten", ["p"], ["f"]),
+    node("Gemm", ["f", "g"], ["y"]),
+  ], ["y"], [w("g", 32, 4)]);
+  assert.deepEqual(summary(placement), [
+    { tensor: "x" },
+    { tensor: "c" },
+    { tensor: "p", sameAs: "c" },
+    { tensor: "f", sameAs: "c" },
+    { tensor: "y" },
+  ]);
+  assert.equal(placement.weights[1].axis, 1);
+});
+
+Deno.test("resolve() quantizes the input of a preserving operator for the sake of its reader", () => {
+  const placement = place([node("Transpose", ["x"], ["t"], { perm: [0, 1, 3, 2] }), node("Conv", ["t", "w"], ["y"])], ["y"]);
+  assert.deepEqual(summary(placement), [{ tensor: "x" }, { tensor: "t", sameAs: "x" }, { tensor: "y" }]);
+});
+
+Deno.test("resolve() leaves what it can't quantize float and says why", () => {
+  const placement = place([
+    node("Conv", ["x", "w"], ["c"]),
+    node("Erf", ["c"], ["e"]),
+    node("Mul", ["e", "six"], ["m"]),
+    node("Conv", ["m", "m"], ["dynamic"]),
+    node("Conv", ["m", "w"], ["y"]),
+  ], ["y", "dynamic"]);
+  assert.deepEqual(placement.float.map(({ op, reason }) => [op, reason]), [
+    ["Erf", "target default doesn't quantize Erf"],
+    ["Mul", "one of its operands is constant"],
+    ["Conv", "its weights are not constant float32"],
+  ]);
+  assert.deepEqual(summary(placement).map(({ tensor }) => tensor), ["x", "c", "m", "y"]);
+  assert.match(placement.activations[2].reason, /output of Mul \(float\)/);
+});
+
+Deno.test("resolve() doesn't take shape arithmetic for activations", () => {
+  const one = makeTensor("one", [4], BigInt64Array.of(0n, 0n, 0n, 0n));
+  const placement = place([
+    node("Shape", ["x"], ["s"]),
+    node("Add", ["s", "one"], ["s2"]),
+    node("Concat", ["s2"], ["s3"], { axis: 0 }),
+    node("Conv", ["x", "w"], ["c"]),
+    node("Reshape", ["c", "s3"], ["y"]),
+  ], ["y"], [one]);
+  assert.deepEqual(summary(placement).map(({ tensor }) => tensor), ["x", "c", "y"]);
+  assert.deepEqual(placement.float, []);
+});
+
+Deno.test("resolve() doesn't fuse what a sub-graph captures", () => {
+  const conv = node("Conv", ["x", "w"], ["c"]);
+  const relu = node("Relu", ["c"], ["y"]);
+  const { graph } = model({
+    nodes: [conv, relu],
+    inputs: [image],
+    outputs: [value("y", ["N", 2, 8, 8])],
+    initializers: [w("w", 2, 2, 1, 1)],
+  });
+  const outline = outlineGraph(graph);
+  const capturing = { name: "If", op: "If", domain: "", inputs: ["flag"], outputs: ["i"], attributes: {}, captures: ["c"] };
+  const placement = resolve({ ...outline, nodes: [...outline.nodes, capturing] }, target);
+  assert.deepEqual(summary(placement).map(({ tensor }) => tensor), ["x", "c", "y"]);
+});

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { parseTarget, presetTarget, TARGET_NAMES } from "../../tpc/target.ts";
+
+const schema = JSON.parse(Deno.readTextFileSync("tpc/schema/target.v1.schema.json"));
+const validate = new Ajv2020({ strict: false }).compile(schema);
+
+for (const name of TARGET_NAMES) {
+  Deno.test(`target ${name} conforms to the published schema and has its own name`, () => {
+    const target = JSON.parse(Deno.readTextFileSync(`tpc/targets/${name}.json`));
+    assert.ok(validate(target), JSON.stringify(validate.errors));
+    assert.deepEqual(presetTarget(name), target);
+    assert.equal(target.name, name);
+  });
+}
+
+const valid = JSON.parse(Deno.readTextFileSync("tpc/targets/default.json"));
+const FAULTS: [string, unknown, RegExp][] = [
+  ["an unknown key", { ...valid, activations: {} }, /activations/],
+  ["an unknown key inside", { ...valid, weight: { ...valid.weight, bit: 8 } }, /weight: .*bit/],
+  ["too many bits", { ...valid, activation: { ...valid.activation, bits: 9 } }, /activation\.bits: .*8/],
+  ["an unknown constraint", { ...valid, activation: { ...valid.activation, constraint: "cubic" } }, /activation\.constraint: .*"pot"/],
+  ["another version", { ...valid, schemaVersion: 99 }, /schemaVersion: .*1/],
+  ["a short pattern", { ...valid, fusing: [[["Conv"]]] }, /fusing\.0: .*2/],
+  ["no object", 7, /the top level/],
+];
+for (const [name, value, message] of FAULTS) {
+  Deno.test(`parseTarget() refuses ${name}, naming the path`, () => {
+    assert.throws(() => parseTarget(value, "t.json"), message);
+    assert.ok(!validate(value), "the published schema takes it");
+  });
+}
