@@ -153,11 +153,14 @@ class WasmAccumulator implements Accumulator {
     return data;
   }
 
-  #countAll(): number {
+  get nonFinite(): number {
     const wasm = this.#wasm;
     const handle = this.#handle;
-    return wasm.finite(handle) + wasm.nan(handle) +
-      wasm.positiveInfinity(handle) + wasm.negativeInfinity(handle);
+    return wasm.nan(handle) + wasm.positiveInfinity(handle) + wasm.negativeInfinity(handle);
+  }
+
+  #countAll(): number {
+    return this.#wasm.finite(this.#handle) + this.nonFinite;
   }
 }
 

@@ -46,6 +46,9 @@ export interface HistogramData {
  * 2^34 elements in one bin; zeros, whose r is 0, do not come near it.
  */
 export interface Accumulator {
+  /** Elements so far that are NaN or infinite: a cheap look between batches. Integer. */
+  readonly nonFinite: number;
+
   /**
    * Adds all elements.
    *

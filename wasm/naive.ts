@@ -117,8 +117,12 @@ class NaiveAccumulator implements Accumulator {
     };
   }
 
+  get nonFinite(): number {
+    return this.#nan + this.#positiveInfinity + this.#negativeInfinity;
+  }
+
   #countAll(): number {
-    return this.#finite + this.#nan + this.#positiveInfinity + this.#negativeInfinity;
+    return this.#finite + this.nonFinite;
   }
 
   #addToBin(number: number, n: bigint, r1: bigint, r2: bigint): void {

@@ -11,7 +11,7 @@ import { candidateExponents, noClippingExponent } from "./candidates.ts";
 import type { Method } from "./methods/method.ts";
 import { mse } from "./methods/mse.ts";
 import { noClipping } from "./methods/no_clipping.ts";
-import { powerOfTwoErrors } from "./threshold_errors.ts";
+import { powerOfTwoErrors } from "../statistics/power_of_two_errors.ts";
 
 const METHODS: Readonly<Record<ErrorMethod, Method>> = { mse, noclipping: noClipping };
 

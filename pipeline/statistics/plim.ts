@@ -16,7 +16,7 @@
  * @module
  */
 import { z } from "zod";
-import type { HistogramData } from "../../wasm/mod.ts";
+import { BIN_COUNT, checkHistogramData, type HistogramData } from "../../wasm/mod.ts";
 import { compactJson } from "../../tpc/core/canonical_json.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import type { Statistics } from "./statistics.ts";
@@ -26,8 +26,6 @@ const MAGIC = Uint8Array.of(0x89, 0x50, 0x4c, 0x49, 0x4d, 0x0d, 0x0a, 0x1a);
 const VERSION = 1;
 const PREFIX_BYTES = 16;
 const HASH_BYTES = 32;
-/** Bins of a finite float32: 2^17 less those of exponent 255. */
-const MAX_BINS = 2 * 255 * 256;
 const MAX_R = 2n ** 15n - 1n;
 
 const count = z.int().min(0);
@@ -67,7 +65,7 @@ const headerSchema = z.strictObject({
     negativeInfinity: count,
     min: z.number().nullable(),
     max: z.number().nullable(),
-    bins: count.max(MAX_BINS),
+    bins: count.max(BIN_COUNT),
     bytes: count,
   })),
 });
@@ -138,7 +136,7 @@ export async function readPlim(file: Uint8Array, name: string): Promise<Statisti
       if (offset + bytes > end) throw new RangeError(`bins of ${JSON.stringify(tensor)} end behind the file`);
       const body = new VarintReader(file.subarray(offset, offset += bytes));
       const histogram = { ...counts, min: min ?? NaN, max: max ?? NaN, ...readBins(body, bins) };
-      checkHistogram(tensor, histogram);
+      checkHistogramData(histogram);
       return { tensor, shape, histogram };
     });
     if (offset !== end) throw new RangeError(`${end - offset} bytes after the last bin`);
@@ -174,7 +172,7 @@ function readBins(body: VarintReader, size: number): Pick<HistogramData, "bins" 
   for (let i = 0; i < size; i++) {
     const step = body.readNumber();
     bin += step;
-    if (i > 0 && step === 0 || bin >= 2 ** 17 || (bin >>> 8 & 255) === 255) throw new RangeError(`bin ${bin}`);
+    if (bin >= BIN_COUNT || i > 0 && step === 0) throw new RangeError(`bin ${bin}`);
     const n = body.readNumber();
     const r1 = body.readBigint();
     const r2 = body.readBigint();
@@ -188,12 +186,4 @@ function readBins(body: VarintReader, size: number): Pick<HistogramData, "bins" 
   }
   if (!body.isDone) throw new RangeError("bytes after the last bin of a tensor");
   return result;
-}
-
-function checkHistogram(tensor: string, { finite, zeros, min, max, n }: HistogramData): void {
-  const total = n.reduce((sum, elements) => sum + elements, 0);
-  const hasRange = finite === 0 ? Number.isNaN(min) && Number.isNaN(max) : min <= max;
-  if (total !== finite || zeros > finite || !hasRange) {
-    throw new RangeError(`counts of ${JSON.stringify(tensor)} that don't add up`);
-  }
 }

@@ -10,7 +10,7 @@ for (const name of TARGET_NAMES) {
     const target = JSON.parse(Deno.readTextFileSync(`tpc/targets/${name}.json`));
     assert.ok(validate(target), JSON.stringify(validate.errors));
     assert.deepEqual(presetTarget(name), target);
-    assert.equal(target.name, name);
+    assert.equal(presetTarget(name)?.name, name);
   });
 }
 

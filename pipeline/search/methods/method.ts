@@ -5,7 +5,7 @@
  */
 import type { Dyadic } from "../../statistics/dyadic.ts";
 import type { ExactHistogram } from "../../statistics/exact_histogram.ts";
-import type { PowerOfTwoQuantizer } from "../threshold_errors.ts";
+import type { PowerOfTwoQuantizer } from "../../statistics/power_of_two_errors.ts";
 
 /** An error method: judges quantizers and picks one. */
 export interface Method {

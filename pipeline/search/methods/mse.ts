@@ -7,7 +7,7 @@
  * @module
  */
 import { compareDyadic } from "../../statistics/dyadic.ts";
-import { powerOfTwoErrors } from "../threshold_errors.ts";
+import { powerOfTwoErrors } from "../../statistics/power_of_two_errors.ts";
 import type { Method } from "./method.ts";
 
 /** Least mean squared error. Ties go to the threshold nearest the one that clips nothing. */

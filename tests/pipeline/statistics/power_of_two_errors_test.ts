@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { powerOfTwoErrors } from "../../../pipeline/search/threshold_errors.ts";
+import { powerOfTwoErrors } from "../../../pipeline/statistics/power_of_two_errors.ts";
 import { compareDyadic } from "../../../pipeline/statistics/dyadic.ts";
 import { exactHistogram } from "../../../pipeline/statistics/exact_histogram.ts";
 import { createHistogramCore, createNaiveHistogramCore } from "../../../wasm/mod.ts";

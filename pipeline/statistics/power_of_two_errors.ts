@@ -10,8 +10,8 @@
  *
  * @module
  */
-import { addDyadic, type Dyadic, ZERO } from "../statistics/dyadic.ts";
-import type { ExactHistogram, Octave } from "../statistics/exact_histogram.ts";
+import { addDyadic, type Dyadic, ZERO } from "./dyadic.ts";
+import type { ExactHistogram, Octave } from "./exact_histogram.ts";
 
 /** A power-of-two quantizer: threshold 2^`exponent`. */
 export interface PowerOfTwoQuantizer {
