@@ -29,7 +29,9 @@ export interface CalibrateOptions {
   readonly batch: number;
   /** Number of samples to come, for progress. */
   readonly total?: number;
+  /** Told after every batch. */
   readonly onProgress?: OnProgress;
+  /** Stops all stages. */
   readonly signal?: AbortSignal;
 }
 
@@ -52,7 +54,9 @@ export async function calibrate(
     const watched = watchedTensors(resolve(outline, target));
     if (watched.length === 0) throw nothingToQuantize(target, outline.nodes.map(({ op }) => op));
     const collector = new StatisticsCollector(await createHistogramCore(), watched);
-    await using session = await createSession(exposeTensors(model, watched), { name: "the float model" });
+    await using session = await createSession(exposeTensors(model, watched), {
+      name: "the float model",
+    });
     await samples
       .pipeThrough(batchSamples(batchSizeFor(input, options.batch)))
       .pipeThrough(inferBatches(session, input, watched))

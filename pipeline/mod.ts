@@ -22,4 +22,13 @@ export {
 } from "./quantize.ts";
 export { decide, type DecideInput } from "./search/decide.ts";
 export { readPlim, writePlim } from "./statistics/plim.ts";
+export type { AttributeValue } from "../tpc/onnx/node.ts";
+export type {
+  ElementType,
+  GraphOutline,
+  OutlineConstant,
+  OutlineNode,
+  OutlineValue,
+} from "../tpc/onnx/outline.ts";
+export type { HistogramData } from "../wasm/mod.ts";
 export type { Statistics, TensorStatistics } from "./statistics/statistics.ts";

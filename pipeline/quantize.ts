@@ -36,12 +36,15 @@ export interface FloatModel {
 
 /** What {@linkcode quantize} needs. */
 export interface QuantizeOptions {
+  /** What the hardware can do. */
   readonly target: Target;
   /** Samples per inference run, default 8. Changes speed and memory, never a result. */
   readonly batch?: number;
   /** Number of samples to come, for progress. */
   readonly total?: number;
+  /** Told after every batch. */
   readonly onProgress?: OnProgress;
+  /** Stops all stages. */
   readonly signal?: AbortSignal;
 }
 

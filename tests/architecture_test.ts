@@ -9,15 +9,22 @@ const MAY_NAME_DENO = ["main.ts", "pipeline/host/deno.ts", "wasm/build.ts", "tpc
 interface Module {
   specifier: string;
   local?: string;
-  dependencies?: { specifier: string; code?: { specifier?: string }; type?: { specifier?: string } }[];
+  dependencies?: {
+    specifier: string;
+    code?: { specifier?: string };
+    type?: { specifier?: string };
+  }[];
 }
 
 /** All modules behind the entries, as `deno info` sees them. */
 async function modules(...entries: string[]): Promise<Module[]> {
   const found = new Map<string, Module>();
   for (const entry of entries) {
-    const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json", entry] }).output();
-    for (const module of JSON.parse(new TextDecoder().decode(stdout)).modules) found.set(module.specifier, module);
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json", entry] })
+      .output();
+    for (const module of JSON.parse(new TextDecoder().decode(stdout)).modules) {
+      found.set(module.specifier, module);
+    }
   }
   return [...found.values()].filter(({ specifier }) => specifier.startsWith(ROOT));
 }
@@ -64,20 +71,32 @@ Deno.test("nothing that ships imports tests/ or data/", () => {
 });
 
 Deno.test("only the entry, the host leaf and development tools name Deno", () => {
-  const naming = product.filter(({ local }) => local?.endsWith(".ts") && /\bDeno\./.test(Deno.readTextFileSync(local)));
-  assert.deepEqual(naming.map(({ specifier }) => path(specifier)).filter((name) => !MAY_NAME_DENO.includes(name)), []);
+  const naming = product.filter(({ local }) =>
+    local?.endsWith(".ts") && /\bDeno\./.test(Deno.readTextFileSync(local))
+  );
+  assert.deepEqual(
+    naming.map(({ specifier }) => path(specifier)).filter((name) => !MAY_NAME_DENO.includes(name)),
+    [],
+  );
 });
 
 Deno.test("one file imports onnxruntime-web", () => {
-  const importers = new Set(imports.filter(({ name }) => name.startsWith("onnxruntime-web")).map(({ from }) => path(from)));
+  const importers = new Set(
+    imports.filter(({ name }) => name.startsWith("onnxruntime-web")).map(({ from }) => path(from)),
+  );
   assert.deepEqual([...importers], ["pipeline/inference/session.ts"]);
 });
 
 Deno.test("the version is the same everywhere", () => {
   const { version, imports } = JSON.parse(Deno.readTextFileSync("deno.json"));
   assert.equal(version, VERSION);
-  assert.match(Deno.readTextFileSync("CHANGELOG.md"), new RegExp(`^## ${VERSION.replaceAll(".", "\\.")}`, "m"));
-  for (const target of Object.values(imports)) assert.match(target as string, /@\d+\.\d+\.\d+/, `${target} is not pinned`);
+  assert.match(
+    Deno.readTextFileSync("CHANGELOG.md"),
+    new RegExp(`^## ${VERSION.replaceAll(".", "\\.")}`, "m"),
+  );
+  for (const target of Object.values(imports)) {
+    assert.match(target as string, /@\d+\.\d+\.\d+/, `${target} is not pinned`);
+  }
 });
 
 Deno.test("published JSON Schemas are what the sources give", async () => {

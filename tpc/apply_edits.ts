@@ -149,7 +149,9 @@ class Emitter {
   quantizeWeight({ node, input, axis, scales, limit }: Edit & { kind: "weight" }): void {
     const { name, dims, data } = this.#constant(node, input);
     if (dims[axis] !== scales.length) {
-      throw this.#missing(`${scales.length} channels along axis ${axis} of ${JSON.stringify(name)}`);
+      throw this.#missing(
+        `${scales.length} channels along axis ${axis} of ${JSON.stringify(name)}`,
+      );
     }
     const stride = elementCount(dims.slice(axis + 1));
     const codes = Int8Array.from(data, (w, i) => {

@@ -31,11 +31,14 @@ export function addCalibrateCommand(program: Command, context: Context): void {
     .option("--model <file>", "float ONNX model (default: the demo's)");
   addOutputOptions(addTargetOptions(addDataOptions(command, "calibration samples")))
     .option("--out <file>", "the statistics file", "out/statistics.plim")
-    .addHelpText("after", `
+    .addHelpText(
+      "after",
+      `
 Examples:
   deno task calibrate
   deno task calibrate --model m.onnx --data images-idx3-ubyte.gz --out m.plim
-`)
+`,
+    )
     .action((options: CalibrateCommandOptions) => run(options, context));
 }
 

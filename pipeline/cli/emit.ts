@@ -24,15 +24,25 @@ interface EmitCommandOptions extends OutputOptions {
 export function addEmitCommand(program: Command, context: Context): void {
   const command = program.command("emit")
     .description("write the quantized model that a manifest describes")
-    .option("--model <file>", "float ONNX model that the manifest was made for (default: the demo's)")
-    .option("--manifest <file>", "the manifest; thresholds edited by hand are honoured", "out/manifest.json");
+    .option(
+      "--model <file>",
+      "float ONNX model that the manifest was made for (default: the demo's)",
+    )
+    .option(
+      "--manifest <file>",
+      "the manifest; thresholds edited by hand are honoured",
+      "out/manifest.json",
+    );
   addOutputOptions(command)
     .option("--out <file>", "the quantized model", "out/model.onnx")
-    .addHelpText("after", `
+    .addHelpText(
+      "after",
+      `
 Examples:
   deno task emit
   deno task emit --model m.onnx --manifest m6.json --out m6.onnx
-`)
+`,
+    )
     .action((options: EmitCommandOptions) => run(options, context));
 }
 

@@ -10,7 +10,12 @@ import { accuracyReport } from "../report/accuracy.ts";
 import type { Context } from "./context.ts";
 import { evaluateModels } from "./evaluate_models.ts";
 import { dataPath, loadModel, loadSamples } from "./inputs.ts";
-import { addDataOptions, addOutputOptions, type DataOptions, type OutputOptions } from "./options.ts";
+import {
+  addDataOptions,
+  addOutputOptions,
+  type DataOptions,
+  type OutputOptions,
+} from "./options.ts";
 import { ProgressPrinter } from "./progress.ts";
 
 interface EvaluateCommandOptions extends DataOptions, OutputOptions {
@@ -21,28 +26,44 @@ interface EvaluateCommandOptions extends DataOptions, OutputOptions {
 export function addEvaluateCommand(program: Command, context: Context): void {
   const command = program.command("evaluate")
     .description("compare models on the same samples; agreement and SQNR are against the first")
-    .argument("[models...]", "ONNX models, float or quantized (default: the demo's and out/model.onnx)");
+    .argument(
+      "[models...]",
+      "ONNX models, float or quantized (default: the demo's and out/model.onnx)",
+    );
   addOutputOptions(addDataOptions(command, "evaluation samples"))
     .option("--out <file>", "write the result as JSON, too")
-    .addHelpText("after", `
+    .addHelpText(
+      "after",
+      `
 Examples:
   deno task evaluate
   deno task evaluate m.onnx m-int8/model.onnx --data t10k-images-idx3-ubyte.gz
-`)
+`,
+    )
     .action((paths: string[], options: EvaluateCommandOptions) => run(paths, options, context));
 }
 
-async function run(paths: string[], options: EvaluateCommandOptions, { host, signal }: Context): Promise<void> {
+async function run(
+  paths: string[],
+  options: EvaluateCommandOptions,
+  { host, signal }: Context,
+): Promise<void> {
   const progress = new ProgressPrinter(host, options);
   if (options.out !== undefined) await host.checkWritable(options.out);
   const data = dataPath(host, { data: options.data, model: paths[0], role: "evaluation" });
   const models = [];
-  if (paths.length === 0) models.push({ name: "float", model: (await loadModel(host, undefined)).original });
+  if (paths.length === 0) {
+    models.push({ name: "float", model: (await loadModel(host, undefined)).original });
+  }
   for (const path of paths.length === 0 ? ["out/model.onnx"] : paths) {
     models.push({ name: path, model: readModel(await host.readFile(path), path) });
   }
   const samples = await loadSamples(host, data, options);
-  const evaluations = await evaluateModels(models, samples, { batch: options.batch, signal, progress });
+  const evaluations = await evaluateModels(models, samples, {
+    batch: options.batch,
+    signal,
+    progress,
+  });
   const json = canonicalJson({ models: evaluations });
   if (options.out !== undefined) await host.writeFiles(new Map([[options.out, json]]));
   host.print(options.json ? json : accuracyReport(evaluations));

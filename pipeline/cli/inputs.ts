@@ -58,7 +58,11 @@ export async function checkReadable(host: Host, path: string): Promise<void> {
 }
 
 /** Opens samples and preprocesses them on the way. */
-export async function loadSamples(host: Host, path: string, options: DataOptions): Promise<LoadedSamples> {
+export async function loadSamples(
+  host: Host,
+  path: string,
+  options: DataOptions,
+): Promise<LoadedSamples> {
   const preprocess = preprocessor(await loadPreprocessing(host, path, options));
   const classes = await loadClasses(host, path);
   const { count, samples } = await openSamples(host, path, { limit: options.samples });
@@ -72,7 +76,9 @@ async function loadPreprocessing(host: Host, path: string, options: DataOptions)
   const file = options.preprocess ?? (await host.fileExists(beside) ? beside : undefined);
   const base = file === undefined ? {} : await readJson(host, file);
   const { scale, mean, std, layout } = options;
-  const named = Object.entries({ scale, mean, std, layout }).filter(([, value]) => value !== undefined);
+  const named = Object.entries({ scale, mean, std, layout }).filter(([, value]) =>
+    value !== undefined
+  );
   return parsePreprocessing({ ...base as object, ...Object.fromEntries(named) }, file ?? "options");
 }
 
@@ -80,7 +86,9 @@ async function loadPreprocessing(host: Host, path: string, options: DataOptions)
 async function loadClasses(host: Host, path: string): Promise<string[]> {
   const file = sibling(path, "classes.txt");
   if (!await host.fileExists(file)) return [];
-  return new TextDecoder().decode(await host.readFile(file)).split(/\r?\n/).filter((line) => line !== "");
+  return new TextDecoder().decode(await host.readFile(file)).split(/\r?\n/).filter((line) =>
+    line !== ""
+  );
 }
 
 /** A preset by name or a file, with the options applied. */

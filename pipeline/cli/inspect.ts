@@ -13,7 +13,12 @@ import { thresholdReport } from "../report/thresholds.ts";
 import { readPlim } from "../statistics/plim.ts";
 import type { Context } from "./context.ts";
 import { loadModel, loadTarget, readJson } from "./inputs.ts";
-import { addOutputOptions, addTargetOptions, type OutputOptions, type TargetOptions } from "./options.ts";
+import {
+  addOutputOptions,
+  addTargetOptions,
+  type OutputOptions,
+  type TargetOptions,
+} from "./options.ts";
 
 type InspectCommandOptions = TargetOptions & OutputOptions;
 
@@ -23,17 +28,27 @@ export function addInspectCommand(program: Command, context: Context): void {
     .description("show what is in a model, a statistics file or a manifest")
     .argument("[file]", "*.onnx, *.plim or *.json (default: the demo's model)");
   addOutputOptions(addTargetOptions(command))
-    .addHelpText("after", `
+    .addHelpText(
+      "after",
+      `
 Examples:
   deno task inspect                        what would be quantized and fused in the demo model
   deno task inspect out/statistics.plim    what calibration saw
   deno task inspect out/manifest.json      thresholds
-`)
-    .action((file: string | undefined, options: InspectCommandOptions) => run(file, options, context));
+`,
+    )
+    .action((file: string | undefined, options: InspectCommandOptions) =>
+      run(file, options, context)
+    );
 }
 
-async function run(file: string | undefined, options: InspectCommandOptions, { host }: Context): Promise<void> {
-  const show = (value: unknown, text: string) => host.print(options.json ? canonicalJson(value) : text);
+async function run(
+  file: string | undefined,
+  options: InspectCommandOptions,
+  { host }: Context,
+): Promise<void> {
+  const show = (value: unknown, text: string) =>
+    host.print(options.json ? canonicalJson(value) : text);
   if (file?.endsWith(".json")) {
     const manifest = parseManifest(await readJson(host, file), file);
     return show(manifest, thresholdReport(manifest));

@@ -38,25 +38,55 @@ export interface OutputOptions {
 /** Adds `--data` and its companions. */
 export function addDataOptions(command: Command, what: string): Command {
   return command
-    .option("--data <path>", `${what}: IDX file of images, plain or gzip; labels from the file beside it (default: the demo's)`)
+    .option(
+      "--data <path>",
+      `${what}: IDX file of images, plain or gzip; labels from the file beside it (default: the demo's)`,
+    )
     .option("--samples <n>", "use at most this many samples", positiveInteger)
-    .option("--batch <n>", "samples per inference run; never changes a result", positiveInteger, DEFAULT_BATCH)
-    .option("--preprocess <file>", "JSON with scale, mean, std, layout (default: preprocess.json beside the data)")
+    .option(
+      "--batch <n>",
+      "samples per inference run; never changes a result",
+      positiveInteger,
+      DEFAULT_BATCH,
+    )
+    .option(
+      "--preprocess <file>",
+      "JSON with scale, mean, std, layout (default: preprocess.json beside the data)",
+    )
     .option("--scale <x>", "factor for pixels 0 … 255 (default: 1/255)", finiteNumber)
-    .option("--mean <x,…>", "subtracted after scaling; one or one per channel (default: 0)", numberList)
+    .option(
+      "--mean <x,…>",
+      "subtracted after scaling; one or one per channel (default: 0)",
+      numberList,
+    )
     .option("--std <x,…>", "divisor after that; one or one per channel (default: 1)", numberList)
-    .addOption(new Option("--layout <order>", "order of the model's axes (default: NCHW)").choices(["NCHW", "NHWC"]));
+    .addOption(
+      new Option("--layout <order>", "order of the model's axes (default: NCHW)").choices([
+        "NCHW",
+        "NHWC",
+      ]),
+    );
 }
 
 /** Adds `--target` and what overrides it. */
 export function addTargetOptions(command: Command): Command {
   return command
     .option("--target <name|file>", "target platform capabilities", "default")
-    .addOption(new Option("--error <method>", "how thresholds are chosen (default: the target's)").choices(ERROR_METHODS))
+    .addOption(
+      new Option("--error <method>", "how thresholds are chosen (default: the target's)").choices(
+        ERROR_METHODS,
+      ),
+    )
     .option("--bits <n>", "bits of activations, 2 to 8 (default: the target's)", bitCount)
     .option("--weight-bits <n>", "bits of weights, 2 to 8 (default: the target's)", bitCount)
-    .addOption(new Option("--constraint <kind>", "allowed thresholds (default: the target's)").choices(CONSTRAINTS))
-    .addOption(new Option("--signed <when>", "signed codes (default: the target's)").choices(SIGNEDNESS));
+    .addOption(
+      new Option("--constraint <kind>", "allowed thresholds (default: the target's)").choices(
+        CONSTRAINTS,
+      ),
+    )
+    .addOption(
+      new Option("--signed <when>", "signed codes (default: the target's)").choices(SIGNEDNESS),
+    );
 }
 
 /** Adds `--json` and `--quiet`. */
@@ -68,19 +98,25 @@ export function addOutputOptions(command: Command): Command {
 
 function positiveInteger(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("Give an integer of at least 1.");
+  if (!Number.isInteger(value) || value < 1) {
+    throw new InvalidArgumentError("Give an integer of at least 1.");
+  }
   return value;
 }
 
 function bitCount(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 2 || value > 8) throw new InvalidArgumentError("Give 2 to 8.");
+  if (!Number.isInteger(value) || value < 2 || value > 8) {
+    throw new InvalidArgumentError("Give 2 to 8.");
+  }
   return value;
 }
 
 function finiteNumber(text: string): number {
   const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("Give a number.");
+  if (text.trim() === "" || !Number.isFinite(value)) {
+    throw new InvalidArgumentError("Give a number.");
+  }
   return value;
 }
 

@@ -40,11 +40,19 @@ const BASELINE: ErrorMethod = "noclipping";
 export function addQuantizeCommand(program: Command, context: Context): void {
   const command = program.command("quantize")
     .description("quantize a float ONNX model: calibrate, search thresholds, emit, evaluate")
-    .option("--model <file>", "float ONNX model (default: the demo's, MobileNetV2-style on Fashion-MNIST)");
+    .option(
+      "--model <file>",
+      "float ONNX model (default: the demo's, MobileNetV2-style on Fashion-MNIST)",
+    );
   addOutputOptions(addTargetOptions(addDataOptions(command, "calibration samples")))
-    .option("--eval-data <path>", "samples to compare float and quantized on, best with labels (default: the demo's, else none)")
+    .option(
+      "--eval-data <path>",
+      "samples to compare float and quantized on, best with labels (default: the demo's, else none)",
+    )
     .option("--out <folder>", "where the results go", "out")
-    .addHelpText("after", `
+    .addHelpText(
+      "after",
+      `
 Examples:
   deno task quantize                                  the demo, into out/
   deno task quantize --model m.onnx --data train-images-idx3-ubyte.gz \\
@@ -52,7 +60,8 @@ Examples:
   deno task quantize --error noclipping --bits 6      the demo with other choices
 
 Writes model.onnx, manifest.json, statistics.plim and, with evaluation data, evaluation.json.
-`)
+`,
+    )
     .action((options: QuantizeCommandOptions) => run(options, context));
 }
 
@@ -72,19 +81,26 @@ async function run(options: QuantizeCommandOptions, { host, signal }: Context): 
     batch: options.batch,
     onProgress: progress.report,
   });
-  const evaluations = evalPath === undefined
-    ? undefined
-    : await compareWithBaseline(float, result, { target, evalPath, options, host, signal }, progress);
+  const evaluations = evalPath === undefined ? undefined : await compareWithBaseline(
+    float,
+    result,
+    { target, evalPath, options, host, signal },
+    progress,
+  );
 
   const files = new Map<string, Uint8Array | string>([
     [`${options.out}/model.onnx`, result.model],
     [`${options.out}/manifest.json`, canonicalJson(result.manifest)],
     [`${options.out}/statistics.plim`, result.statistics],
   ]);
-  if (evaluations) files.set(`${options.out}/evaluation.json`, canonicalJson({ models: evaluations }));
+  if (evaluations) {
+    files.set(`${options.out}/evaluation.json`, canonicalJson({ models: evaluations }));
+  }
   await host.writeFiles(files);
   const paths = [...files.keys()];
-  if (options.json) return host.print(canonicalJson({ files: paths, evaluation: evaluations ?? null }));
+  if (options.json) {
+    return host.print(canonicalJson({ files: paths, evaluation: evaluations ?? null }));
+  }
   const { activations, weights, float: islands, data } = result.manifest;
   host.print(
     `${activations.length} activations and ${weights.length} weight tensors quantized for target ` +

@@ -24,7 +24,11 @@ export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
  * @param signal Aborts when the user interrupts.
  * @returns The exit code; never throws.
  */
-export async function runCli(args: readonly string[], host: Host, signal: AbortSignal): Promise<number> {
+export async function runCli(
+  args: readonly string[],
+  host: Host,
+  signal: AbortSignal,
+): Promise<number> {
   try {
     await makeProgram({ host, signal }).parseAsync([...args], { from: "user" });
     return EXIT.done;
@@ -47,17 +51,22 @@ export async function runCli(args: readonly string[], host: Host, signal: AbortS
 function makeProgram(context: Context): Command {
   const { host } = context;
   const program = new Command("plimsoll")
-    .description("Post-training quantization of ONNX models: exact thresholds from streamed calibration data")
+    .description(
+      "Post-training quantization of ONNX models: exact thresholds from streamed calibration data",
+    )
     .version(VERSION)
     .exitOverride()
     .showHelpAfterError("(--help shows the options)")
     .configureOutput({ writeOut: host.print, writeErr: host.printError })
-    .addHelpText("after", `
+    .addHelpText(
+      "after",
+      `
 Examples:
   deno task quantize            the demo, from calibration to accuracy, into out/
   deno task inspect             what the demo model is made of
   deno task quantize --help     options of a command
-`);
+`,
+    );
   // Sub-commands copy the settings above when they are made.
   addQuantizeCommand(program, context);
   addCalibrateCommand(program, context);

@@ -11,7 +11,12 @@ import { decide } from "../search/decide.ts";
 import { readPlim } from "../statistics/plim.ts";
 import type { Context } from "./context.ts";
 import { loadModel, loadTarget } from "./inputs.ts";
-import { addOutputOptions, addTargetOptions, type OutputOptions, type TargetOptions } from "./options.ts";
+import {
+  addOutputOptions,
+  addTargetOptions,
+  type OutputOptions,
+  type TargetOptions,
+} from "./options.ts";
 
 interface SearchCommandOptions extends TargetOptions, OutputOptions {
   statistics: string;
@@ -24,14 +29,20 @@ export function addSearchCommand(program: Command, context: Context): void {
   const command = program.command("search")
     .description("choose thresholds from a statistics file; needs neither data nor inference")
     .option("--statistics <file>", "statistics file", "out/statistics.plim")
-    .option("--model <file>", "float model, to search the steps of its weights, too (default: emit does)");
+    .option(
+      "--model <file>",
+      "float model, to search the steps of its weights, too (default: emit does)",
+    );
   addOutputOptions(addTargetOptions(command))
     .option("--out <file>", "the manifest", "out/manifest.json")
-    .addHelpText("after", `
+    .addHelpText(
+      "after",
+      `
 Examples:
   deno task search --error noclipping --out out/noclipping.json
   deno task search --statistics m.plim --bits 6 --out m6.json
-`)
+`,
+    )
     .action((options: SearchCommandOptions) => run(options, context));
 }
 
@@ -42,8 +53,12 @@ async function run(options: SearchCommandOptions, { host }: Context): Promise<vo
     statistics: await readPlim(file, options.statistics),
     statisticsSha256: await sha256(file),
     target,
-    ...(options.model === undefined ? {} : { model: (await loadModel(host, options.model)).prepared }),
+    ...(options.model === undefined
+      ? {}
+      : { model: (await loadModel(host, options.model)).prepared }),
   });
   await host.writeFiles(new Map([[options.out, canonicalJson(manifest)]]));
-  host.print(options.json ? canonicalJson(manifest) : `${thresholdReport(manifest)}Wrote ${options.out}\n`);
+  host.print(
+    options.json ? canonicalJson(manifest) : `${thresholdReport(manifest)}Wrote ${options.out}\n`,
+  );
 }

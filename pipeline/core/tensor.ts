@@ -6,7 +6,9 @@
 
 /** A dense float32 tensor, row-major. */
 export interface Tensor {
+  /** Its elements. */
   readonly data: Float32Array;
+  /** Its shape; none for a scalar. */
   readonly dims: readonly number[];
 }
 
@@ -18,8 +20,11 @@ export interface RawSample {
   readonly id: string;
   /** Pixels 0 … 255, row-major, height × width × channels. */
   readonly pixels: Uint8Array;
+  /** Rows of pixels. */
   readonly height: number;
+  /** Pixels in a row. */
   readonly width: number;
+  /** Values of a pixel. */
   readonly channels: number;
   /** Class index, when the data are labelled. */
   readonly label?: number;
@@ -27,9 +32,13 @@ export interface RawSample {
 
 /** One preprocessed sample: the model's input without the batch axis. */
 export interface Sample {
+  /** Position in the data set, from 0. */
   readonly index: number;
+  /** What to call it in messages. */
   readonly id: string;
+  /** The model's input for this sample. */
   readonly input: Tensor;
+  /** Class index, when the data are labelled. */
   readonly label?: number;
 }
 

@@ -86,7 +86,11 @@ export async function evaluate(
   return contestants.map(({ name }, i) => summarise(name, metrics[i], classes));
 }
 
-function addBatch(metrics: readonly Metrics[], scores: readonly Float32Array[], batch: Batch): void {
+function addBatch(
+  metrics: readonly Metrics[],
+  scores: readonly Float32Array[],
+  batch: Batch,
+): void {
   const size = batch.samples.length;
   const row = (values: Float32Array, i: number) => {
     const length = values.length / size;

@@ -63,13 +63,17 @@ export function batchSizeFor(input: ModelInput, wanted: number): number {
 export function checkShape({ input, samples }: Batch, { name, shape }: ModelInput): void {
   if (shape === undefined) return;
   const { dims } = input;
-  if (shape.length === dims.length && shape.every((size, i) => size === null || size === dims[i])) return;
-  const text = (sizes: readonly (number | null)[]) => `[${sizes.map((size) => size ?? "any").join(", ")}]`;
+  if (shape.length === dims.length && shape.every((size, i) => size === null || size === dims[i])) {
+    return;
+  }
+  const text = (sizes: readonly (number | null)[]) =>
+    `[${sizes.map((size) => size ?? "any").join(", ")}]`;
   throw new PlimsollError("data", {
     action: `feeding ${JSON.stringify(samples[0].id)} to the model`,
     wanted: `shape ${text(shape)} for input ${JSON.stringify(name)}`,
     found: text(dims),
-    remedy: "Check that these data belong to this model, and the layout (NCHW or NHWC) of the preprocessing",
+    remedy:
+      "Check that these data belong to this model, and the layout (NCHW or NHWC) of the preprocessing",
   });
 }
 

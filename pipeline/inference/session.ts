@@ -51,7 +51,10 @@ const OPTIMIZATION = "all";
  *
  * @throws {PlimsollError} kind `runtime` when onnxruntime-web refuses the model.
  */
-export async function createSession(model: Model, options: SessionOptions): Promise<InferenceSession> {
+export async function createSession(
+  model: Model,
+  options: SessionOptions,
+): Promise<InferenceSession> {
   const { name } = options;
   const fail = (action: string, remedy: string) => (cause: unknown) => {
     throw new PlimsollError("runtime", {
@@ -77,7 +80,9 @@ export async function createSession(model: Model, options: SessionOptions): Prom
     outputs: session.outputNames,
     run: async (feeds, outputs) => {
       const inputs: Record<string, ort.Tensor> = {};
-      for (const [key, { data, dims }] of feeds) inputs[key] = new ort.Tensor("float32", data, dims);
+      for (const [key, { data, dims }] of feeds) {
+        inputs[key] = new ort.Tensor("float32", data, dims);
+      }
       const results = await session.run(inputs, [...outputs]).catch(fail(
         `running ${name} on input ${shapes(feeds)}`,
         "Try a smaller --batch; if that doesn't help, check the preprocessing against the model's input",

@@ -25,7 +25,8 @@ export function accuracyReport(evaluations: readonly ModelEvaluation[]): string 
 function classReport(evaluations: readonly ModelEvaluation[]): string {
   const [reference, ...others] = evaluations;
   if (reference.classes.length === 0 || others.length === 0) return "";
-  const change = (i: number) => Math.max(...others.map(({ classes }) => Math.abs(classes[i].top1 - reference.classes[i].top1)));
+  const change = (i: number) =>
+    Math.max(...others.map(({ classes }) => Math.abs(classes[i].top1 - reference.classes[i].top1)));
   const order = reference.classes.map((_, i) => i).sort((a, b) => change(b) - change(a) || a - b);
   const shown = order.slice(0, MAX_CLASSES).sort((a, b) => a - b);
   const rows = shown.map((i) => [
@@ -34,7 +35,8 @@ function classReport(evaluations: readonly ModelEvaluation[]): string {
   ]);
   const left = order.length - shown.length;
   const more = left > 0 ? `${left} more classes changed less; see evaluation.json\n` : "";
-  return "\n" + formatTable([["top-1 by class", ...evaluations.map(({ name }) => name)], ...rows]) + more;
+  return "\n" + formatTable([["top-1 by class", ...evaluations.map(({ name }) => name)], ...rows]) +
+    more;
 }
 
 function percent(part: number | null): string {

@@ -17,17 +17,22 @@ export function outlineReport({ nodes, constants }: GraphOutline, placement: Pla
   const quantized = new Map(placement.activations.map((plan) => [plan.tensor, plan]));
   const rows = nodes.map(({ name, op, inputs, outputs }) => {
     const plan = quantized.get(outputs[0]);
-    const fate = fused.has(name)
-      ? "fused into the node before"
-      : islands.get(name) ?? (plan?.sameAs ? `keeps the quantization of ${plan.sameAs}` : "quantized");
-    const weights = inputs.map((input) => constants[input]).filter((constant) => constant !== undefined);
+    const fate = fused.has(name) ? "fused into the node before" : islands.get(name) ??
+      (plan?.sameAs ? `keeps the quantization of ${plan.sameAs}` : "quantized");
+    const weights = inputs.map((input) => constants[input]).filter((constant) =>
+      constant !== undefined
+    );
     return [op, name, weights.map(({ shape }) => `[${shape}]`).join(" "), fate];
   });
-  return formatTable([["op", "node", "constants", "on the target"], ...rows], { left: [0, 1, 2, 3] });
+  return formatTable([["op", "node", "constants", "on the target"], ...rows], {
+    left: [0, 1, 2, 3],
+  });
 }
 
 /** Range and moments of every watched tensor. */
-export function statisticsReport({ tensors, data }: Statistics): { text: string; summary: unknown } {
+export function statisticsReport(
+  { tensors, data }: Statistics,
+): { text: string; summary: unknown } {
   const summary = tensors.map(({ tensor, shape, histogram }) => {
     const exact = exactHistogram(histogram);
     const count = BigInt(histogram.finite);
@@ -51,5 +56,8 @@ export function statisticsReport({ tensors, data }: Statistics): { text: string;
     String(bins),
   ]);
   const head = ["tensor", "elements", "min", "max", "mean", "rms", "zeros", "bins"];
-  return { text: formatTable([head, ...rows]) + `${data.samples} samples\n`, summary: { data, tensors: summary } };
+  return {
+    text: formatTable([head, ...rows]) + `${data.samples} samples\n`,
+    summary: { data, tensors: summary },
+  };
 }

@@ -21,7 +21,10 @@ export interface TableOptions {
  * assert.equal(formatTable([["model", "top-1"], ["float", "92.9 %"]]), "model   top-1\nfloat  92.9 %\n");
  * ```
  */
-export function formatTable(rows: readonly (readonly string[])[], options: TableOptions = {}): string {
+export function formatTable(
+  rows: readonly (readonly string[])[],
+  options: TableOptions = {},
+): string {
   const { left = [0] } = options;
   const widths: number[] = [];
   for (const row of rows) {

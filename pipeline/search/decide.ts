@@ -9,7 +9,12 @@ import { clampGrid, thresholdGrid } from "../../tpc/core/grid.ts";
 import type { Manifest, ManifestActivation, ManifestWeight } from "../../tpc/manifest.ts";
 import type { Model } from "../../tpc/onnx/model.ts";
 import { dimensions, floatData } from "../../tpc/onnx/tensor.ts";
-import { type ActivationPlan, type Placement, resolve, type WeightPlan } from "../../tpc/resolve.ts";
+import {
+  type ActivationPlan,
+  type Placement,
+  resolve,
+  type WeightPlan,
+} from "../../tpc/resolve.ts";
 import type { Target } from "../../tpc/target.ts";
 import { sha256 } from "../core/hash.ts";
 import { VERSION } from "../core/version.ts";
@@ -21,9 +26,11 @@ import { searchWeightSteps } from "./search_weights.ts";
 
 /** What {@linkcode decide} starts from. */
 export interface DecideInput {
+  /** What calibration saw. */
   readonly statistics: Statistics;
   /** SHA-256 of the statistics file. */
   readonly statisticsSha256: string;
+  /** What the hardware can do, with the wishes of the user. */
   readonly target: Target;
   /** The prepared float model, for the steps of its weights; without it emission searches them. */
   readonly model?: Model;
@@ -69,7 +76,10 @@ function decideActivations(
   return [...decided.values()];
 }
 
-function decideActivation(plan: ActivationPlan, { shape, histogram }: TensorStatistics): ManifestActivation {
+function decideActivation(
+  plan: ActivationPlan,
+  { shape, histogram }: TensorStatistics,
+): ManifestActivation {
   const { tensor, producer, fused, clamp, spec, reason } = plan;
   const { curve, error, sqnr, clippedFraction, ...found } = searchThreshold(histogram, spec);
   const grid = clampGrid(thresholdGrid(found.threshold, spec.bits, found.signed), clamp);
@@ -99,7 +109,16 @@ function decideActivation(plan: ActivationPlan, { shape, histogram }: TensorStat
 function keepQuantization(plan: ActivationPlan, origin: ManifestActivation): ManifestActivation {
   const { statistics: _, ...quantizer } = origin;
   const { tensor, producer, fused, clamp, reason, sameAs } = plan;
-  return { ...quantizer, tensor, producer, clamp, sameAs, fused: [...fused], shape: [], reason: [reason] };
+  return {
+    ...quantizer,
+    tensor,
+    producer,
+    clamp,
+    sameAs,
+    fused: [...fused],
+    shape: [],
+    reason: [reason],
+  };
 }
 
 function describeWeight({ spec, reason, bias, ...plan }: WeightPlan): ManifestWeight {
@@ -130,7 +149,9 @@ export function decideWeights(manifest: Manifest, model: Model): Manifest {
     if (tensor === undefined || data === undefined || inputScale === undefined) {
       throw new PlimsollError("model", {
         action: "searching weight steps",
-        wanted: `float32 constant ${JSON.stringify(weight.tensor)} and a scale for its input, as in the manifest`,
+        wanted: `float32 constant ${
+          JSON.stringify(weight.tensor)
+        } and a scale for its input, as in the manifest`,
         found: "a model or manifest without them",
         remedy: "Give the model that the manifest was made for",
       });
@@ -142,7 +163,9 @@ export function decideWeights(manifest: Manifest, model: Model): Manifest {
       dims: dimensions(tensor),
       ...(bias === undefined ? {} : { bias: { data: bias, inputScale } }),
     });
-    const widened = found.widened > 0 ? [`${found.widened} steps widened so that the bias fits into int32`] : [];
+    const widened = found.widened > 0
+      ? [`${found.widened} steps widened so that the bias fits into int32`]
+      : [];
     return {
       ...weight,
       reason: [...reason, ...widened],

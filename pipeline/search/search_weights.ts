@@ -54,7 +54,9 @@ export function searchWeightSteps(input: WeightSearchInput): WeightSteps {
   let widened = 0;
   for (let c = 0; c < channels; c++) {
     const weights = channelWeights(input, c);
-    const biasFloor = bias === undefined ? 0 : Math.abs(bias.data[c]) / bias.inputScale / MAX_BIAS_CODE;
+    const biasFloor = bias === undefined
+      ? 0
+      : Math.abs(bias.data[c]) / bias.inputScale / MAX_BIAS_CODE;
     const { step, error, isWidened } = searchChannel(weights, limit, biasFloor);
     scales[c] = step;
     noise += error;

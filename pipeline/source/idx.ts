@@ -53,17 +53,28 @@ export async function readIdx(stream: ReadableStream<Uint8Array>, name: string):
   }
   if (magic.length === 0) throw await fail("an empty file", "Give a file with samples");
   const [zero0, zero1, type, rank] = magic;
-  if (magic.length < 4 || zero0 !== 0 || zero1 !== 0 || type !== UNSIGNED_BYTE || rank < 1 || rank > 4) {
+  if (
+    magic.length < 4 || zero0 !== 0 || zero1 !== 0 || type !== UNSIGNED_BYTE || rank < 1 || rank > 4
+  ) {
     const hex = Array.from(magic, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
-    throw await fail(`a file that begins with ${hex}`, "Give an IDX file; other containers are not supported yet");
+    throw await fail(
+      `a file that begins with ${hex}`,
+      "Give an IDX file; other containers are not supported yet",
+    );
   }
   const header = await bytes.read(4 * rank);
-  if (header.length < 4 * rank) throw await fail("a file cut off in its header", "Download it again");
+  if (header.length < 4 * rank) {
+    throw await fail("a file cut off in its header", "Download it again");
+  }
   const view = new DataView(header.buffer, header.byteOffset);
   const [count, ...shape] = Array.from({ length: rank }, (_, axis) => view.getUint32(4 * axis));
   const itemBytes = shape.reduce((product, size) => product * size, 1);
-  if (count === 0 || itemBytes === 0) throw await fail("a file without samples", "Give a file with samples");
-  if (itemBytes > MAX_ITEM_BYTES) throw await fail(`items of ${itemBytes} bytes`, "Check that the file is whole");
+  if (count === 0 || itemBytes === 0) {
+    throw await fail("a file without samples", "Give a file with samples");
+  }
+  if (itemBytes > MAX_ITEM_BYTES) {
+    throw await fail(`items of ${itemBytes} bytes`, "Check that the file is whole");
+  }
 
   let index = 0;
   const items = new ReadableStream<Uint8Array>({

@@ -14,7 +14,9 @@ export const preprocessingSchema = z.strictObject({
   scale: z.number().default(1 / 255).describe("Factor for pixels 0 … 255"),
   mean: perChannel.default(0).describe("Subtracted after scaling; one number or one per channel"),
   std: perChannel.default(1).describe("Divisor after that; one number or one per channel"),
-  layout: z.enum(["NCHW", "NHWC"]).default("NCHW").describe("Order of the axes in the model's input"),
+  layout: z.enum(["NCHW", "NHWC"]).default("NCHW").describe(
+    "Order of the axes in the model's input",
+  ),
 });
 
 /** How pixels become the model's input: value = (pixel · scale − mean) / std. */
@@ -51,9 +53,12 @@ export function preprocessor(options: Preprocessing): (raw: RawSample) => Sample
   const channelValue = (value: number | readonly number[], channel: number) =>
     typeof value === "number" ? value : value.length === 1 ? value[0] : value[channel];
   const tableFor = (channel: number) =>
-    tables[channel] ??= Float32Array.from({ length: 256 }, (_, pixel) =>
-      (pixel * options.scale - channelValue(options.mean, channel)) /
-      channelValue(options.std, channel));
+    tables[channel] ??= Float32Array.from(
+      { length: 256 },
+      (_, pixel) =>
+        (pixel * options.scale - channelValue(options.mean, channel)) /
+        channelValue(options.std, channel),
+    );
 
   return function preprocess({ pixels, height, width, channels, ...rest }: RawSample): Sample {
     for (const value of [options.mean, options.std]) {

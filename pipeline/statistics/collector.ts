@@ -47,7 +47,9 @@ export class StatisticsCollector {
       this.#noteShape(name, tensor.dims, batch.samples.length);
     }
     for (const { input } of batch.samples) {
-      await this.#hash.add(new Uint8Array(input.data.buffer, input.data.byteOffset, input.data.byteLength));
+      await this.#hash.add(
+        new Uint8Array(input.data.buffer, input.data.byteOffset, input.data.byteLength),
+      );
     }
     this.#samples += batch.samples.length;
   }
@@ -80,13 +82,18 @@ export class StatisticsCollector {
   }
 }
 
-function nonFiniteError(name: string, { data }: Tensor, { samples }: InferredBatch["batch"]): PlimsollError {
+function nonFiniteError(
+  name: string,
+  { data }: Tensor,
+  { samples }: InferredBatch["batch"],
+): PlimsollError {
   const position = data.findIndex((x) => !Number.isFinite(x));
   const sample = samples[Math.floor(position / (data.length / samples.length))];
   return new PlimsollError("data", {
     action: `observing tensor ${JSON.stringify(name)}`,
     wanted: "finite activations",
     found: `${data[position]} from sample ${JSON.stringify(sample?.id)}`,
-    remedy: "Check this sample and the preprocessing; a float model that makes NaN or infinity can't be calibrated",
+    remedy:
+      "Check this sample and the preprocessing; a float model that makes NaN or infinity can't be calibrated",
   });
 }

@@ -52,7 +52,11 @@ const headerSchema = z.strictObject({
     })),
     constants: z.record(
       z.string(),
-      z.strictObject({ type: elementType, shape: z.array(z.int()), values: z.array(z.number()).optional() }),
+      z.strictObject({
+        type: elementType,
+        shape: z.array(z.int()),
+        values: z.array(z.number()).optional(),
+      }),
     ),
   }),
   tensors: z.array(z.strictObject({
@@ -88,7 +92,10 @@ export async function writePlim(statistics: Statistics): Promise<Uint8Array<Arra
       };
     }),
   }));
-  const size = bodies.reduce((sum, body) => sum + body.length, PREFIX_BYTES + header.length + HASH_BYTES);
+  const size = bodies.reduce(
+    (sum, body) => sum + body.length,
+    PREFIX_BYTES + header.length + HASH_BYTES,
+  );
   const file = new Uint8Array(size);
   file.set(MAGIC);
   const view = new DataView(file.buffer);
@@ -125,15 +132,21 @@ export async function readPlim(file: Uint8Array, name: string): Promise<Statisti
   if (version !== VERSION) throw fail(`version ${version}`);
   const end = file.length - HASH_BYTES;
   const actual = await hash(file.subarray(0, end));
-  if (actual.some((byte, i) => byte !== file[end + i])) throw fail("a wrong checksum: damaged or cut off");
+  if (actual.some((byte, i) => byte !== file[end + i])) {
+    throw fail("a wrong checksum: damaged or cut off");
+  }
   const headerEnd = PREFIX_BYTES + view.getUint32(12, true);
   if (headerEnd > end) throw fail("a header longer than the file");
   try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(file.subarray(PREFIX_BYTES, headerEnd));
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(
+      file.subarray(PREFIX_BYTES, headerEnd),
+    );
     const { tensors, ...rest } = headerSchema.parse(JSON.parse(text));
     let offset = headerEnd;
     const read = tensors.map(({ tensor, shape, bins, bytes, min, max, ...counts }) => {
-      if (offset + bytes > end) throw new RangeError(`bins of ${JSON.stringify(tensor)} end behind the file`);
+      if (offset + bytes > end) {
+        throw new RangeError(`bins of ${JSON.stringify(tensor)} end behind the file`);
+      }
       const body = new VarintReader(file.subarray(offset, offset += bytes));
       const histogram = { ...counts, min: min ?? NaN, max: max ?? NaN, ...readBins(body, bins) };
       checkHistogramData(histogram);
@@ -161,7 +174,10 @@ function writeBins({ bins, n, r1, r2 }: HistogramData): Uint8Array {
   return out.bytes();
 }
 
-function readBins(body: VarintReader, size: number): Pick<HistogramData, "bins" | "n" | "r1" | "r2"> {
+function readBins(
+  body: VarintReader,
+  size: number,
+): Pick<HistogramData, "bins" | "n" | "r1" | "r2"> {
   const result = {
     bins: new Uint32Array(size),
     n: new Float64Array(size),
@@ -177,7 +193,8 @@ function readBins(body: VarintReader, size: number): Pick<HistogramData, "bins" 
     const r1 = body.readBigint();
     const r2 = body.readBigint();
     // Sums of n numbers 0 … MAX_R and of their squares can't be outside these bounds.
-    const isPossible = n > 0 && r1 <= BigInt(n) * MAX_R && r2 <= r1 * MAX_R && r1 * r1 <= BigInt(n) * r2;
+    const isPossible = n > 0 && r1 <= BigInt(n) * MAX_R && r2 <= r1 * MAX_R &&
+      r1 * r1 <= BigInt(n) * r2;
     if (!isPossible) throw new RangeError(`impossible sums in bin ${bin}`);
     result.bins[i] = bin;
     result.n[i] = n;

@@ -50,7 +50,9 @@ export function powerOfTwoErrors(
   const levels = 2 ** (signed ? bits - 1 : bits);
   const stepExponent = exponent - (signed ? bits - 1 : bits);
   if (stepExponent < MIN_STEP_EXPONENT) {
-    throw new RangeError(`Exact errors need a step of at least 2^${MIN_STEP_EXPONENT}, got 2^${stepExponent}`);
+    throw new RangeError(
+      `Exact errors need a step of at least 2^${MIN_STEP_EXPONENT}, got 2^${stepExponent}`,
+    );
   }
   let squared = ZERO;
   let absolute = ZERO;

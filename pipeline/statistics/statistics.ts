@@ -8,9 +8,11 @@ import type { HistogramData } from "../../wasm/mod.ts";
 
 /** Statistics of one watched tensor. */
 export interface TensorStatistics {
+  /** Name of the tensor in the model. */
   readonly tensor: string;
   /** Shape for one sample, batch axis included as 1; null where it varied between samples. */
   readonly shape: readonly (number | null)[];
+  /** Every finite value that the tensor had, binned exactly. */
   readonly histogram: HistogramData;
 }
 
@@ -20,7 +22,9 @@ export interface Statistics {
   readonly model: { readonly sha256: string };
   /** Outline of the prepared graph, so that any target can be tried later without the model. */
   readonly outline: GraphOutline;
+  /** The samples that were seen. */
   readonly data: {
+    /** How many. */
     readonly samples: number;
     /** Order-free hash over the preprocessed samples. */
     readonly sha256: string;

@@ -4,7 +4,10 @@ import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { denoHost } from "../../pipeline/host/deno.ts";
 
 Deno.test("sha256() is SHA-256", async () => {
-  assert.equal(await sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  assert.equal(
+    await sha256("abc"),
+    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+  );
 });
 
 Deno.test("MultisetHash doesn't depend on order but on every member and its count", async () => {
@@ -20,7 +23,10 @@ Deno.test("MultisetHash doesn't depend on order but on every member and its coun
 });
 
 Deno.test("canonicalJson() has one spelling for equal values and refuses what JSON can't say", () => {
-  assert.equal(canonicalJson({ z: [3, { b: 1, a: -0 }], a: "x" }), canonicalJson({ a: "x", z: [3, { a: 0, b: 1 }] }));
+  assert.equal(
+    canonicalJson({ z: [3, { b: 1, a: -0 }], a: "x" }),
+    canonicalJson({ a: "x", z: [3, { a: 0, b: 1 }] }),
+  );
   const numbers = [0.1, 1e21, 2 ** -149, Math.fround(0.1)];
   assert.deepEqual(JSON.parse(canonicalJson(numbers)), numbers);
   for (const bad of [NaN, Infinity, 1n, () => 1]) assert.throws(() => canonicalJson({ bad }));

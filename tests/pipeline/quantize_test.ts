@@ -22,7 +22,9 @@ const target = presetTarget("default")!;
 const float = await demoModel();
 const COUNT = 70;
 const results = new Map<number, Quantization>();
-for (const batch of [1, 7, 64]) results.set(batch, await quantize(float, await demoSamples(COUNT), { target, batch }));
+for (const batch of [1, 7, 64]) {
+  results.set(batch, await quantize(float, await demoSamples(COUNT), { target, batch }));
+}
 const { model, manifest, statistics } = results.get(7)!;
 
 for (const batch of [1, 64]) {
@@ -42,11 +44,17 @@ Deno.test("quantize() gives the same bytes for the same samples in another order
 });
 
 Deno.test("every ERR(t) in the manifest is the float64 nearest to the exact error of the dumped activations", async () => {
-  const { tensor, signed, bits, statistics } = manifest.activations.find(({ producer }) => producer?.op === "Add")!;
+  const { tensor, signed, bits, statistics } = manifest.activations.find(({ producer }) =>
+    producer?.op === "Add"
+  )!;
   const values: number[] = [];
   // All of them exposed: what is watched decides what the runtime fuses, and so the last bits.
-  const watched = manifest.activations.filter(({ sameAs }) => sameAs === undefined).map((entry) => entry.tensor);
-  await using session = await createSession(exposeTensors(float.prepared, watched), { name: "float" });
+  const watched = manifest.activations.filter(({ sameAs }) => sameAs === undefined).map((entry) =>
+    entry.tensor
+  );
+  await using session = await createSession(exposeTensors(float.prepared, watched), {
+    name: "float",
+  });
   for await (const { input } of await demoSamples(COUNT)) {
     const feeds = new Map([["image", { data: input.data, dims: [1, ...input.dims] }]]);
     values.push(...(await session.run(feeds, [tensor])).get(tensor)!.data);
@@ -106,7 +114,11 @@ Deno.test("the statistics alone give the same decisions again", async () => {
 
 for (const bits of [4, 6]) {
   Deno.test(`${bits}-bit grids hold in the emitted model`, async () => {
-    const fewer = { ...target, activation: { ...target.activation, bits }, weight: { ...target.weight, bits } };
+    const fewer = {
+      ...target,
+      activation: { ...target.activation, bits },
+      weight: { ...target.weight, bits },
+    };
     const decided = await decide({
       statistics: await readPlim(statistics, "s.plim"),
       ...{ statisticsSha256: manifest.statistics.sha256, target: fewer, model: float.prepared },
@@ -128,7 +140,9 @@ for (const bits of [4, 6]) {
 Deno.test("quantized top-1 is within 0.5 points of float on 1,000 evaluation images", async () => {
   const calibrated = await quantize(float, await demoSamples(300), { target });
   await using reference = await createSession(float.original, { name: "float" });
-  await using quantized = await createSession(readModel(calibrated.model, "q"), { name: "quantized" });
+  await using quantized = await createSession(readModel(calibrated.model, "q"), {
+    name: "quantized",
+  });
   const [a, b] = await evaluate(
     [{ name: "float", session: reference }, { name: "quantized", session: quantized }],
     await demoSamples(1000, EVALUATION),
@@ -138,7 +152,11 @@ Deno.test("quantized top-1 is within 0.5 points of float on 1,000 evaluation ima
   assert.ok(b.agreement > 0.98 && b.sqnr! > 20, `${b.agreement}, ${b.sqnr} dB`);
 });
 
-const python = await new Deno.Command("python3", { args: ["-c", "import onnx"], stdout: "null", stderr: "null" })
+const python = await new Deno.Command("python3", {
+  args: ["-c", "import onnx"],
+  stdout: "null",
+  stderr: "null",
+})
   .output().then(({ success }) => success, () => false);
 Deno.test({
   name: "the ONNX checker accepts the quantized model (needs Python with onnx)",
@@ -146,8 +164,10 @@ Deno.test({
   fn: async () => {
     const path = await Deno.makeTempFile({ suffix: ".onnx" });
     await Deno.writeFile(path, model);
-    const script = "import onnx, sys; onnx.checker.check_model(onnx.load(sys.argv[1]), full_check=True)";
-    const { success, stderr } = await new Deno.Command("python3", { args: ["-c", script, path] }).output();
+    const script =
+      "import onnx, sys; onnx.checker.check_model(onnx.load(sys.argv[1]), full_check=True)";
+    const { success, stderr } = await new Deno.Command("python3", { args: ["-c", script, path] })
+      .output();
     await Deno.remove(path);
     assert.ok(success, new TextDecoder().decode(stderr));
   },

@@ -35,10 +35,30 @@ const batches = (count: number): Batch[] =>
   }));
 
 /** Each stage with items to put in and a way to tell the number of the item behind an output. */
-const STAGES: { name: string; items: unknown[]; stage: () => TransformStream<never, unknown>; index: (out: never) => number }[] = [
-  { name: "preprocess", items: raws(30), stage: () => mapStream(preprocess) as never, index: (out: Sample) => out.index },
-  { name: "batch", items: samples(30), stage: () => batchSamples(1) as never, index: (out: Batch) => out.samples[0].index },
-  { name: "inference", items: batches(30), stage: () => inference() as never, index: (out: InferredBatch) => out.batch.samples[0].index },
+const STAGES: {
+  name: string;
+  items: unknown[];
+  stage: () => TransformStream<never, unknown>;
+  index: (out: never) => number;
+}[] = [
+  {
+    name: "preprocess",
+    items: raws(30),
+    stage: () => mapStream(preprocess) as never,
+    index: (out: Sample) => out.index,
+  },
+  {
+    name: "batch",
+    items: samples(30),
+    stage: () => batchSamples(1) as never,
+    index: (out: Batch) => out.samples[0].index,
+  },
+  {
+    name: "inference",
+    items: batches(30),
+    stage: () => inference() as never,
+    index: (out: InferredBatch) => out.batch.samples[0].index,
+  },
 ];
 
 for (const { name, items, stage, index } of STAGES) {
@@ -70,7 +90,9 @@ for (const { name, items, stage, index } of STAGES) {
   });
 
   Deno.test(`stage ${name} hands an error of its source on`, async () => {
-    const failing = new ReadableStream({ pull: () => Promise.reject(new Error("disk gone")) }, { highWaterMark: 0 });
+    const failing = new ReadableStream({ pull: () => Promise.reject(new Error("disk gone")) }, {
+      highWaterMark: 0,
+    });
     await assert.rejects(Array.fromAsync(failing.pipeThrough(stage() as never)), /disk gone/);
   });
 }
@@ -86,7 +108,9 @@ Deno.test("all stages together hold at most stages + 1 items in flight", async (
       finished++;
     },
   });
-  await stream.pipeThrough(mapStream(preprocess)).pipeThrough(batchSamples(1)).pipeThrough(inference()).pipeTo(sink);
+  await stream.pipeThrough(mapStream(preprocess)).pipeThrough(batchSamples(1)).pipeThrough(
+    inference(),
+  ).pipeTo(sink);
   assert.equal(finished, 40);
   assert.ok(most <= 4 + 1, `${most} in flight`);
 });
@@ -101,7 +125,9 @@ Deno.test("one signal stops all stages and cancels the source with its reason", 
       await settle();
     },
   });
-  const done = stream.pipeThrough(mapStream(preprocess)).pipeThrough(batchSamples(2)).pipeThrough(inference())
+  const done = stream.pipeThrough(mapStream(preprocess)).pipeThrough(batchSamples(2)).pipeThrough(
+    inference(),
+  )
     .pipeTo(sink, { signal: controller.signal });
   await assert.rejects(done, /user left/);
   await settle();
@@ -112,7 +138,10 @@ Deno.test("one signal stops all stages and cancels the source with its reason", 
 Deno.test("an error in the sink cancels the source", async () => {
   const { stream, record } = countingSource(raws(1000));
   const sink = new WritableStream({ write: () => Promise.reject(new Error("full")) });
-  await assert.rejects(stream.pipeThrough(mapStream(preprocess)).pipeThrough(batchSamples(2)).pipeTo(sink), /full/);
+  await assert.rejects(
+    stream.pipeThrough(mapStream(preprocess)).pipeThrough(batchSamples(2)).pipeTo(sink),
+    /full/,
+  );
   await settle();
   assert.ok(record.isCancelled);
 });
@@ -126,7 +155,10 @@ Deno.test("batchSamples() stacks samples and keeps a smaller rest", async () => 
 Deno.test("batchSamples() refuses samples of different shapes, naming the sample", async () => {
   const [a, b] = samples(2);
   const odd = { ...b, input: { data: new Float32Array(6), dims: [1, 2, 3] } };
-  await assert.rejects(Array.fromAsync(countingSource([a, odd]).stream.pipeThrough(batchSamples(2))), /batching "s1".*\[1,1,2\].*\[1,2,3\]/);
+  await assert.rejects(
+    Array.fromAsync(countingSource([a, odd]).stream.pipeThrough(batchSamples(2))),
+    /batching "s1".*\[1,1,2\].*\[1,2,3\]/,
+  );
   for (const size of [0, 1.5, NaN]) assert.throws(() => batchSamples(size), RangeError);
 });
 

@@ -16,7 +16,10 @@ export async function demoModel(): Promise<FloatModel> {
 }
 
 /** The first `count` samples of one of the demo's files. */
-export async function demoSamples(count: number, path = CALIBRATION): Promise<ReadableStream<Sample>> {
+export async function demoSamples(
+  count: number,
+  path = CALIBRATION,
+): Promise<ReadableStream<Sample>> {
   const options = JSON.parse(await Deno.readTextFile("data/fashion/preprocess.json"));
   const preprocess = preprocessor(parsePreprocessing(options, "preprocess.json"));
   const { samples } = await openSamples(denoHost, path, { limit: count });

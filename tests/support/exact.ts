@@ -16,7 +16,12 @@ export const FIXED_EXPONENT = -149;
  * Σ(Q(x) − x)² and Σ|Q(x) − x| over elements in units of 2^(2·exponent) and 2^exponent, one element after
  * the other: the definition, nothing clever. Threshold 2^log2t; exponent = FIXED_EXPONENT − 20, fine enough for every grid.
  */
-export function naiveErrors(values: Iterable<number>, log2t: number, bits: number, signed: boolean) {
+export function naiveErrors(
+  values: Iterable<number>,
+  log2t: number,
+  bits: number,
+  signed: boolean,
+) {
   const exponent = FIXED_EXPONENT - 20;
   const levels = 1n << BigInt(signed ? bits - 1 : bits);
   const step = 1n << BigInt(log2t - (signed ? bits - 1 : bits) - exponent);

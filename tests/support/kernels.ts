@@ -1,8 +1,12 @@
 /** Which kernels onnxruntime-web runs for a model, read from its profiler. */
 
 const SCRIPT = `
-import { createSession } from ${JSON.stringify(new URL("../../pipeline/inference/session.ts", import.meta.url).href)};
-import { readModel } from ${JSON.stringify(new URL("../../tpc/onnx/model.ts", import.meta.url).href)};
+import { createSession } from ${
+  JSON.stringify(new URL("../../pipeline/inference/session.ts", import.meta.url).href)
+};
+import { readModel } from ${
+  JSON.stringify(new URL("../../tpc/onnx/model.ts", import.meta.url).href)
+};
 const { model, feeds } = JSON.parse(new TextDecoder().decode(Deno.readFileSync(Deno.args[0])));
 const session = await createSession(readModel(Deno.readFileSync(model), model), { name: model, profile: true });
 const inputs = new Map(feeds.map(([name, dims]) => {
@@ -29,11 +33,21 @@ export async function profileKernels(
     await Deno.writeTextFile(`${folder}/request.json`, JSON.stringify(request));
     const config = new URL("../../deno.json", import.meta.url).pathname;
     const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", "--config", config, `${folder}/run.ts`, `${folder}/request.json`],
+      args: [
+        "run",
+        "-A",
+        "--no-check",
+        "--config",
+        config,
+        `${folder}/run.ts`,
+        `${folder}/request.json`,
+      ],
     }).output();
     const text = new TextDecoder().decode(stdout);
     const lines = text.split("\n").filter((line) => line.includes("_kernel_time"));
-    if (lines.length === 0) throw new Error(`no profile: ${text}${new TextDecoder().decode(stderr)}`);
+    if (lines.length === 0) {
+      throw new Error(`no profile: ${text}${new TextDecoder().decode(stderr)}`);
+    }
     return lines.map((line) => {
       const { name, args } = JSON.parse(line.replace(/,\s*$/, ""));
       return { op: args.op_name, node: name.replace(/_kernel_time$/, "") };

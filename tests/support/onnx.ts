@@ -27,12 +27,20 @@ export function node(
     if (Array.isArray(value)) {
       return create(AttributeProtoSchema, { name, type: INTS, ints: value.map(BigInt) });
     }
-    if (typeof value === "object") return create(AttributeProtoSchema, { name, type: TENSOR, t: value });
+    if (typeof value === "object") {
+      return create(AttributeProtoSchema, { name, type: TENSOR, t: value });
+    }
     return Number.isInteger(value) && !["alpha", "beta", "epsilon"].includes(name)
       ? create(AttributeProtoSchema, { name, type: INT, i: BigInt(value) })
       : create(AttributeProtoSchema, { name, type: FLOAT, f: value });
   });
-  return create(NodeProtoSchema, { opType, name: `${opType}_${output[0]}`, input, output, attribute });
+  return create(NodeProtoSchema, {
+    opType,
+    name: `${opType}_${output[0]}`,
+    input,
+    output,
+    attribute,
+  });
 }
 
 /** A tensor type note; strings are symbolic dimensions. */

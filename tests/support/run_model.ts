@@ -5,7 +5,10 @@ import type { Tensor } from "../../pipeline/core/tensor.ts";
 import type { Model } from "../../tpc/onnx/model.ts";
 
 /** All outputs of a model for some inputs. */
-export async function runModel(model: Model, feeds: Record<string, Tensor>): Promise<Map<string, Tensor>> {
+export async function runModel(
+  model: Model,
+  feeds: Record<string, Tensor>,
+): Promise<Map<string, Tensor>> {
   await using session = await createSession(model, { name: "the test model" });
   return await session.run(new Map(Object.entries(feeds)), session.outputs);
 }

@@ -27,7 +27,9 @@ export function memoryHost(files: Record<string, Uint8Array | string> = {}) {
   const bytes = (path: string): Uint8Array<ArrayBuffer> => {
     const content = files[path];
     if (content === undefined) throw new Error(`no file ${path}`);
-    return (typeof content === "string" ? new TextEncoder().encode(content) : content.slice()) as Uint8Array<ArrayBuffer>;
+    return (typeof content === "string"
+      ? new TextEncoder().encode(content)
+      : content.slice()) as Uint8Array<ArrayBuffer>;
   };
   return {
     files,

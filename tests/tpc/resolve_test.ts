@@ -7,15 +7,26 @@ import { model, node, value } from "../support/onnx.ts";
 
 const target = presetTarget("default")!;
 const image = value("x", ["N", 2, 8, 8]);
-const w = (name: string, ...dims: number[]) => makeTensor(name, dims, new Float32Array(dims.reduce((a, b) => a * b)).fill(0.1));
+const w = (name: string, ...dims: number[]) =>
+  makeTensor(name, dims, new Float32Array(dims.reduce((a, b) => a * b)).fill(0.1));
 const scalar = (name: string, x: number) => makeTensor(name, [], Float32Array.of(x));
 
-function place(nodes: ReturnType<typeof node>[], outputs: string[], initializers: ReturnType<typeof makeTensor>[] = []) {
+function place(
+  nodes: ReturnType<typeof node>[],
+  outputs: string[],
+  initializers: ReturnType<typeof makeTensor>[] = [],
+) {
   const { graph } = model({
     nodes,
     inputs: [image],
     outputs: outputs.map((name) => value(name, ["N", 2, 8, 8])),
-    initializers: [w("w", 2, 2, 1, 1), w("b", 2), scalar("zero", 0), scalar("six", 6), ...initializers],
+    initializers: [
+      w("w", 2, 2, 1, 1),
+      w("b", 2),
+      scalar("zero", 0),
+      scalar("six", 6),
+      ...initializers,
+    ],
   });
   return resolve(outlineGraph(graph), target);
 }
@@ -29,11 +40,23 @@ const summary = (placement: ReturnType<typeof place>) =>
   }));
 
 Deno.test("resolve() fuses Clip into Conv and watches its output only", () => {
-  const placement = place([node("Conv", ["x", "w", "b"], ["c"]), node("Clip", ["c", "zero", "six"], ["y"])], ["y"]);
-  assert.deepEqual(summary(placement), [{ tensor: "x" }, { tensor: "y", fused: ["Clip_y"], clamp: [0, 6] }]);
+  const placement = place([
+    node("Conv", ["x", "w", "b"], ["c"]),
+    node("Clip", ["c", "zero", "six"], ["y"]),
+  ], ["y"]);
+  assert.deepEqual(summary(placement), [{ tensor: "x" }, {
+    tensor: "y",
+    fused: ["Clip_y"],
+    clamp: [0, 6],
+  }]);
   assert.deepEqual(watchedTensors(placement), ["x", "y"]);
   const [weights] = placement.weights;
-  assert.deepEqual([weights.tensor, weights.axis, weights.bias?.tensor, weights.activation], ["w", 0, "b", "x"]);
+  assert.deepEqual([weights.tensor, weights.axis, weights.bias?.tensor, weights.activation], [
+    "w",
+    0,
+    "b",
+    "x",
+  ]);
   assert.deepEqual(placement.float, []);
 });
 
@@ -49,19 +72,27 @@ Deno.test("resolve() reads the bounds of Clip from attributes, as before opset 1
 });
 
 Deno.test("resolve() doesn't fuse an activation whose input is read elsewhere or is an output", () => {
-  const shared = place([node("Conv", ["x", "w"], ["c"]), node("Relu", ["c"], ["y"]), node("Add", ["c", "y"], ["z"])], ["z"]);
+  const shared = place([
+    node("Conv", ["x", "w"], ["c"]),
+    node("Relu", ["c"], ["y"]),
+    node("Add", ["c", "y"], ["z"]),
+  ], ["z"]);
   assert.deepEqual(summary(shared).map(({ tensor }) => tensor), ["x", "c", "y", "z"]);
   const output = place([node("Conv", ["x", "w"], ["c"]), node("Relu", ["c"], ["y"])], ["y", "c"]);
   assert.deepEqual(summary(output).map(({ tensor }) => tensor), ["x", "c", "y"]);
 });
 
 Deno.test("resolve() lets preserving operators keep the quantization of their input, through chains", () => {
-  const placement = place([
-    node("Conv", ["x", "w"], ["c"]),
-    node("MaxPool", ["c"], ["p"], { kernel_shape: [2, 2] }),
-    node("Flatten", ["p"], ["f"]),
-    node("Gemm", ["f", "g"], ["y"]),
-  ], ["y"], [w("g", 32, 4)]);
+  const placement = place(
+    [
+      node("Conv", ["x", "w"], ["c"]),
+      node("MaxPool", ["c"], ["p"], { kernel_shape: [2, 2] }),
+      node("Flatten", ["p"], ["f"]),
+      node("Gemm", ["f", "g"], ["y"]),
+    ],
+    ["y"],
+    [w("g", 32, 4)],
+  );
   assert.deepEqual(summary(placement), [
     { tensor: "x" },
     { tensor: "c" },
@@ -73,8 +104,13 @@ Deno.test("resolve() lets preserving operators keep the quantization of their in
 });
 
 Deno.test("resolve() quantizes the input of a preserving operator for the sake of its reader", () => {
-  const placement = place([node("Transpose", ["x"], ["t"], { perm: [0, 1, 3, 2] }), node("Conv", ["t", "w"], ["y"])], ["y"]);
-  assert.deepEqual(summary(placement), [{ tensor: "x" }, { tensor: "t", sameAs: "x" }, { tensor: "y" }]);
+  const placement = place([
+    node("Transpose", ["x"], ["t"], { perm: [0, 1, 3, 2] }),
+    node("Conv", ["t", "w"], ["y"]),
+  ], ["y"]);
+  assert.deepEqual(summary(placement), [{ tensor: "x" }, { tensor: "t", sameAs: "x" }, {
+    tensor: "y",
+  }]);
 });
 
 Deno.test("resolve() leaves what it can't quantize float and says why", () => {
@@ -96,13 +132,17 @@ Deno.test("resolve() leaves what it can't quantize float and says why", () => {
 
 Deno.test("resolve() doesn't take shape arithmetic for activations", () => {
   const one = makeTensor("one", [4], BigInt64Array.of(0n, 0n, 0n, 0n));
-  const placement = place([
-    node("Shape", ["x"], ["s"]),
-    node("Add", ["s", "one"], ["s2"]),
-    node("Concat", ["s2"], ["s3"], { axis: 0 }),
-    node("Conv", ["x", "w"], ["c"]),
-    node("Reshape", ["c", "s3"], ["y"]),
-  ], ["y"], [one]);
+  const placement = place(
+    [
+      node("Shape", ["x"], ["s"]),
+      node("Add", ["s", "one"], ["s2"]),
+      node("Concat", ["s2"], ["s3"], { axis: 0 }),
+      node("Conv", ["x", "w"], ["c"]),
+      node("Reshape", ["c", "s3"], ["y"]),
+    ],
+    ["y"],
+    [one],
+  );
   assert.deepEqual(summary(placement).map(({ tensor }) => tensor), ["x", "c", "y"]);
   assert.deepEqual(placement.float, []);
 });
@@ -117,7 +157,15 @@ Deno.test("resolve() doesn't fuse what a sub-graph captures", () => {
     initializers: [w("w", 2, 2, 1, 1)],
   });
   const outline = outlineGraph(graph);
-  const capturing = { name: "If", op: "If", domain: "", inputs: ["flag"], outputs: ["i"], attributes: {}, captures: ["c"] };
+  const capturing = {
+    name: "If",
+    op: "If",
+    domain: "",
+    inputs: ["flag"],
+    outputs: ["i"],
+    attributes: {},
+    captures: ["c"],
+  };
   const placement = resolve({ ...outline, nodes: [...outline.nodes, capturing] }, target);
   assert.deepEqual(summary(placement).map(({ tensor }) => tensor), ["x", "c", "y"]);
 });

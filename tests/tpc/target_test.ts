@@ -18,8 +18,16 @@ const valid = JSON.parse(Deno.readTextFileSync("tpc/targets/default.json"));
 const FAULTS: [string, unknown, RegExp][] = [
   ["an unknown key", { ...valid, activations: {} }, /activations/],
   ["an unknown key inside", { ...valid, weight: { ...valid.weight, bit: 8 } }, /weight: .*bit/],
-  ["too many bits", { ...valid, activation: { ...valid.activation, bits: 9 } }, /activation\.bits: .*8/],
-  ["an unknown constraint", { ...valid, activation: { ...valid.activation, constraint: "cubic" } }, /activation\.constraint: .*"pot"/],
+  [
+    "too many bits",
+    { ...valid, activation: { ...valid.activation, bits: 9 } },
+    /activation\.bits: .*8/,
+  ],
+  [
+    "an unknown constraint",
+    { ...valid, activation: { ...valid.activation, constraint: "cubic" } },
+    /activation\.constraint: .*"pot"/,
+  ],
   ["another version", { ...valid, schemaVersion: 99 }, /schemaVersion: .*1/],
   ["a short pattern", { ...valid, fusing: [[["Conv"]]] }, /fusing\.0: .*2/],
   ["no object", 7, /the top level/],

@@ -15,12 +15,17 @@ export type ElementType = "float" | "other";
 
 /** One operator of the graph. */
 export interface OutlineNode {
+  /** Its name, or that of its first output when it has none. */
   readonly name: string;
+  /** Operator type, as Conv. */
   readonly op: string;
   /** Empty for the default operator set. */
   readonly domain: string;
+  /** Names of the tensors that it reads; empty for one left out. */
   readonly inputs: readonly string[];
+  /** Names of the tensors that it makes. */
   readonly outputs: readonly string[];
+  /** Attributes that are numbers, strings or lists of numbers. */
   readonly attributes: Readonly<Record<string, AttributeValue>>;
   /** Tensors that sub-graphs (If, Loop) read from this graph. */
   readonly captures: readonly string[];
@@ -28,7 +33,9 @@ export interface OutlineNode {
 
 /** An input or output of the model. */
 export interface OutlineValue {
+  /** Its name. */
   readonly name: string;
+  /** Its element type. */
   readonly type: ElementType;
   /** Dimensions; null where dynamic. Undefined when the model doesn't say. */
   readonly shape?: readonly (number | null)[];
@@ -36,7 +43,9 @@ export interface OutlineValue {
 
 /** A constant tensor. */
 export interface OutlineConstant {
+  /** Its element type. */
   readonly type: ElementType;
+  /** Its dimensions. */
   readonly shape: readonly number[];
   /** Its elements when there are at most {@linkcode MAX_VALUES}, as the bounds of Clip are. */
   readonly values?: readonly number[];
@@ -44,10 +53,13 @@ export interface OutlineConstant {
 
 /** A graph without its weights. */
 export interface GraphOutline {
+  /** Inputs of the model, without constants. */
   readonly inputs: readonly OutlineValue[];
+  /** Outputs of the model. */
   readonly outputs: readonly OutlineValue[];
   /** In topological order. */
   readonly nodes: readonly OutlineNode[];
+  /** Constant tensors by name. */
   readonly constants: Readonly<Record<string, OutlineConstant>>;
 }
 

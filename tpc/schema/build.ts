@@ -25,7 +25,9 @@ if (import.meta.main) {
     const text = canonicalJson(z.toJSONSchema(schema));
     if (!isCheck) Deno.writeTextFileSync(url, text);
     else if (Deno.readTextFileSync(url) !== text) {
-      throw new Error(`tpc/schema/${name} is not what the sources give: run deno task build:schema`);
+      throw new Error(
+        `tpc/schema/${name} is not what the sources give: run deno task build:schema`,
+      );
     }
   }
 }

@@ -18,7 +18,9 @@ export const mse: Method = {
     let index = noClipping;
     for (let i = 0; i < errors.length; i++) {
       const order = compareDyadic(errors[i], errors[index]);
-      if (order < 0 || order === 0 && Math.abs(i - noClipping) < Math.abs(index - noClipping)) index = i;
+      if (order < 0 || order === 0 && Math.abs(i - noClipping) < Math.abs(index - noClipping)) {
+        index = i;
+      }
     }
     return { index, reason: `least mean squared error of ${errors.length} powers of two` };
   },

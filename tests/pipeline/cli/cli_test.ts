@@ -39,25 +39,77 @@ const names = (folder: string) => Array.from(Deno.readDirSync(folder), ({ name }
 Deno.test("quantize writes four files and prints the accuracy of float, mse and noclipping", () =>
   inFolder(async (folder) => {
     // The demo's evaluation set is large; a small one of the same kind is made from the calibration set.
-    const result = await run(["quantize", "--samples", "24", "--out", `${folder}/new/out`, "--eval-data", CALIBRATION]);
+    const result = await run([
+      "quantize",
+      "--samples",
+      "24",
+      "--out",
+      `${folder}/new/out`,
+      "--eval-data",
+      CALIBRATION,
+    ]);
     assert.equal(result.code, 0, result.error);
-    assert.deepEqual(names(`${folder}/new/out`), ["evaluation.json", "manifest.json", "model.onnx", "statistics.plim"]);
-    for (const word of ["float", "mse", "noclipping", "top-1", "Ankle boot"]) assert.ok(result.out.includes(word), word);
+    assert.deepEqual(names(`${folder}/new/out`), [
+      "evaluation.json",
+      "manifest.json",
+      "model.onnx",
+      "statistics.plim",
+    ]);
+    for (const word of ["float", "mse", "noclipping", "top-1", "Ankle boot"]) {
+      assert.ok(result.out.includes(word), word);
+    }
     const { models } = JSON.parse(Deno.readTextFileSync(`${folder}/new/out/evaluation.json`));
-    assert.deepEqual(models.map(({ name }: { name: string }) => name), ["float", "mse", "noclipping"]);
+    assert.deepEqual(models.map(({ name }: { name: string }) => name), [
+      "float",
+      "mse",
+      "noclipping",
+    ]);
     assert.match(result.error, /calibrate +24\/24 +100 %/);
     assert.ok(!result.error.includes("\r"), "plain lines when not on a terminal");
 
     const manifest = Deno.readTextFileSync(`${folder}/new/out/manifest.json`);
     const statistics = `${folder}/new/out/statistics.plim`;
-    const again = await run(["search", "--statistics", statistics, "--model", DEMO_MODEL, "--out", `${folder}/m.json`]);
+    const again = await run([
+      "search",
+      "--statistics",
+      statistics,
+      "--model",
+      DEMO_MODEL,
+      "--out",
+      `${folder}/m.json`,
+    ]);
     assert.equal(again.code, 0, again.error);
-    assert.equal(Deno.readTextFileSync(`${folder}/m.json`), manifest, "search decides what quantize did");
-    assert.equal((await run(["search", "--statistics", statistics, "--out", `${folder}/n.json`])).code, 0);
-    const emitted = await run(["emit", "--manifest", `${folder}/n.json`, "--out", `${folder}/n.onnx`]);
+    assert.equal(
+      Deno.readTextFileSync(`${folder}/m.json`),
+      manifest,
+      "search decides what quantize did",
+    );
+    assert.equal(
+      (await run(["search", "--statistics", statistics, "--out", `${folder}/n.json`])).code,
+      0,
+    );
+    const emitted = await run([
+      "emit",
+      "--manifest",
+      `${folder}/n.json`,
+      "--out",
+      `${folder}/n.onnx`,
+    ]);
     assert.equal(emitted.code, 0, emitted.error);
-    assert.deepEqual(Deno.readFileSync(`${folder}/n.onnx`), Deno.readFileSync(`${folder}/new/out/model.onnx`));
-    const compared = await run(["evaluate", DEMO_MODEL, `${folder}/n.onnx`, "--data", CALIBRATION, "--samples", "16", "--json"]);
+    assert.deepEqual(
+      Deno.readFileSync(`${folder}/n.onnx`),
+      Deno.readFileSync(`${folder}/new/out/model.onnx`),
+    );
+    const compared = await run([
+      "evaluate",
+      DEMO_MODEL,
+      `${folder}/n.onnx`,
+      "--data",
+      CALIBRATION,
+      "--samples",
+      "16",
+      "--json",
+    ]);
     assert.equal(JSON.parse(compared.out).models.length, 2, compared.error);
     for (const file of [statistics, `${folder}/m.json`, `${folder}/n.onnx`]) {
       const inspected = await run(["inspect", file]);
@@ -69,13 +121,24 @@ Deno.test("quantize writes four files and prints the accuracy of float, mse and 
 Deno.test("calibrate writes what quantize would, for any batch", () =>
   inFolder(async (folder) => {
     for (const batch of ["1", "5"]) {
-      const { code, error } = await run(["calibrate", "--samples", "9", "--batch", batch, "--out", `${folder}/${batch}.plim`, "--quiet"]);
+      const { code, error } = await run([
+        "calibrate",
+        "--samples",
+        "9",
+        "--batch",
+        batch,
+        "--out",
+        `${folder}/${batch}.plim`,
+        "--quiet",
+      ]);
       assert.deepEqual([code, error], [0, ""]);
     }
     assert.deepEqual(Deno.readFileSync(`${folder}/1.plim`), Deno.readFileSync(`${folder}/5.plim`));
   }));
 
-for (const args of [[], ["quantize"], ["calibrate"], ["search"], ["emit"], ["evaluate"], ["inspect"]]) {
+for (
+  const args of [[], ["quantize"], ["calibrate"], ["search"], ["emit"], ["evaluate"], ["inspect"]]
+) {
   Deno.test(`plimsoll ${args.join(" ")} --help shows examples`, async () => {
     const { code, out } = await run([...args, "--help"]);
     assert.equal(code, 0);
@@ -116,7 +179,14 @@ const BAD: Record<string, { args: (folder: string) => string[]; message: RegExp 
     message: /reading model ".*a.onnx".*complete ONNX file/,
   },
   "a truncated model": {
-    args: (f) => ["--model", put(f, "a.onnx", Deno.readFileSync(DEMO_MODEL).subarray(0, 200000)), "--data", CALIBRATION],
+    args: (
+      f,
+    ) => [
+      "--model",
+      put(f, "a.onnx", Deno.readFileSync(DEMO_MODEL).subarray(0, 200000)),
+      "--data",
+      CALIBRATION,
+    ],
     message: /reading model ".*a.onnx".*end early/,
   },
   "a model without anything to quantize": {
@@ -132,11 +202,15 @@ const BAD: Record<string, { args: (folder: string) => string[]; message: RegExp 
     message: /observing tensor "root".*found NaN from sample ".*calibration-images.*#0"/,
   },
   "an opset without per-channel quantization": {
-    args: (f) => ["--model", put(f, "a.onnx", writeModel(makesNaN("Abs", 11))), "--data", CALIBRATION],
+    args: (
+      f,
+    ) => ["--model", put(f, "a.onnx", writeModel(makesNaN("Abs", 11))), "--data", CALIBRATION],
     message: /wanted a model of opset 13 or newer.*found opset 11/,
   },
   "an operator that the runtime doesn't know": {
-    args: (f) => ["--model", put(f, "a.onnx", writeModel(makesNaN("Frobnicate"))), "--data", CALIBRATION],
+    args: (
+      f,
+    ) => ["--model", put(f, "a.onnx", writeModel(makesNaN("Frobnicate"))), "--data", CALIBRATION],
     message: /loading the float model into onnxruntime-web.*Frobnicate/s,
   },
   "missing data": {
@@ -148,7 +222,9 @@ const BAD: Record<string, { args: (folder: string) => string[]; message: RegExp 
     message: /reading ".*a-idx3".*an empty file/,
   },
   "data of another kind": {
-    args: (f) => ["--model", DEMO_MODEL, "--data", put(f, "a.jpg", Uint8Array.of(0xff, 0xd8, 0xff, 0xe0))],
+    args: (
+      f,
+    ) => ["--model", DEMO_MODEL, "--data", put(f, "a.jpg", Uint8Array.of(0xff, 0xd8, 0xff, 0xe0))],
     message: /reading ".*a.jpg".*begins with ff d8 ff e0/,
   },
   "data of another shape": {
@@ -156,7 +232,9 @@ const BAD: Record<string, { args: (folder: string) => string[]; message: RegExp 
     message: /wanted shape \[any, 1, 28, 28\] for input "image", found \[3, 1, 14, 14\]/,
   },
   "data cut off": {
-    args: (f) => ["--model", DEMO_MODEL, "--data", put(f, "a-idx3", idx(30, 28, 28).subarray(0, 9000))],
+    args: (
+      f,
+    ) => ["--model", DEMO_MODEL, "--data", put(f, "a-idx3", idx(30, 28, 28).subarray(0, 9000))],
     message: /wanted 30 samples.*found the end of the file after 11/,
   },
   "missing evaluation data": {
@@ -166,7 +244,10 @@ const BAD: Record<string, { args: (folder: string) => string[]; message: RegExp 
 };
 
 function put(folder: string, name: string, content: Uint8Array | string): string {
-  Deno.writeFileSync(`${folder}/${name}`, typeof content === "string" ? new TextEncoder().encode(content) : content);
+  Deno.writeFileSync(
+    `${folder}/${name}`,
+    typeof content === "string" ? new TextEncoder().encode(content) : content,
+  );
   return `${folder}/${name}`;
 }
 
@@ -178,7 +259,12 @@ function idx(count: number, height: number, width: number): Uint8Array {
 
 const image = value("x", ["N", 1, 28, 28]);
 const weights = makeTensor("w", [2, 1, 3, 3], new Float32Array(18).fill(0.5));
-const unquantizable = () => model({ nodes: [node("Exp", ["x"], ["y"])], inputs: [image], outputs: [value("y", ["N", 1, 28, 28])] });
+const unquantizable = () =>
+  model({
+    nodes: [node("Exp", ["x"], ["y"])],
+    inputs: [image],
+    outputs: [value("y", ["N", 1, 28, 28])],
+  });
 const twoInputs = () =>
   model({
     nodes: [node("Conv", ["x", "w"], ["y"])],
@@ -225,7 +311,10 @@ Deno.test("quantize keeps the old results when it fails", () =>
   inFolder(async (folder) => {
     put(folder, "model.onnx", "old");
     const bad = put(folder, "a-idx3", idx(30, 28, 28).subarray(0, 9000));
-    assert.equal((await run(["quantize", "--model", DEMO_MODEL, "--data", bad, "--out", folder])).code, 1);
+    assert.equal(
+      (await run(["quantize", "--model", DEMO_MODEL, "--data", bad, "--out", folder])).code,
+      1,
+    );
     assert.equal(Deno.readTextFileSync(`${folder}/model.onnx`), "old");
     assert.deepEqual(names(folder), ["a-idx3", "model.onnx"]);
   }));
@@ -234,7 +323,13 @@ Deno.test("an interrupted quantize ends with 130 and writes nothing", () =>
   inFolder(async (folder) => {
     const controller = new AbortController();
     setTimeout(() => controller.abort(), 1500);
-    const { code, error } = await run(["quantize", "--eval-data", EVALUATION, "--out", `${folder}/out`], controller.signal);
+    const { code, error } = await run([
+      "quantize",
+      "--eval-data",
+      EVALUATION,
+      "--out",
+      `${folder}/out`,
+    ], controller.signal);
     assert.equal(code, 130);
     assert.match(error, /Interrupted/);
     assert.deepEqual(names(folder), []);
@@ -242,13 +337,23 @@ Deno.test("an interrupted quantize ends with 130 and writes nothing", () =>
 
 for (
   const [name, content, message] of [
-    ["statistics cut off", Uint8Array.of(0x89, 0x50, 0x4c, 0x49, 0x4d, 13, 10, 26, 1, 0), /only 10 bytes/],
+    [
+      "statistics cut off",
+      Uint8Array.of(0x89, 0x50, 0x4c, 0x49, 0x4d, 13, 10, 26, 1, 0),
+      /only 10 bytes/,
+    ],
     ["another file", "text", /another kind of file/],
   ] as [string, Uint8Array | string, RegExp][]
 ) {
   Deno.test(`search refuses ${name}`, () =>
     inFolder(async (folder) => {
-      const { code, error } = await run(["search", "--statistics", put(folder, "s.plim", content), "--out", `${folder}/m.json`]);
+      const { code, error } = await run([
+        "search",
+        "--statistics",
+        put(folder, "s.plim", content),
+        "--out",
+        `${folder}/m.json`,
+      ]);
       assert.equal(code, 1);
       assert.match(error, message);
       assert.deepEqual(names(folder), ["s.plim"]);
@@ -261,7 +366,15 @@ Deno.test("emit refuses a manifest of another model", () =>
     await run(["calibrate", "--samples", "4", "--out", statistics]);
     await run(["search", "--statistics", statistics, "--out", `${folder}/m.json`]);
     const other = put(folder, "a.onnx", writeModel(makesNaN()));
-    const { code, error } = await run(["emit", "--manifest", `${folder}/m.json`, "--model", other, "--out", `${folder}/o.onnx`]);
+    const { code, error } = await run([
+      "emit",
+      "--manifest",
+      `${folder}/m.json`,
+      "--model",
+      other,
+      "--out",
+      `${folder}/o.onnx`,
+    ]);
     assert.equal(code, 1);
     assert.match(error, /wanted the model with SHA-256/);
   }));
@@ -269,7 +382,16 @@ Deno.test("emit refuses a manifest of another model", () =>
 Deno.test("main.ts runs with no more permissions than the tasks give it", () =>
   inFolder(async (folder) => {
     const { tasks } = JSON.parse(Deno.readTextFileSync("deno.json"));
-    const args = [...tasks.quantize.command.split(" ").slice(1), "--samples", "8", "--eval-data", CALIBRATION, "--out", folder, "--json"];
+    const args = [
+      ...tasks.quantize.command.split(" ").slice(1),
+      "--samples",
+      "8",
+      "--eval-data",
+      CALIBRATION,
+      "--out",
+      folder,
+      "--json",
+    ];
     const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
     assert.ok(success, new TextDecoder().decode(stderr));
     assert.equal(JSON.parse(new TextDecoder().decode(stdout)).evaluation.length, 3);

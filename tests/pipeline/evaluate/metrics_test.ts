@@ -8,7 +8,13 @@ Deno.test("addSample() counts hits, agreement and noise", () => {
   addSample(metrics, Float32Array.of(9, 8, 7, 6, 5, 4), reference, 4);
   addSample(metrics, Float32Array.of(9, 8, 7, 6, 5, 4), reference, 5);
   addSample(metrics, reference, reference, undefined);
-  assert.deepEqual([metrics.samples, metrics.labelled, metrics.top1, metrics.top5, metrics.agreement], [4, 3, 1, 2, 2]);
+  assert.deepEqual([
+    metrics.samples,
+    metrics.labelled,
+    metrics.top1,
+    metrics.top5,
+    metrics.agreement,
+  ], [4, 3, 1, 2, 2]);
   assert.equal(metrics.signal, 40);
   assert.equal(metrics.noise, 1 + 2 * (81 + 25 + 36 + 36 + 25 + 16));
   assert.deepEqual(metrics.byClass.get(1), { samples: 1, top1: 1 });

@@ -21,7 +21,10 @@ for (const [shape, values] of Object.entries(SHAPES)) {
     for (const bits of [8, 4, 2]) {
       const found = searchThreshold(observe(values), { ...SPEC, bits });
       const error = (threshold: number) =>
-        divideDyadic(naiveErrors(values, Math.log2(threshold), bits, found.signed).squared, BigInt(values.length));
+        divideDyadic(
+          naiveErrors(values, Math.log2(threshold), bits, found.signed).squared,
+          BigInt(values.length),
+        );
       for (const point of found.curve) assert.equal(point.error, error(point.threshold));
       assert.equal(found.error, Math.min(...found.curve.map((point) => point.error)));
       assert.equal(found.error, error(found.threshold));
@@ -53,7 +56,8 @@ Deno.test("searchThreshold() is signed exactly when a value below zero was seen"
   assert.equal(sign(-0, 1).signed, false);
   assert.equal(sign(-1e-30, 1).signed, true);
   assert.match(sign(-3, 1).reason.join(), /least value is -3/);
-  const forced = (signed: "yes" | "no") => searchThreshold(observe(Float32Array.of(-1, 1)), { ...SPEC, signed });
+  const forced = (signed: "yes" | "no") =>
+    searchThreshold(observe(Float32Array.of(-1, 1)), { ...SPEC, signed });
   assert.equal(forced("yes").signed, true);
   assert.equal(forced("no").signed, false);
   assert.equal(forced("no").clippedFraction, 0.5, "−1 is below zero, 1 is below the threshold 2");
@@ -78,17 +82,22 @@ Deno.test("searchThreshold() counts clipped elements exactly", () => {
 
 const vectors = sharedPath("reference/mct_vectors.json");
 Deno.test({
-  name: "searchThreshold() never chooses worse than MCT did on its recorded vectors (needs ../shared)",
+  name:
+    "searchThreshold() never chooses worse than MCT did on its recorded vectors (needs ../shared)",
   ignore: vectors === undefined,
   fn: () => {
     const { selection } = JSON.parse(Deno.readTextFileSync(vectors!));
     for (const [name, values] of Object.entries(mctData())) {
       const data = observe(values);
       for (const bits of [8, 4]) {
-        const recorded = (method: string): number => selection[name].th[`pot/${bits}/${method}`].threshold;
+        const recorded = (method: string): number =>
+          selection[name].th[`pot/${bits}/${method}`].threshold;
         const found = searchThreshold(data, { ...SPEC, bits });
         const theirs = found.curve.find(({ threshold }) => threshold === recorded("MSE"))!;
-        assert.ok(found.error! <= theirs.error, `${name}, ${bits} bits: MCT's ${theirs.threshold} is better`);
+        assert.ok(
+          found.error! <= theirs.error,
+          `${name}, ${bits} bits: MCT's ${theirs.threshold} is better`,
+        );
         const range = searchThreshold(data, { ...SPEC, bits, error: "noclipping" });
         assert.equal(range.threshold, recorded("NOCLIPPING"), `${name}, ${bits} bits`);
       }
@@ -97,7 +106,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "searchThreshold() agrees with the element-wise errors recorded beside MCT's (needs ../shared)",
+  name:
+    "searchThreshold() agrees with the element-wise errors recorded beside MCT's (needs ../shared)",
   ignore: vectors === undefined,
   fn: () => {
     const { pot_candidates: candidates } = JSON.parse(Deno.readTextFileSync(vectors!));
@@ -107,7 +117,9 @@ Deno.test({
         for (const { t, exactMSE } of candidates[`${name}/${bits}`]?.rows ?? []) {
           const error = curve.find(({ threshold }) => threshold === t)?.error;
           // Theirs are of float64 data, ours of the same rounded to float32.
-          if (error !== undefined) assert.ok(Math.abs(error / exactMSE - 1) < 1e-5, `${name}, ${bits}, ${t}`);
+          if (error !== undefined) {
+            assert.ok(Math.abs(error / exactMSE - 1) < 1e-5, `${name}, ${bits}, ${t}`);
+          }
         }
       }
     }

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { searchWeightSteps, type WeightSearchInput } from "../../../pipeline/search/search_weights.ts";
+import {
+  searchWeightSteps,
+  type WeightSearchInput,
+} from "../../../pipeline/search/search_weights.ts";
 import { roundHalfEven } from "../../../tpc/core/grid.ts";
 import { floats, gaussian } from "../../support/random.ts";
 

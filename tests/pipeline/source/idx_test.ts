@@ -44,8 +44,16 @@ Deno.test("readIdx() reads no further than it is asked and hands on cancel", asy
 
 const BROKEN: [string, Uint8Array<ArrayBuffer>, RegExp][] = [
   ["an empty file", new Uint8Array(0), /found an empty file/],
-  ["another kind of file", Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 1, 2, 3, 4), /begins with ff d8 ff e0/],
-  ["float elements", Uint8Array.of(0, 0, 0x0d, 1, 0, 0, 0, 1, 0, 0, 0, 0), /begins with 00 00 0d 01/],
+  [
+    "another kind of file",
+    Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 1, 2, 3, 4),
+    /begins with ff d8 ff e0/,
+  ],
+  [
+    "float elements",
+    Uint8Array.of(0, 0, 0x0d, 1, 0, 0, 0, 1, 0, 0, 0, 0),
+    /begins with 00 00 0d 01/,
+  ],
   ["a header cut off", idxFile(5, [2, 3]).slice(0, 9), /cut off in its header/],
   ["no items", idxFile(0, [2, 3]), /without samples/],
 ];
@@ -59,7 +67,10 @@ for (const [name, bytes, message] of BROKEN) {
 
 Deno.test("readIdx() fails at the sample where the data end", async () => {
   const { items } = await readIdx(stream(idxFile(5, [2, 3]).slice(0, 16 + 20)).stream, "x.idx");
-  await assert.rejects(Array.fromAsync(items), /wanted 5 samples, as its header says, found the end of the file after 3/);
+  await assert.rejects(
+    Array.fromAsync(items),
+    /wanted 5 samples, as its header says, found the end of the file after 3/,
+  );
 });
 
 Deno.test("gunzipIfNeeded() knows gzip by its bytes and passes on the rest", async () => {
@@ -79,16 +90,34 @@ Deno.test("openSamples() of damaged gzip says so", async () => {
 });
 
 Deno.test("openSamples() finds the labels beside the images, in order", async () => {
-  const host = memoryHost({ "d/t-images-idx3-ubyte": idxFile(4, [2, 2]), "d/t-labels-idx1-ubyte": idxFile(4, []) });
+  const host = memoryHost({
+    "d/t-images-idx3-ubyte": idxFile(4, [2, 2]),
+    "d/t-labels-idx1-ubyte": idxFile(4, []),
+  });
   const { count, isLabelled, samples } = await openSamples(host, "d/t-images-idx3-ubyte");
   assert.deepEqual([count, isLabelled], [4, true]);
   const all = await Array.fromAsync(samples);
-  assert.deepEqual(all.map(({ label, index, id }) => [label, index, id]), [0, 1, 2, 3].map((i) => [i, i, `d/t-images-idx3-ubyte#${i}`]));
-  assert.deepEqual([all[2].height, all[2].width, all[2].channels, ...all[2].pixels], [2, 2, 1, 8, 9, 10, 11]);
+  assert.deepEqual(
+    all.map(({ label, index, id }) => [label, index, id]),
+    [0, 1, 2, 3].map((i) => [i, i, `d/t-images-idx3-ubyte#${i}`]),
+  );
+  assert.deepEqual([all[2].height, all[2].width, all[2].channels, ...all[2].pixels], [
+    2,
+    2,
+    1,
+    8,
+    9,
+    10,
+    11,
+  ]);
 });
 
 Deno.test("openSamples() takes no more than the limit", async () => {
-  const { count, samples } = await openSamples(memoryHost({ "a-idx3": idxFile(9, [1, 1]) }), "a-idx3", { limit: 4 });
+  const { count, samples } = await openSamples(
+    memoryHost({ "a-idx3": idxFile(9, [1, 1]) }),
+    "a-idx3",
+    { limit: 4 },
+  );
   assert.equal(count, 4);
   assert.equal((await Array.fromAsync(samples)).length, 4);
 });

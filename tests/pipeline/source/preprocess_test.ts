@@ -10,7 +10,8 @@ const run = (options: unknown) => preprocessor(parsePreprocessing(options, "test
 Deno.test("preprocessor() computes (pixel · scale − mean) / std, rounded once", () => {
   const { data, dims } = run({ mean: [0.1, 0.2, 0.3], std: [0.5, 0.25, 0.125] });
   assert.deepEqual(dims, [3, 1, 2]);
-  const value = (pixel: number, mean: number, std: number) => Math.fround((pixel * (1 / 255) - mean) / std);
+  const value = (pixel: number, mean: number, std: number) =>
+    Math.fround((pixel * (1 / 255) - mean) / std);
   assert.deepEqual([...data], [
     ...[value(0, 0.1, 0.5), value(153, 0.1, 0.5)],
     ...[value(51, 0.2, 0.25), value(204, 0.2, 0.25)],

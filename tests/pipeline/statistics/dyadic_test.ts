@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { addDyadic, compareDyadic, divideDyadic, toNumber } from "../../../pipeline/statistics/dyadic.ts";
+import {
+  addDyadic,
+  compareDyadic,
+  divideDyadic,
+  toNumber,
+} from "../../../pipeline/statistics/dyadic.ts";
 
 const dyadic = fc.record({
   value: fc.bigInt({ min: -(2n ** 200n), max: 2n ** 200n }),
@@ -18,7 +23,10 @@ function exact(x: number): bigint {
 
 /** The neighbouring float64s. */
 function neighbours(x: number): [number, number] {
-  const step = (up: bigint) => new Float64Array(BigUint64Array.of(new BigUint64Array(Float64Array.of(x).buffer)[0] + up).buffer)[0];
+  const step = (up: bigint) =>
+    new Float64Array(
+      BigUint64Array.of(new BigUint64Array(Float64Array.of(x).buffer)[0] + up).buffer,
+    )[0];
   return [step(-1n), step(1n)];
 }
 

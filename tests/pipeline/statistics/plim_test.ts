@@ -13,9 +13,17 @@ function statisticsOf(shapes: Record<string, Float32Array>): Statistics {
     model: { sha256: "ab".repeat(32) },
     data: { samples: 3, sha256: "0".repeat(64) },
     outline: {
-      inputs: [{ name: "ä\"<x>", type: "float", shape: [null, 3] }],
+      inputs: [{ name: 'ä"<x>', type: "float", shape: [null, 3] }],
       outputs: [{ name: "y", type: "other" }],
-      nodes: [{ name: "n", op: "Conv", domain: "", inputs: ["x", ""], outputs: ["y"], attributes: { pads: [1, 2], a: 0.5, s: "t" }, captures: [] }],
+      nodes: [{
+        name: "n",
+        op: "Conv",
+        domain: "",
+        inputs: ["x", ""],
+        outputs: ["y"],
+        attributes: { pads: [1, 2], a: 0.5, s: "t" },
+        captures: [],
+      }],
       constants: { w: { type: "float", shape: [], values: [6] } },
     },
     tensors: Object.entries(shapes).map(([tensor, values]) => {
@@ -45,7 +53,11 @@ Deno.test("readPlim() reads from the middle of a larger buffer", async () => {
 
 Deno.test("readPlim() refuses a file cut off anywhere", async () => {
   for (let length = 0; length < file.length; length += 997) {
-    await assert.rejects(readPlim(file.subarray(0, length), "s.plim"), /reading statistics "s.plim"/, `${length}`);
+    await assert.rejects(
+      readPlim(file.subarray(0, length), "s.plim"),
+      /reading statistics "s.plim"/,
+      `${length}`,
+    );
   }
 });
 
@@ -93,7 +105,18 @@ Deno.test("readPlim() names another version", async () => {
 });
 
 Deno.test("varints go from 0 to 2^64 − 1 and have one spelling", () => {
-  const values = [0n, 1n, 127n, 128n, 2n ** 42n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 53n + 1n, 2n ** 63n, 2n ** 64n - 1n];
+  const values = [
+    0n,
+    1n,
+    127n,
+    128n,
+    2n ** 42n,
+    2n ** 53n - 1n,
+    2n ** 53n,
+    2n ** 53n + 1n,
+    2n ** 63n,
+    2n ** 64n - 1n,
+  ];
   const writer = new VarintWriter();
   for (const value of values) writer.writeBigint(value);
   const reader = new VarintReader(writer.bytes());

@@ -3,7 +3,7 @@ import { powerOfTwoErrors } from "../../../pipeline/statistics/power_of_two_erro
 import { compareDyadic } from "../../../pipeline/statistics/dyadic.ts";
 import { exactHistogram } from "../../../pipeline/statistics/exact_histogram.ts";
 import { createHistogramCore, createNaiveHistogramCore } from "../../../wasm/mod.ts";
-import { FIXED_EXPONENT, fixed, naiveErrors } from "../../support/exact.ts";
+import { fixed, FIXED_EXPONENT, naiveErrors } from "../../support/exact.ts";
 import { SHAPES } from "../../support/shapes.ts";
 
 const CORES = [
@@ -47,14 +47,26 @@ for (const core of CORES) {
         naiveSquares += fixed(x) ** 2n;
       }
       assert.equal(compareDyadic(sum, { value: naiveSum, exponent: FIXED_EXPONENT }), 0);
-      assert.equal(compareDyadic(squares, { value: naiveSquares, exponent: 2 * FIXED_EXPONENT }), 0);
+      assert.equal(
+        compareDyadic(squares, { value: naiveSquares, exponent: 2 * FIXED_EXPONENT }),
+        0,
+      );
     });
   }
 }
 
 Deno.test("powerOfTwoErrors() refuses grids finer than the bins", () => {
   const histogram = exactHistogram(createNaiveHistogramCore().create().data());
-  assert.throws(() => powerOfTwoErrors(histogram, { exponent: 0, bits: 9, signed: false }), RangeError);
-  assert.throws(() => powerOfTwoErrors(histogram, { exponent: 0, bits: 10, signed: true }), RangeError);
-  assert.throws(() => powerOfTwoErrors(histogram, { exponent: -130, bits: 8, signed: false }), RangeError);
+  assert.throws(
+    () => powerOfTwoErrors(histogram, { exponent: 0, bits: 9, signed: false }),
+    RangeError,
+  );
+  assert.throws(
+    () => powerOfTwoErrors(histogram, { exponent: 0, bits: 10, signed: true }),
+    RangeError,
+  );
+  assert.throws(
+    () => powerOfTwoErrors(histogram, { exponent: -130, bits: 8, signed: false }),
+    RangeError,
+  );
 });

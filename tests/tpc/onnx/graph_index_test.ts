@@ -45,7 +45,11 @@ Deno.test("indexGraph() takes initializers listed among the inputs for overridab
 });
 
 const FAULTS: [string, ReturnType<typeof node>[], RegExp][] = [
-  ["a cycle", [node("Add", ["x", "b"], ["a"]), node("Neg", ["a"], ["b"]), node("Neg", ["b"], ["z"])], /cycle/],
+  ["a cycle", [
+    node("Add", ["x", "b"], ["a"]),
+    node("Neg", ["a"], ["b"]),
+    node("Neg", ["b"], ["z"]),
+  ], /cycle/],
   ["a tensor made twice", [node("Neg", ["x"], ["z"]), node("Abs", ["x"], ["z"])], /made twice/],
   ["an input that nothing makes", [node("Add", ["x", "ghost"], ["z"])], /ghost/],
 ];

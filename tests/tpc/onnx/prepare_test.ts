@@ -19,7 +19,8 @@ const batchNorm = (channels: number) => [
   makeTensor("variance", [channels], floats(channels, () => 0.1 + positive())),
 ];
 const BN_INPUTS = ["gamma", "beta", "mean", "variance"];
-const operators = (m: { graph: { node: { opType: string }[] } }) => m.graph.node.map(({ opType }) => opType);
+const operators = (m: { graph: { node: { opType: string }[] } }) =>
+  m.graph.node.map(({ opType }) => opType);
 
 for (const group of [1, 4]) {
   for (const bias of [false, true]) {
@@ -35,7 +36,11 @@ for (const group of [1, 4]) {
       });
       const after = await prepareModel(before);
       assert.deepEqual(operators(after), ["Conv"]);
-      assert.deepEqual(operators(before), ["Conv", "BatchNormalization"], "the input stays as it was");
+      assert.deepEqual(
+        operators(before),
+        ["Conv", "BatchNormalization"],
+        "the input stays as it was",
+      );
       const x = { data: floats(100, normal), dims: [1, 4, 5, 5] };
       await assertSameOutputs(before, after, { x });
     });
@@ -47,7 +52,11 @@ for (const transB of [0, 1]) {
     Deno.test(`foldBatchNorm() folds into Gemm, transB ${transB}, bias ${bias}`, async () => {
       const before = model({
         nodes: [
-          node("Gemm", ["x", "w", ...(bias === "none" ? [] : ["b"])], ["y"], { transB, alpha: 0.7, beta }),
+          node("Gemm", ["x", "w", ...(bias === "none" ? [] : ["b"])], ["y"], {
+            transB,
+            alpha: 0.7,
+            beta,
+          }),
           node("BatchNormalization", ["y", ...BN_INPUTS], ["z"]),
         ],
         inputs: [value("x", [3, 6])],
@@ -83,7 +92,10 @@ Deno.test("foldBatchNorm() copies weights that another node shares", async () =>
 
 Deno.test("foldBatchNorm() leaves a Conv whose output is read elsewhere, too", async () => {
   const before = model({
-    nodes: [node("Conv", ["x", "w"], ["y"]), node("BatchNormalization", ["y", ...BN_INPUTS], ["z"])],
+    nodes: [
+      node("Conv", ["x", "w"], ["y"]),
+      node("BatchNormalization", ["y", ...BN_INPUTS], ["z"]),
+    ],
     inputs: [value("x", [1, 2, 3, 3])],
     outputs: [value("z", [1, 4, 3, 3]), value("y", [1, 4, 3, 3])],
     initializers: [weights("w", 4, 2, 1, 1), ...batchNorm(4)],
@@ -155,12 +167,18 @@ Deno.test("foldConstants leaves random operators alone", async () => {
     inputs: [value("x", [6])],
     outputs: [value("z", [6])],
   });
-  assert.deepEqual(operators(await prepareModel(before, runConstants)), ["RandomNormalLike", "Add"]);
+  assert.deepEqual(operators(await prepareModel(before, runConstants)), [
+    "RandomNormalLike",
+    "Add",
+  ]);
 });
 
 Deno.test("prepareModel() lifts a model of IR version 3, whose weights are listed as inputs", async () => {
   const old = model({
-    nodes: [node("Conv", ["x", "w"], ["y"]), node("BatchNormalization", ["y", ...BN_INPUTS], ["z"])],
+    nodes: [
+      node("Conv", ["x", "w"], ["y"]),
+      node("BatchNormalization", ["y", ...BN_INPUTS], ["z"]),
+    ],
     inputs: [value("x", [1, 2, 3, 3]), ...["w", ...BN_INPUTS].map((name) => value(name, []))],
     outputs: [value("z", [1, 4, 3, 3])],
     initializers: [weights("w", 4, 2, 1, 1), ...batchNorm(4)],
@@ -176,7 +194,14 @@ Deno.test("prepareModel() leaves no BatchNormalization or Constant in the demo m
   const before = readModel(Deno.readFileSync("data/fashion/model.onnx"), "demo");
   const after = await prepareModel(before, runConstants);
   const left = new Set(operators(after));
-  assert.deepEqual([...left].sort(), ["Add", "Clip", "Conv", "Flatten", "Gemm", "GlobalAveragePool"]);
+  assert.deepEqual([...left].sort(), [
+    "Add",
+    "Clip",
+    "Conv",
+    "Flatten",
+    "Gemm",
+    "GlobalAveragePool",
+  ]);
   const image = { data: floats(3 * 784, normal), dims: [3, 1, 28, 28] };
   await assertSameOutputs(before, after, { image });
 });
