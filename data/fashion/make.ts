@@ -4,7 +4,7 @@
  *
  *     deno run -A data/fashion/make.ts SOURCE_DIR
  *
- * Calibration: the first 1,000 of the training split. Evaluation: the first 4,000 of the test split.
+ * Calibration: the first 1,000 of the training split. Evaluation: the first 2,000 of the test split.
  */
 import { gunzipSync, gzipSync } from "node:zlib";
 
@@ -20,7 +20,7 @@ function cut(file: string, rank: number, count: number): Uint8Array {
   return gzipSync(part, { level: 9 });
 }
 
-for (const [split, name, count] of [["train", "calibration", 1000], ["t10k", "evaluation", 4000]] as const) {
+for (const [split, name, count] of [["train", "calibration", 1000], ["t10k", "evaluation", 2000]] as const) {
   Deno.writeFileSync(new URL(`${name}-images-idx3-ubyte.gz`, out), cut(`${split}-images-idx3-ubyte.gz`, 3, count));
   Deno.writeFileSync(new URL(`${name}-labels-idx1-ubyte.gz`, out), cut(`${split}-labels-idx1-ubyte.gz`, 1, count));
 }

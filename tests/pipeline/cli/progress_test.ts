@@ -16,14 +16,14 @@ function play(isTerminal: boolean, quiet = false): string {
 Deno.test("progress redraws one line on a terminal, with rate and time left", () => {
   const drawn = play(true);
   assert.equal(drawn.split("\n").length, 2, "one line break, at the end");
-  assert.match(drawn, /\r\u001b\[2Kcalibrate {3}500\/1000 {2}50 % {2}50 samples\/s {2}ETA 10 s/);
+  assert.ok(drawn.includes("\r\x1b[2Kcalibrate   500/1000  50 %  50 samples/s  ETA 10 s"), drawn);
   assert.match(drawn, /1000\/1000 {2}100 % {2}50 samples\/s\n$/);
 });
 
 Deno.test("progress prints a plain line every five seconds elsewhere", () => {
   const lines = play(false).trimEnd().split("\n");
-  assert.deepEqual(lines.length, 4);
-  assert.ok(lines.every((line) => !/[\r\u001b]/.test(line)));
+  assert.equal(lines.length, 4);
+  assert.ok(lines.every((line) => !line.includes("\r") && !line.includes("\x1b")));
   assert.match(lines[0], /^calibrate {3}250\/1000 {2}25 %/);
 });
 
