@@ -15,8 +15,6 @@ export const BINS_PER_OCTAVE: u32 = 256;
 export const MAGNITUDE_MASK: u32 = 0x7fff_ffff;
 /** Magnitude of an infinity; NaN lies above, finite numbers below. */
 export const INFINITY_MAGNITUDE: u32 = 0x7f80_0000;
-/** Exponent of NaN and the infinities. */
-export const NONFINITE_EXPONENT: u32 = 255;
 
 /** The bins that hold +0 and -0, together with the subnormals below 2^15 ulps. */
 export const POSITIVE_ZERO_BIN: u32 = 0;

@@ -56,6 +56,6 @@ export class Extremes {
 
   /** Smallest magnitude above zero with sign bit; 0 when there is none. */
   smallestNegative(): u32 {
-    return this.minSigned < -1 ? <u32> (this.minSigned + 1) & MAGNITUDE_MASK : 0;
+    return this.minSigned < 0 ? <u32> (this.minSigned + 1) & MAGNITUDE_MASK : 0;
   }
 }

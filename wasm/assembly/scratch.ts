@@ -4,7 +4,6 @@ import {
   INFINITY_MAGNITUDE,
   MAGNITUDE_MASK,
   MANTISSA_BITS,
-  NONFINITE_EXPONENT,
   OCTAVES_PER_SIGN,
 } from "./bits";
 import { countNonfinite, isTiny } from "./direct";
@@ -50,7 +49,7 @@ export function addByScratch(accumulator: Accumulator, count: i32): void {
   pendingExtremes.merge(chunkExtremes);
 }
 
-/** Moves what is in the scratch table to the accumulator's pages. The scratch table is zero then. */
+/** Moves what is in the scratch table to the accumulator's pages. Its finite octaves are zero then. */
 export function flush(accumulator: Accumulator): void {
   if (pending == 0) return;
   drainSign(accumulator, 0, pendingExtremes.smallestPositive(), pendingExtremes.largestPositive());
@@ -59,10 +58,13 @@ export function flush(accumulator: Accumulator): void {
   pending = 0;
 }
 
-/** Counts the elements of the chunk that are not finite, and makes scratch and extremes forget them. */
+/**
+ * Counts the elements of the chunk that are not finite, and makes the extremes those of the others.
+ *
+ * What the kernel wrote for them lies in the octaves of exponent 255 and stays there: drains end at the largest
+ * finite magnitude, so nothing ever reads it.
+ */
 function takeNonfiniteOut(accumulator: Accumulator, count: i32): i32 {
-  clearOctave(NONFINITE_EXPONENT);
-  clearOctave(NONFINITE_EXPONENT + OCTAVES_PER_SIGN);
   chunkExtremes.reset();
   let nonfinite = 0;
   for (let i = 0; i < count; i++) {
@@ -108,8 +110,4 @@ function drain(accumulator: Accumulator, octave: u32, bins: u32): void {
     addToWideBin(accumulator, wideBin(page, i), nAndR1 >>> N_SHIFT, nAndR1 & R1_MASK, r2);
   }
   if (page != 0) memory.fill(start, 0, <usize> bins << SCRATCH_BIN_SHIFT);
-}
-
-function clearOctave(octave: u32): void {
-  memory.fill(SCRATCH + (<usize> octave << SCRATCH_OCTAVE_SHIFT), 0, 1 << SCRATCH_OCTAVE_SHIFT);
 }
