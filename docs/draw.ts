@@ -16,10 +16,13 @@ if (import.meta.main) {
   const { tensors, data } = await readPlim(await Deno.readFile(file), file);
   const { histogram } = tensors.find(({ tensor }) => tensor === TENSOR)!;
   const { activation } = presetTarget("default")!;
-  const search = (error: "mse" | "noclipping") => searchThreshold(histogram, { ...activation, error });
+  const search = (error: "mse" | "noclipping") =>
+    searchThreshold(histogram, { ...activation, error });
   const [mse, range] = [search("mse"), search("noclipping")];
   const svg = distributionSvg(histogram, {
-    title: `${TENSOR}: ${histogram.finite.toLocaleString("en")} activations of ${data.samples} images`,
+    title: `${TENSOR}: ${
+      histogram.finite.toLocaleString("en")
+    } activations of ${data.samples} images`,
     signed: mse.signed,
     thresholds: [
       { threshold: range.threshold, label: `NOCLIPPING ${range.threshold}`, color: "#9a6700" },

@@ -77,7 +77,9 @@ export function squaredError(bins: ValueBins, levels: Levels): number {
   const { fineFrom, fineTo, low, high, lowEdge, highEdge } = regionsOf(bins, levels);
   let sum = squaresAround(bins, low * step, fineFrom, fineTo);
   let kinks = 0;
-  for (let k = low; k < high; k++) kinks += stopLossBefore(bins, (k + 0.5) * step, fineFrom, fineTo);
+  for (let k = low; k < high; k++) {
+    kinks += stopLossBefore(bins, (k + 0.5) * step, fineFrom, fineTo);
+  }
   sum -= 2 * step * kinks;
   const inside = bins.tailCount[lowEdge] - bins.tailCount[fineFrom] + bins.tailCount[fineTo] -
     bins.tailCount[highEdge];
@@ -105,7 +107,12 @@ export function absoluteError(bins: ValueBins, levels: Levels): number {
 }
 
 /** Σ (x − q)² over bins [from, to). */
-function squaresAround({ tailCount, tailSum, tailSquares }: ValueBins, q: number, from: number, to: number): number {
+function squaresAround(
+  { tailCount, tailSum, tailSquares }: ValueBins,
+  q: number,
+  from: number,
+  to: number,
+): number {
   if (from === to) return 0;
   const n = tailCount[from] - tailCount[to];
   const s = tailSum[from] - tailSum[to];
@@ -164,17 +171,24 @@ function binError(bins: ValueBins, i: number, levels: Levels, p: number): Bounde
     return { estimate: n * Math.min(flat, most), lower: 0, upper: n * most };
   }
   const border = (first + 0.5) * step;
-  if (border <= a || border >= b) return levelError(bins, i, (border <= a ? last : first) * step, p);
+  if (border <= a || border >= b) {
+    return levelError(bins, i, (border <= a ? last : first) * step, p);
+  }
   const whole = levelError(bins, i, first * step, p);
   const cut = { ...cutBounds(bins, i, border), estimate: estimateCut(bins, i, border) };
-  const slope = (x: number) => p * ((x - first * step) ** (p - 1) + Math.abs(last * step - x) ** (p - 1));
+  const slope = (x: number) =>
+    p * ((x - first * step) ** (p - 1) + Math.abs(last * step - x) ** (p - 1));
   const slopes = p === 1 ? [2, 2] : [slope(border), slope(b)];
   const [least, most] = [Math.min(...slopes), Math.max(...slopes)];
   const lower = Math.max(0, whole.lower - most * cut.upper);
   // No element is further from its level than half a step here.
   const upper = Math.min(whole.upper - least * cut.lower, n * (step / 2) ** p);
   const estimate = whole.estimate - (least + most) / 2 * cut.estimate;
-  return { estimate: Math.min(Math.max(estimate, lower), upper), lower, upper: Math.max(upper, lower) };
+  return {
+    estimate: Math.min(Math.max(estimate, lower), upper),
+    lower,
+    upper: Math.max(upper, lower),
+  };
 }
 
 /** Σ |x − q|^p over a bin. */
@@ -202,7 +216,9 @@ function levelError(bins: ValueBins, i: number, q: number, p: number): BoundedEr
   const estimate = n * (power(bins.mean[i] - deviation) + power(bins.mean[i] + deviation)) / 2;
   const ends = [conjugate(bins, i, a, power), conjugate(bins, i, b, power)];
   // A level inside the bin breaks the sign of the third derivative: convexity alone bounds then.
-  const chord = b > a ? (power(a) * (b - bins.mean[i]) + power(b) * (bins.mean[i] - a)) / (b - a) : power(a);
+  const chord = b > a
+    ? (power(a) * (b - bins.mean[i]) + power(b) * (bins.mean[i] - a)) / (b - a)
+    : power(a);
   const lower = n * (isOneSided ? Math.min(...ends) : power(bins.mean[i])) - scale * ROUNDING;
   const upper = n * (isOneSided ? Math.max(...ends) : chord) + scale * ROUNDING;
   return { estimate: Math.min(Math.max(estimate, lower), upper), lower: Math.max(0, lower), upper };

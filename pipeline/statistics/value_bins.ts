@@ -43,7 +43,9 @@ function valueRank(bin: number): number {
 /** Prepares a histogram; some 0.3 ms for 10,000 bins. */
 export function valueBins(data: HistogramData): ValueBins {
   const size = data.bins.length;
-  const order = Array.from(data.bins.keys()).sort((a, b) => valueRank(data.bins[a]) - valueRank(data.bins[b]));
+  const order = Array.from(data.bins.keys()).sort((a, b) =>
+    valueRank(data.bins[a]) - valueRank(data.bins[b])
+  );
   const bins: ValueBins = {
     data,
     total: data.finite,
