@@ -135,8 +135,8 @@ const ROUNDING = 2 ** -48;
  *   with count, mean, variance and range known the extreme values are taken by two points: one end and its conjugate (Karlin and Studden,
  *   "Tchebycheff Systems", 1966).
  * - In a bin that one border c cuts, the error is |x − q|^p − g(x) with g = 0 below c and
- *   g(x) between L·(x − c) and U·(x − c) above, L and U its least and greatest slope; Σ max(0, x − c) has
- *   sharp bounds (`stop_loss.ts`). p = 2 has L = U = 2d.
+ *   g(x) between L·(x − c) and U·(x − c) above; Σ max(0, x − c) has sharp bounds (`stop_loss.ts`).
+ *   p = 2 has L = U = 2d.
  * - In a bin wider than a step the error of an element is anything from 0 to (d/2)^p.
  *
  * @param p 1 or more.
@@ -176,10 +176,10 @@ function binError(bins: ValueBins, i: number, levels: Levels, p: number): Bounde
   }
   const whole = levelError(bins, i, first * step, p);
   const cut = { ...cutBounds(bins, i, border), estimate: estimateCut(bins, i, border) };
-  const slope = (x: number) =>
-    p * ((x - first * step) ** (p - 1) + Math.abs(last * step - x) ** (p - 1));
-  const slopes = p === 1 ? [2, 2] : [slope(border), slope(b)];
-  const [least, most] = [Math.min(...slopes), Math.max(...slopes)];
+  // g is convex for p >= 2 and concave for p <= 2, so g(x) / (x − c) runs from its slope at c to this:
+  const atEnd = (Math.abs(b - first * step) ** p - Math.abs(b - last * step) ** p) / (b - border);
+  const atBorder = 2 * p * (step / 2) ** (p - 1);
+  const [least, most] = [Math.min(atBorder, atEnd), Math.max(atBorder, atEnd)];
   const lower = Math.max(0, whole.lower - most * cut.upper);
   // No element is further from its level than half a step here.
   const upper = Math.min(whole.upper - least * cut.lower, n * (step / 2) ** p);
