@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { PlimsollError } from "./core/errors.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Grid } from "./core/types.ts";
 
@@ -31,6 +32,18 @@ export type Edit =
     readonly scales: Float32Array;
   };
 
+/** Bits of uint8, in which activation codes are stored. */
+const STORED_BITS = 8;
+
+function tooManyBits(tensor: string, bits: number): PlimsollError {
+  return new PlimsollError("target", {
+    action: "emitting the quantized model",
+    wanted: `activations of at most ${STORED_BITS} bits, which uint8 holds`,
+    found: `${bits} bits for tensor ${JSON.stringify(tensor)}`,
+    remedy: "Search with --bits 8 or fewer; wider storage types are not emitted yet",
+  });
+}
+
 /**
  * Edits that make the quantized model.
  *
@@ -42,6 +55,7 @@ export function insertQdq(manifest: Manifest): Edit[] {
   for (const { tensor, fused, sameAs, ...grid } of manifest.activations) {
     for (const node of fused) edits.push({ kind: "absorb", node });
     const { scale, zeroPoint } = grid;
+    if (grid.bits > STORED_BITS) throw tooManyBits(tensor, grid.bits);
     // A preserving operator's codes are in range already; a Clip after it would do nothing.
     const [quantizedMin, quantizedMax] = sameAs === undefined
       ? [grid.quantizedMin, grid.quantizedMax]

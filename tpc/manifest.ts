@@ -10,7 +10,7 @@ import { CONSTRAINTS, ERROR_METHODS } from "./core/types.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/).describe("SHA-256, hexadecimal");
 const count = z.int().min(0);
-const bits = z.int().min(2).max(8);
+const bits = z.int().min(2).max(16);
 const bound = z.number().nullable();
 
 const activation = z.strictObject({
@@ -26,7 +26,7 @@ const activation = z.strictObject({
   signed: z.boolean(),
   constraint: z.enum(CONSTRAINTS),
   method: z.enum(ERROR_METHODS).describe("Error method that chose the threshold"),
-  threshold: z.number().positive().describe("Real value up to which the tensor may be loaded"),
+  threshold: z.number().positive().describe("Real magnitude up to which the tensor may be loaded"),
   scale: z.number().positive().describe("Real units per integer step, a float32"),
   zeroPoint: z.int().describe("Code that stands for zero, as stored"),
   quantizedMin: z.int().describe("Smallest code, as stored, after the fused nodes"),
@@ -41,12 +41,16 @@ const activation = z.strictObject({
     clippedFraction: z.number().min(0).max(1).describe(
       "Part of the elements outside the threshold",
     ),
-    error: z.number().min(0).nullable().describe("ERR(threshold) of the method, per element"),
+    error: z.number().min(0).nullable().describe(
+      "ERR of the method at the choice, per element; MSE for methods that set a range",
+    ),
+    bounds: z.strictObject({ lower: z.number().min(0), upper: z.number().min(0) }).nullable()
+      .describe("The true error lies between these; equal when error is exact, null for KL"),
     sqnr: z.number().nullable().describe("10·log10(Σx² / Σ(Q(x)−x)²) in dB; null when infinite"),
     curve: z.array(z.strictObject({
       threshold: z.number().positive(),
       error: z.number().min(0),
-    })).describe("ERR of every candidate, descending thresholds"),
+    })).describe("ERR of candidates, descending thresholds; empty for methods that set a range"),
   }).optional().describe("Absent where sameAs is present"),
 });
 

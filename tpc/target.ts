@@ -16,10 +16,19 @@ export const targetSchema = z.strictObject({
   name: z.string().min(1).describe("Name of the target"),
   description: z.string().describe("What hardware or runtime it stands for"),
   activation: z.strictObject({
-    bits: z.int().min(2).max(8).describe("Bits of an activation code"),
-    constraint: z.enum(CONSTRAINTS).describe("Allowed thresholds: pot = powers of two"),
+    bits: z.int().min(2).max(16).describe("Bits of an activation code"),
+    constraint: z.enum(CONSTRAINTS).describe(
+      "Allowed grids: pot = thresholds that are powers of two, symmetric = any threshold, uniform = any range",
+    ),
     signed: z.enum(SIGNEDNESS).describe("Signed codes; auto = when a value below zero was seen"),
-    error: z.enum(ERROR_METHODS).describe("What the threshold search minimises"),
+    error: z.enum(ERROR_METHODS).describe("How thresholds are chosen"),
+    lpP: z.number().min(1).max(16).optional().describe("Exponent of method lp, default 2"),
+    percentile: z.number().gt(0).max(100).optional().describe(
+      "Percent of the elements that method percentile keeps, default 99.999",
+    ),
+    zThreshold: z.number().gt(0).optional().describe(
+      "Standard deviations beyond which elements are left out of the search, default none",
+    ),
   }).describe("Quantizer of activations"),
   weight: z.strictObject({
     bits: z.int().min(2).max(8).describe("Bits of a weight code"),

@@ -6,6 +6,7 @@
  * @module
  */
 import { binNumber, BINS_PER_SIGN, isFiniteBin } from "./bins.ts";
+import type { DirectGrid } from "./direct_errors.ts";
 import type { HistogramData } from "./histogram.ts";
 
 /** Most elements of an accumulator: counts are exact as numbers. */
@@ -13,6 +14,15 @@ export const MAX_ELEMENTS = Number.MAX_SAFE_INTEGER;
 
 /** Largest Σr² of a bin. */
 export const MAX_R2 = 2n ** 64n - 1n;
+
+/** Most grids of one pass: 4 MiB of them. */
+export const MAX_GRIDS = 65536;
+
+/** Smallest normal float32. */
+const MIN_STEP = 2 ** -126;
+
+/** Largest distance of a level from 0, in steps. */
+const MAX_LEVEL = 65536;
 
 /** Refuses anything but a Float32Array, which may come from another realm. */
 export function checkValues(values: Float32Array): void {
@@ -51,6 +61,36 @@ export function fullBinError(bin: number): RangeError {
 /** Elements of all kinds. */
 export function countAll(data: HistogramData): number {
   return data.finite + data.nan + data.positiveInfinity + data.negativeInfinity;
+}
+
+/**
+ * Refuses grids whose errors could not be summed exactly enough.
+ *
+ * @throws {TypeError | RangeError} Naming the field, what was wanted and what was found.
+ */
+export function checkGrids(grids: readonly DirectGrid[]): void {
+  if (!Array.isArray(grids)) {
+    const tag = Object.prototype.toString.call(grids);
+    throw new TypeError(`Cannot create direct errors: wanted an array of grids, found ${tag}`);
+  }
+  if (grids.length > MAX_GRIDS) refuseGrids("their number", `at most ${MAX_GRIDS}`, grids.length);
+  // Not forEach(), which passes over holes.
+  for (const [i, { step, low, high }] of grids.entries()) {
+    if (!(step >= MIN_STEP && step < Infinity && Math.fround(step) === step)) {
+      refuseGrids(`grids[${i}].step`, "a normal float32 above 0", step);
+    }
+    if (!(Number.isInteger(low) && low >= -MAX_LEVEL && low <= 0)) {
+      refuseGrids(`grids[${i}].low`, `an integer from -${MAX_LEVEL} to 0`, low);
+    }
+    if (!(Number.isInteger(high) && high >= 0 && high <= MAX_LEVEL)) {
+      refuseGrids(`grids[${i}].high`, `an integer from 0 to ${MAX_LEVEL}`, high);
+    }
+    if (low === high) refuseGrids(`grids[${i}].high`, "more than low", high);
+  }
+}
+
+function refuseGrids(field: string, wanted: string, found: number): never {
+  throw new RangeError(`Cannot create direct errors: ${field} must be ${wanted}, found ${found}`);
 }
 
 /**

@@ -8,23 +8,8 @@
 import { checkHistogramData, checkTotal, checkValues } from "./checks.ts";
 import { countAll, fullBinError, noRoomError } from "./checks.ts";
 import type { Accumulator, HistogramCore, HistogramData } from "./histogram.ts";
-import { type Handle, histogramBinary, type HistogramExports } from "./instance.ts";
-import { instantiateHistogram, supportsSimd } from "./instance.ts";
-
-/** Options of {@linkcode createHistogramCore}. */
-export interface HistogramCoreOptions {
-  /**
-   * `true` or `false` demands one of the two builds.
-   *
-   * @default {whether the engine has SIMD}
-   */
-  readonly simd?: boolean;
-  /**
-   * A compiled build, for hosts that do not compile bytes at run time (Cloudflare workerd). It says by itself whether it
-   * is the SIMD build. `wasm/build.ts --emit` writes both as files.
-   */
-  readonly module?: WebAssembly.Module;
-}
+import type { CoreOptions, Handle, HistogramExports } from "./instance.ts";
+import { instantiate, noMemoryError } from "./instance.ts";
 
 /**
  * Loads the numeric core: one WebAssembly instance for any number of accumulators. Their memory is given
@@ -49,21 +34,10 @@ export interface HistogramCoreOptions {
  * @throws {TypeError} When `simd` and `module` contradict each other.
  * @throws {WebAssembly.CompileError} When `simd` is `true` and the engine has none.
  */
-export async function createHistogramCore(
-  options: HistogramCoreOptions = {},
-): Promise<HistogramCore> {
-  const module = options.module ??
-    await WebAssembly.compile(histogramBinary(options.simd ?? supportsSimd()));
-  const exports = await instantiateHistogram(module);
-  const isSimd = exports.SIMD.value === 1;
-  if (options.simd !== undefined && options.simd !== isSimd) {
-    throw new TypeError(
-      `Cannot create the histogram core: wanted simd ${options.simd}, ` +
-        `found a module with simd ${isSimd}`,
-    );
-  }
+export async function createHistogramCore(options: CoreOptions = {}): Promise<HistogramCore> {
+  const exports = await instantiate("histogram core", options);
   return {
-    name: isSimd ? "simd" : "scalar",
+    name: exports.SIMD.value === 1 ? "simd" : "scalar",
     create: () => new WasmAccumulator(exports),
   };
 }
@@ -200,11 +174,4 @@ function rowViews(wasm: HistogramExports): RowViews {
       data.r2.set(columns.r2.subarray(0, count), start);
     },
   };
-}
-
-function noMemoryError(action: string, wasm: HistogramExports): RangeError {
-  const mebibytes = Math.round(wasm.memory.buffer.byteLength / 2 ** 20);
-  return new RangeError(
-    `Cannot ${action}: the host refuses more WebAssembly memory than the ${mebibytes} MiB in use`,
-  );
 }

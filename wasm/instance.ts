@@ -8,6 +8,21 @@
 import { HISTOGRAM_SCALAR } from "./generated/histogram_scalar.ts";
 import { HISTOGRAM_SIMD } from "./generated/histogram_simd.ts";
 
+/** Options of {@linkcode createHistogramCore} and {@linkcode createDirectErrorsCore}: which build to load. */
+export interface CoreOptions {
+  /**
+   * `true` or `false` demands one of the two builds.
+   *
+   * @default {whether the engine has SIMD}
+   */
+  readonly simd?: boolean;
+  /**
+   * A compiled build, for hosts that do not compile bytes at run time (Cloudflare workerd). It says by itself whether it
+   * is the SIMD build. `wasm/build.ts --emit` writes both as files.
+   */
+  readonly module?: WebAssembly.Module;
+}
+
 /** Address of an accumulator in linear memory; 0 is none. */
 export type Handle = number;
 
@@ -16,12 +31,16 @@ export interface Constant {
   readonly value: number;
 }
 
-/** What `assembly/index.ts` exports, with its comments. Lengths and addresses come from the module itself. */
-export interface HistogramExports {
+/** What all parts of the module share. Lengths and addresses come from the module itself. */
+export interface ModuleExports {
   readonly memory: WebAssembly.Memory;
   readonly SIMD: Constant;
   readonly INPUT: Constant;
   readonly INPUT_LENGTH: Constant;
+}
+
+/** What `assembly/index.ts` exports for the histogram, with its comments. */
+export interface HistogramExports extends ModuleExports {
   readonly ROWS: Constant;
   readonly ROW_N: Constant;
   readonly ROW_R1: Constant;
@@ -58,6 +77,16 @@ export interface HistogramExports {
   maximum(handle: Handle): number;
 }
 
+/** What `assembly/index.ts` exports for the errors over elements, with its comments. */
+export interface DirectErrorsExports extends ModuleExports {
+  createDirectErrors(grids: number): Handle;
+  setGrid(handle: Handle, index: number, step: number, low: number, high: number): void;
+  observeDirectly(handle: Handle, count: number): void;
+  countDirectly(handle: Handle): number;
+  squaredError(handle: Handle, index: number): number;
+  absoluteError(handle: Handle, index: number): number;
+}
+
 /** The binary of one of the two builds. */
 export function histogramBinary(simd: boolean): Uint8Array<ArrayBuffer> {
   const binary = atob(simd ? HISTOGRAM_SIMD : HISTOGRAM_SCALAR);
@@ -69,8 +98,32 @@ export function supportsSimd(): boolean {
   return WebAssembly.validate(histogramBinary(true));
 }
 
-/** Instantiates a compiled build. It imports nothing. */
-export async function instantiateHistogram(module: WebAssembly.Module): Promise<HistogramExports> {
-  const { exports } = await WebAssembly.instantiate(module);
-  return exports as unknown as HistogramExports;
+/**
+ * Instantiates a build. It imports nothing.
+ *
+ * @param name What the instance is for, to be named in errors.
+ */
+export async function instantiate(
+  name: string,
+  options: CoreOptions,
+): Promise<HistogramExports & DirectErrorsExports> {
+  const module = options.module ??
+    await WebAssembly.compile(histogramBinary(options.simd ?? supportsSimd()));
+  const instance = await WebAssembly.instantiate(module);
+  const exports = instance.exports as unknown as HistogramExports & DirectErrorsExports;
+  const isSimd = exports.SIMD.value === 1;
+  if (options.simd !== undefined && options.simd !== isSimd) {
+    throw new TypeError(
+      `Cannot create the ${name}: wanted simd ${options.simd}, found a module with simd ${isSimd}`,
+    );
+  }
+  return exports;
+}
+
+/** The error for a host that has no more memory. */
+export function noMemoryError(action: string, wasm: ModuleExports): RangeError {
+  const mebibytes = Math.round(wasm.memory.buffer.byteLength / 2 ** 20);
+  return new RangeError(
+    `Cannot ${action}: the host refuses more WebAssembly memory than the ${mebibytes} MiB in use`,
+  );
 }

@@ -1,6 +1,7 @@
 /**
  * Exact statistics of float32 tensors: a histogram whose every sum is an integer, so that the result does not
- * depend on order, batches or workers.
+ * depend on order, batches or workers. Beside it the errors of given grids, summed over the elements themselves,
+ * which prove what is computed from the histogram.
  *
  * @example Usage
  * ```ts
@@ -35,11 +36,19 @@ export {
   isFiniteBin,
 } from "./bins.ts";
 export { checkHistogramData } from "./checks.ts";
-export { createHistogramCore, type HistogramCoreOptions } from "./core.ts";
+export { createHistogramCore } from "./core.ts";
+export {
+  createDirectErrorsCore,
+  type DirectErrors,
+  type DirectErrorsCore,
+  type DirectGrid,
+} from "./direct_errors.ts";
 export {
   type Accumulator,
   emptyHistogram,
   type HistogramCore,
   type HistogramData,
 } from "./histogram.ts";
+export type { CoreOptions } from "./instance.ts";
 export { createNaiveHistogramCore } from "./naive.ts";
+export { createNaiveDirectErrorsCore } from "./naive_direct_errors.ts";

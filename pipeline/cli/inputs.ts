@@ -93,13 +93,17 @@ async function loadClasses(host: Host, path: string): Promise<string[]> {
 
 /** A preset by name or a file, with the options applied. */
 export async function loadTarget(host: Host, options: TargetOptions): Promise<Target> {
-  const { target: name, error, bits, weightBits, constraint, signed } = options;
+  const { target: name, weightBits, ...rest } = options;
+  const { error, bits, constraint, signed, lpP, percentile, zThreshold } = rest;
   const target = presetTarget(name) ?? await loadTargetFile(host, name);
   const defined = <T extends object>(values: T) =>
     Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
   return {
     ...target,
-    activation: { ...target.activation, ...defined({ error, bits, constraint, signed }) },
+    activation: {
+      ...target.activation,
+      ...defined({ error, bits, constraint, signed, lpP, percentile, zThreshold }),
+    },
     weight: { ...target.weight, ...defined({ bits: weightBits }) },
   };
 }

@@ -27,6 +27,9 @@ export interface TargetOptions {
   weightBits?: number;
   constraint?: (typeof CONSTRAINTS)[number];
   signed?: (typeof SIGNEDNESS)[number];
+  lpP?: number;
+  percentile?: number;
+  zThreshold?: number;
 }
 
 /** How results are printed. */
@@ -77,8 +80,12 @@ export function addTargetOptions(command: Command): Command {
         ERROR_METHODS,
       ),
     )
-    .option("--bits <n>", "bits of activations, 2 to 8 (default: the target's)", bitCount)
-    .option("--weight-bits <n>", "bits of weights, 2 to 8 (default: the target's)", bitCount)
+    .option(
+      "--bits <n>",
+      "bits of activations, 2 to 16 (default: the target's)",
+      bitCount(16),
+    )
+    .option("--weight-bits <n>", "bits of weights, 2 to 8 (default: the target's)", bitCount(8))
     .addOption(
       new Option("--constraint <kind>", "allowed thresholds (default: the target's)").choices(
         CONSTRAINTS,
@@ -86,6 +93,17 @@ export function addTargetOptions(command: Command): Command {
     )
     .addOption(
       new Option("--signed <when>", "signed codes (default: the target's)").choices(SIGNEDNESS),
+    )
+    .option("--lp-p <p>", "exponent of --error lp (default: 2)", numberFrom(1, 16))
+    .option(
+      "--percentile <p>",
+      "percent of the elements that --error percentile keeps (default: 99.999)",
+      numberFrom(1e-6, 100),
+    )
+    .option(
+      "--z-threshold <z>",
+      "leave elements beyond z standard deviations out of the search (default: none)",
+      numberFrom(1e-6, 1e6),
     );
 }
 
@@ -104,12 +122,20 @@ function positiveInteger(text: string): number {
   return value;
 }
 
-function bitCount(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 2 || value > 8) {
-    throw new InvalidArgumentError("Give 2 to 8.");
-  }
-  return value;
+function bitCount(most: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= 2 && value <= most) return value;
+    throw new InvalidArgumentError(`Give 2 to ${most}.`);
+  };
+}
+
+function numberFrom(least: number, most: number) {
+  return (text: string): number => {
+    const value = finiteNumber(text);
+    if (value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`Give ${least} to ${most}.`);
+  };
 }
 
 function finiteNumber(text: string): number {

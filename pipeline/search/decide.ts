@@ -5,7 +5,7 @@
  */
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import { compactJson } from "../../tpc/core/canonical_json.ts";
-import { clampGrid, thresholdGrid } from "../../tpc/core/grid.ts";
+import { clampGrid } from "../../tpc/core/grid.ts";
 import type { Manifest, ManifestActivation, ManifestWeight } from "../../tpc/manifest.ts";
 import type { Model } from "../../tpc/onnx/model.ts";
 import { dimensions, floatData } from "../../tpc/onnx/tensor.ts";
@@ -81,8 +81,11 @@ function decideActivation(
   { shape, histogram }: TensorStatistics,
 ): ManifestActivation {
   const { tensor, producer, fused, clamp, spec, reason } = plan;
-  const { curve, error, sqnr, clippedFraction, ...found } = searchThreshold(histogram, spec);
-  const grid = clampGrid(thresholdGrid(found.threshold, spec.bits, found.signed), clamp);
+  const { curve, error, bounds, sqnr, clippedFraction, ...found } = searchThreshold(
+    histogram,
+    spec,
+  );
+  const grid = clampGrid(found.grid, clamp);
   const { finite, zeros, min, max } = histogram;
   const isEmpty = finite === 0;
   return {
@@ -97,7 +100,7 @@ function decideActivation(
     reason: [reason, ...found.reason],
     statistics: {
       elements: finite,
-      ...{ zeros, error, sqnr, clippedFraction },
+      ...{ zeros, error, bounds, sqnr, clippedFraction },
       min: isEmpty ? null : min,
       max: isEmpty ? null : max,
       mean: isEmpty ? null : divideDyadic(exactHistogram(histogram).sum, BigInt(finite)),

@@ -1,49 +1,86 @@
 /**
- * The search: statistics of one tensor × what is asked of its quantizer → threshold.
+ * The search: statistics of one tensor × what is asked of its quantizer → grid.
  *
  * @module
  */
-import type { ActivationSpec, ErrorMethod } from "../../tpc/core/types.ts";
+import { type Levels, storageBitsFor, storeLevels } from "../../tpc/core/grid.ts";
+import type { ActivationSpec, Constraint, ErrorMethod, Grid } from "../../tpc/core/types.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
 import { divideDyadic, toNumber } from "../statistics/dyadic.ts";
-import { exactHistogram } from "../statistics/exact_histogram.ts";
-import { candidateExponents, noClippingExponent } from "./candidates.ts";
-import type { Method } from "./methods/method.ts";
+import { boundedError } from "../statistics/grid_errors.ts";
+import type { ConstraintSearch, Size, Trial } from "./constraints/constraint.ts";
+import { exactPowerOfTwoError, powerOfTwo } from "./constraints/power_of_two.ts";
+import { symmetric } from "./constraints/symmetric.ts";
+import { uniform } from "./constraints/uniform.ts";
+import { filterByZScore } from "./filter_by_z_score.ts";
+import { kl } from "./methods/kl.ts";
+import { DEFAULT_P, leastPower } from "./methods/lp.ts";
+import { mae } from "./methods/mae.ts";
+import type { MakeMethod, Method } from "./methods/method.ts";
 import { mse } from "./methods/mse.ts";
 import { noClipping } from "./methods/no_clipping.ts";
-import { powerOfTwoErrors } from "../statistics/power_of_two_errors.ts";
+import { octav } from "./methods/octav.ts";
+import { DEFAULT_PERCENTILE, percentile } from "./methods/percentile.ts";
+import { TensorView } from "./tensor_view.ts";
 
-const METHODS: Readonly<Record<ErrorMethod, Method>> = { mse, noclipping: noClipping };
+const METHODS: Readonly<Record<ErrorMethod, MakeMethod>> = {
+  mse: () => mse,
+  mae: () => mae,
+  lp: ({ lpP = DEFAULT_P }) => leastPower(lpP),
+  kl: () => kl,
+  noclipping: () => noClipping,
+  percentile: ({ percentile: percent = DEFAULT_PERCENTILE, constraint }) =>
+    percentile(percent, constraint),
+  octav: ({ bits }) => octav(bits),
+};
+
+const CONSTRAINTS: Readonly<Record<Constraint, ConstraintSearch>> = {
+  pot: powerOfTwo,
+  symmetric,
+  uniform,
+};
 
 /** ERR of one candidate. */
 export interface CurvePoint {
   /** In units of the tensor. */
   readonly threshold: number;
-  /** ERR(threshold) per element: the float64 nearest to the exact value. */
+  /** ERR per element (KL: as it is). Exact for MSE and MAE of powers of two up to 8 and 9 bits. */
   readonly error: number;
 }
 
-/** A chosen threshold with everything that speaks for it. */
+/** ERR of the choice, per element: equal bounds when it is exact. */
+export interface ErrorBounds {
+  readonly lower: number;
+  readonly upper: number;
+}
+
+/** A chosen grid with everything that speaks for it. */
 export interface Threshold {
+  /** Largest magnitude that the grid is made for; for uniform grids, that it can hold. */
   readonly threshold: number;
+  readonly levels: Levels;
+  /** The levels as they are stored. */
+  readonly grid: Grid;
   readonly signed: boolean;
-  /** ERR(threshold) per element, null when there is no element. */
+  /** ERR per element, null when there is no element. */
   readonly error: number | null;
+  /** Certain bounds of `error`; null for KL, which has none. */
+  readonly bounds: ErrorBounds | null;
   /** 10·log10(Σx² / Σ(Q(x) − x)²) in dB; null when it isn't finite. */
   readonly sqnr: number | null;
-  /** Part of the elements of magnitude t or more, or below zero when unsigned. */
+  /** Part of the elements beyond the levels by more than half a step (a bin that this cuts counts in part). */
   readonly clippedFraction: number;
-  /** ERR of all candidates, descending thresholds. */
+  /** ERR of candidates, descending thresholds; empty for methods that set the range. */
   readonly curve: readonly CurvePoint[];
-  /** Why this sign and this threshold. */
+  /** Why this sign and this grid. */
   readonly reason: readonly string[];
 }
 
 /**
- * Chooses the threshold of one activation tensor from its statistics alone. Exact: ERR is the true
- * sum over all calibration elements. Can be called while samples still stream.
+ * Chooses the grid of one activation tensor from its statistics alone. Can be called while samples still
+ * stream.
  *
- * @example The threshold of a constant tensor
+ * @example The threshold of a few elements
  * ```ts
  * import { createNaiveHistogramCore } from "../../wasm/mod.ts";
  * import { searchThreshold } from "./search_threshold.ts";
@@ -56,35 +93,120 @@ export interface Threshold {
  * ```
  */
 export function searchThreshold(data: HistogramData, spec: ActivationSpec): Threshold {
-  const { bits } = spec;
-  const method = METHODS[spec.error];
-  const { signed, reason: signReason } = chooseSign(data, spec);
-  const histogram = exactHistogram(data);
-  const exponents = candidateExponents(data);
-  const errors = exponents.map((exponent) => method.error(histogram, { exponent, bits, signed }));
-  const noClippingIndex = exponents.indexOf(noClippingExponent(data));
-  const { index, reason } = data.finite === data.zeros
-    ? { index: noClippingIndex, reason: "no element but zero: every threshold is exact" }
-    : method.choose(errors, noClippingIndex);
-  const exponent = exponents[index];
-  const perElement = (i: number) => divideDyadic(errors[i], BigInt(data.finite));
-  const noise = powerOfTwoErrors(histogram, { exponent, bits, signed }).squared;
-  const signal = toNumber(histogram.squares);
-  const sqnr = 10 * Math.log10(signal / toNumber(noise));
+  const sign = chooseSign(data, spec);
+  const size: Size = { bits: spec.bits, signed: sign.signed };
+  const method = METHODS[spec.error](spec);
+  const all = new TensorView(data);
+  const filtered = filterByZScore(data, spec.zThreshold);
+  const view = filtered.left === 0 ? all : new TensorView(filtered.data);
+  const found = choose(view, size, method, CONSTRAINTS[spec.constraint]);
+  const reason = [sign.reason, ...found.reason];
+  if (filtered.left > 0) {
+    reason.push(
+      `${filtered.left} elements beyond ${spec.zThreshold} standard deviations left out of the search`,
+    );
+  }
   return {
-    threshold: 2 ** exponent,
-    signed,
-    error: data.finite === 0 ? null : perElement(index),
-    sqnr: Number.isFinite(sqnr) ? sqnr : null,
-    clippedFraction: data.finite === 0 ? 0 : countOutside(data, exponent, signed) / data.finite,
-    curve: data.finite === 0
-      ? []
-      : exponents.map((e, i) => ({ threshold: 2 ** e, error: perElement(i) })),
-    reason: [signReason, reason],
+    ...describe(all, size, method, found),
+    grid: storeLevels(found.levels, storageBitsFor(spec.bits)),
+    signed: sign.signed,
+    curve: found.curve.map((trial) => ({
+      threshold: trial.threshold,
+      error: perElement(trial, view, method),
+    })),
+    reason,
   };
 }
 
-function chooseSign({ finite, min }: HistogramData, { signed }: ActivationSpec) {
+interface Choice {
+  readonly levels: Levels;
+  readonly threshold: number;
+  readonly curve: readonly Trial[];
+  readonly reason: readonly string[];
+}
+
+function choose(
+  view: TensorView,
+  size: Size,
+  method: Method,
+  constraint: ConstraintSearch,
+): Choice {
+  const { data } = view;
+  if (view.magnitude === 0) {
+    const reason = data.finite === 0
+      ? "no element"
+      : "no element but zero: every threshold is exact";
+    return { ...constraint.fit(view, size, { low: 0, high: 0 }), curve: [], reason: [reason] };
+  }
+  if (method.kind === "range") {
+    const range = method.range(view, size.signed);
+    return { ...constraint.fit(view, size, range), curve: [], reason: [method.formula] };
+  }
+  const { best, curve, reason } = constraint.minimise(view, size, method);
+  return {
+    levels: best.levels,
+    threshold: best.threshold,
+    curve,
+    reason: [`${method.formula}: ${reason}`],
+  };
+}
+
+/** Errors of the choice over all elements, those left out of the search included. */
+function describe(view: TensorView, size: Size, method: Method, { levels, threshold }: Choice) {
+  const { data } = view;
+  const empty = { error: null, bounds: null, sqnr: null, clippedFraction: 0 };
+  if (data.finite === 0) return { threshold, levels, ...empty };
+  // Methods that set a range have no error of their own: theirs is reported as MSE.
+  const power = method.kind === "judge" ? method.power : 2;
+  const noise = errorSum(view, size, levels, threshold, 2);
+  const sqnr = 10 * Math.log10(toNumber(view.exact.squares) / (noise.estimate * data.finite));
+  const chosen = power === 2
+    ? noise
+    : power === undefined
+    ? undefined
+    : errorSum(view, size, levels, threshold, power);
+  return {
+    ...{ threshold, levels },
+    error: chosen?.estimate ?? (method.kind === "judge" ? method.error(view, levels) : null),
+    bounds: chosen === undefined ? null : { lower: chosen.lower, upper: chosen.upper },
+    sqnr: Number.isFinite(sqnr) ? sqnr : null,
+    clippedFraction: fractionOutside(view, levels),
+  };
+}
+
+/** Σ |Q(x) − x|^power / n of one grid: exact where it can be, else estimate and bounds. */
+function errorSum(view: TensorView, size: Size, levels: Levels, threshold: number, power: number) {
+  const isPowerOfTwo = levels.step * (size.signed ? -levels.low : levels.high + 1) === threshold;
+  const exact = isPowerOfTwo ? exactPowerOfTwoError(view, size, { power }, threshold) : undefined;
+  if (exact !== undefined) {
+    const value = divideDyadic(exact, BigInt(view.data.finite));
+    return { estimate: value, lower: value, upper: value };
+  }
+  const { estimate, lower, upper } = boundedError(view.bins, levels, power);
+  const n = view.data.finite;
+  return { estimate: estimate / n, lower: lower / n, upper: upper / n };
+}
+
+function perElement({ exact, error }: Trial, { data }: TensorView, method: Method): number {
+  if (exact !== undefined) return divideDyadic(exact, BigInt(data.finite));
+  return method.kind === "judge" && method.power !== undefined ? error / data.finite : error;
+}
+
+function fractionOutside({ bins, data }: TensorView, { step, low, high }: Levels): number {
+  const [least, most] = [(low - 0.5) * step, (high + 0.5) * step];
+  let outside = 0;
+  for (let i = 0; i < bins.count.length; i++) {
+    const width = bins.to[i] - bins.from[i];
+    const beyond = Math.max(0, least - bins.from[i]) + Math.max(0, bins.to[i] - most);
+    if (beyond > 0) outside += bins.count[i] * (width > 0 ? Math.min(1, beyond / width) : 1);
+  }
+  return outside / data.finite;
+}
+
+function chooseSign({ finite, min }: HistogramData, { signed, constraint }: ActivationSpec) {
+  if (constraint === "uniform") {
+    return { signed: finite > 0 && min < 0, reason: "the range decides where zero lies" };
+  }
   switch (signed) {
     case "yes":
       return { signed: true, reason: "signed, as the target says" };
@@ -97,19 +219,4 @@ function chooseSign({ finite, min }: HistogramData, { signed }: ActivationSpec) 
     default:
       return signed satisfies never;
   }
-}
-
-/** Bin of −0, which is no negative value (and of negative subnormals below 2^−134, taken for it). */
-const NEGATIVE_ZERO_BIN = 1 << 16;
-
-/** Elements of magnitude t or more, and negative ones when unsigned: powers of two are bin edges. */
-function countOutside({ bins, n }: HistogramData, exponent: number, signed: boolean): number {
-  const firstOctave = exponent + 127;
-  let outside = 0;
-  for (let i = 0; i < bins.length; i++) {
-    if (bins[i] === NEGATIVE_ZERO_BIN) continue;
-    const isNegative = bins[i] >>> 16 === 1;
-    if ((bins[i] >>> 8 & 255) >= firstOctave || isNegative && !signed) outside += n[i];
-  }
-  return outside;
 }

@@ -10,6 +10,8 @@ import { binBase, binSign, binUlpExponent } from "../../wasm/mod.ts";
 /** Bins of a tensor, ascending by value. Arrays `from`, `to`, `mean`, `variance`, `count` have one entry a bin. */
 export interface ValueBins {
   readonly data: HistogramData;
+  /** Index in `data` of each bin. */
+  readonly order: readonly number[];
   /** Number of finite elements. */
   readonly total: number;
   /** Smallest value that the bin can hold: its edge, or the minimum of the tensor. */
@@ -48,6 +50,7 @@ export function valueBins(data: HistogramData): ValueBins {
   );
   const bins: ValueBins = {
     data,
+    order,
     total: data.finite,
     from: new Float64Array(size),
     to: new Float64Array(size),

@@ -4,7 +4,9 @@ import {
   dequantizeValue,
   quantizeValue,
   roundHalfEven,
-  thresholdGrid,
+  storeLevels,
+  symmetricLevels,
+  uniformLevels,
 } from "../../tpc/core/grid.ts";
 
 Deno.test("roundHalfEven() takes ties to the even neighbour", () => {
@@ -15,9 +17,9 @@ Deno.test("roundHalfEven() takes ties to the even neighbour", () => {
   for (const [x, expected] of pairs) assert.equal(roundHalfEven(x) + 0, expected, `${x}`);
 });
 
-Deno.test("thresholdGrid() has MCT's values (test_activation_quantization_functions.py)", () => {
+Deno.test("symmetricLevels() has MCT's values (test_activation_quantization_functions.py)", () => {
   const quantize = (signed: boolean) => {
-    const grid = thresholdGrid(2, 2, signed);
+    const grid = storeLevels(symmetricLevels(2, 2, signed), 8);
     return [-2.1, -1.1, 0, 1, 1.1].map((x) => dequantizeValue(quantizeValue(x, grid), grid) + 0);
   };
   assert.deepEqual(quantize(true), [-2, -1, 0, 1, 1]);
@@ -27,7 +29,7 @@ Deno.test("thresholdGrid() has MCT's values (test_activation_quantization_functi
 Deno.test("clampGrid() on codes is the clamp on values, for every grid and bound", () => {
   for (const signed of [false, true]) {
     for (const bits of [2, 5, 8]) {
-      const grid = thresholdGrid(8, bits, signed);
+      const grid = storeLevels(symmetricLevels(8, bits, signed), 8);
       for (
         const [low, high] of [[0, 6], [-1, 1], [0, null], [null, 3.3], [0.05, 5.77]] as [
           number | null,
@@ -44,6 +46,30 @@ Deno.test("clampGrid() on codes is the clamp on values, for every grid and bound
           );
         }
       }
+    }
+  }
+});
+
+Deno.test("uniformLevels() has MCT's values and zero on the grid (fix_range, mct.md §9.2)", () => {
+  const values = (min: number, max: number, bits: number) => {
+    const grid = storeLevels(uniformLevels(min, max, bits), 8);
+    return [-2.1, -1.1, 0, 1, 1.1].map((x) => dequantizeValue(quantizeValue(x, grid), grid) + 0);
+  };
+  assert.deepEqual(values(-2, 1, 2), [-2, -1, 0, 1, 1]);
+  assert.deepEqual(values(1, 3, 2), [0, 0, 0, 1, 1]);
+  assert.deepEqual(values(-3, -1, 2), [-2, -1, 0, 0, 0]);
+  const { step, low, high } = uniformLevels(-1.5, 1.3333, 8);
+  assert.ok(
+    Math.abs(low * step - -1.4999823529411764) < 1e-6 &&
+      Math.abs(high * step - 1.3333176470588235) < 1e-6,
+  );
+  for (const bits of [2, 4, 8, 12, 16]) {
+    for (const [min, max] of [[-1e-9, 5], [-7, 0.1], [0, 3], [-2, 0], [-1, 1]]) {
+      const levels = uniformLevels(min, max, bits);
+      assert.equal(levels.high - levels.low, 2 ** bits - 1);
+      assert.ok(levels.low <= 0 && levels.high >= 0);
+      const grid = storeLevels(levels, bits <= 8 ? 8 : 16);
+      assert.equal(quantizeValue(0, grid), grid.zeroPoint);
     }
   }
 });

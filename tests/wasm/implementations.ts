@@ -1,6 +1,9 @@
 import {
+  createDirectErrorsCore,
   createHistogramCore,
+  createNaiveDirectErrorsCore,
   createNaiveHistogramCore,
+  type DirectErrorsCore,
   type HistogramCore,
 } from "../../wasm/mod.ts";
 
@@ -13,3 +16,10 @@ export const IMPLEMENTATIONS: readonly HistogramCore[] = [
 
 /** Those that must agree with the oracle. */
 export const FAST_IMPLEMENTATIONS = IMPLEMENTATIONS.filter(({ name }) => name !== "naive");
+
+/** The same for the errors over elements. */
+export const DIRECT_IMPLEMENTATIONS: readonly DirectErrorsCore[] = [
+  await createDirectErrorsCore({ simd: true }),
+  await createDirectErrorsCore({ simd: false }),
+  createNaiveDirectErrorsCore(),
+];

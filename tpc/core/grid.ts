@@ -5,28 +5,57 @@
  */
 import type { Grid } from "./types.ts";
 
-/** Zero point of signed grids stored as uint8: ONNX Runtime's integer kernels want unsigned codes. */
-const SIGNED_ZERO_POINT = 128;
+/** Levels k·step for integers k from `low` to `high`, both included; 0 is one of them. */
+export interface Levels {
+  /** d > 0, in units of the tensor; an exact float32. */
+  readonly step: number;
+  /** At most 0. */
+  readonly low: number;
+  /** At least 0, more than `low`. */
+  readonly high: number;
+}
 
 /**
- * Grid of a power-of-two or symmetric quantizer, stored as uint8 (design: MCT's
- * `base_symmetric_inferable_quantizer.py`): step t/2^(b−1) and values −t … t−step when signed, t/2^b and
- * 0 … t−step when not.
+ * Levels of a power-of-two or symmetric quantizer (MCT, `base_symmetric_inferable_quantizer.py`):
+ * step t/2^(b−1) and values −t … t−step when signed, t/2^b and 0 … t−step when not.
  *
- * @param threshold t > 0, in units of the tensor.
- * @param bits b, 2 to 8.
+ * @param threshold t > 0, in units of the tensor; the step is rounded to float32.
+ * @param bits b, 2 to 16.
  */
-export function thresholdGrid(threshold: number, bits: number, signed: boolean): Grid {
-  const levels = 2 ** bits;
-  const scale = threshold / (signed ? levels / 2 : levels);
-  return signed
-    ? {
-      scale,
-      zeroPoint: SIGNED_ZERO_POINT,
-      quantizedMin: SIGNED_ZERO_POINT - levels / 2,
-      quantizedMax: SIGNED_ZERO_POINT + levels / 2 - 1,
-    }
-    : { scale, zeroPoint: 0, quantizedMin: 0, quantizedMax: levels - 1 };
+export function symmetricLevels(threshold: number, bits: number, signed: boolean): Levels {
+  const levels = 2 ** (signed ? bits - 1 : bits);
+  return { step: Math.fround(threshold / levels), low: signed ? -levels : 0, high: levels - 1 };
+}
+
+/**
+ * Levels of a uniform (affine) quantizer: the range is widened to hold zero, and zero lies on the grid:
+ * step (max − min)/(2^b − 1), `low` = round(min/step).
+ *
+ * @param min, max Range in units of the tensor, not both zero.
+ */
+export function uniformLevels(min: number, max: number, bits: number): Levels {
+  const [a, b] = [Math.min(min, 0), Math.max(max, 0)];
+  const codes = 2 ** bits - 1;
+  const step = Math.fround((b - a) / codes);
+  const low = Math.max(-codes, roundHalfEven(a / step)) + 0;
+  return { step, low, high: low + codes };
+}
+
+/**
+ * How levels are stored: unsigned codes, since ONNX Runtime's integer kernels want uint8. The zero
+ * point of a signed symmetric grid is the middle of the storage (128), that of any other grid −low.
+ *
+ * @param storageBits 8 or 16.
+ */
+export function storeLevels({ step, low, high }: Levels, storageBits: number): Grid {
+  const isSigned = low + high === -1;
+  const zeroPoint = isSigned ? 2 ** (storageBits - 1) : -low + 0;
+  return { scale: step, zeroPoint, quantizedMin: zeroPoint + low, quantizedMax: zeroPoint + high };
+}
+
+/** Bits of the type that holds codes of so many bits. */
+export function storageBitsFor(bits: number): number {
+  return bits <= 8 ? 8 : 16;
 }
 
 /** Code of a real value: round half to even, saturated to the grid. ONNX QuantizeLinear's rule. */

@@ -4,13 +4,24 @@
  * @module
  */
 
-/** How thresholds are chosen. */
-export const ERROR_METHODS = ["mse", "noclipping"] as const;
+/** How thresholds are chosen; see pipeline/search/methods, one file each. */
+export const ERROR_METHODS = [
+  "mse",
+  "noclipping",
+  "mae",
+  "lp",
+  "kl",
+  "percentile",
+  "octav",
+] as const;
 /** One of {@linkcode ERROR_METHODS}. */
 export type ErrorMethod = (typeof ERROR_METHODS)[number];
 
-/** Which thresholds are allowed. `pot`: powers of two. */
-export const CONSTRAINTS = ["pot"] as const;
+/**
+ * Which grids are allowed. `pot`: thresholds that are powers of two; `symmetric`: any threshold, zero
+ * point 0; `uniform`: any range that holds zero (affine).
+ */
+export const CONSTRAINTS = ["pot", "symmetric", "uniform"] as const;
 /** One of {@linkcode CONSTRAINTS}. */
 export type Constraint = (typeof CONSTRAINTS)[number];
 
@@ -21,11 +32,20 @@ export type Signedness = (typeof SIGNEDNESS)[number];
 
 /** What is asked of the quantizer of one activation tensor. */
 export interface ActivationSpec {
-  /** 2 to 8. */
+  /** 2 to 16; the storage of the target may hold fewer. */
   readonly bits: number;
   readonly constraint: Constraint;
   readonly signed: Signedness;
   readonly error: ErrorMethod;
+  /** Exponent of method `lp`, at least 1; default 2, as in MCT. */
+  readonly lpP?: number;
+  /** Percent of the elements that method `percentile` keeps, above 0 to 100; default 99.999. */
+  readonly percentile?: number;
+  /**
+   * Elements further than this many standard deviations from the mean are left out of the search;
+   * default: none, as in MCT.
+   */
+  readonly zThreshold?: number;
 }
 
 /** What is asked of the quantizer of one weight tensor. */

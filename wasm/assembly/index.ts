@@ -5,6 +5,14 @@ import { addDirectly } from "./direct";
 import { INPUT } from "./memory";
 import { addByScratch, flush as drainScratch, STEP } from "./scratch";
 
+export {
+  absoluteError,
+  countDirectly,
+  createDirectErrors,
+  observeDirectly,
+  setGrid,
+  squaredError,
+} from "./direct_errors";
 export { INPUT, INPUT_LENGTH } from "./memory";
 export { addRows, countBins, findFullBin, readRows, ROW_BIN, ROW_N, ROW_R1, ROW_R2, ROWS } from "./rows";
 

@@ -3,21 +3,38 @@
  *
  * @module
  */
-import type { Dyadic } from "../../statistics/dyadic.ts";
-import type { ExactHistogram } from "../../statistics/exact_histogram.ts";
-import type { PowerOfTwoQuantizer } from "../../statistics/power_of_two_errors.ts";
+import type { Levels } from "../../../tpc/core/grid.ts";
+import type { ActivationSpec } from "../../../tpc/core/types.ts";
+import type { TensorView } from "../tensor_view.ts";
 
-/** An error method: judges quantizers and picks one. */
-export interface Method {
+/** Real range that a grid should hold. */
+export interface Range {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** A method that judges grids: the search looks for the one of least error. */
+export interface Judge {
+  readonly kind: "judge";
   /** What ERR measures, as a formula for people. */
   readonly formula: string;
-  /** Sum of the error over all finite elements, exact. ERR is this by the number of elements. */
-  error(histogram: ExactHistogram, quantizer: PowerOfTwoQuantizer): Dyadic;
-  /**
-   * Index of the chosen candidate.
-   *
-   * @param errors Error sum of each candidate.
-   * @param noClipping Index of the candidate that clips nothing.
-   */
-  choose(errors: readonly Dyadic[], noClipping: number): { index: number; reason: string };
+  /** ERR of a grid, summed over all finite elements unless `formula` says otherwise; at least 0. */
+  error(view: TensorView, levels: Levels): number;
+  /** p, when ERR is Σ |Q(x) − x|^p: then it has certain bounds, and may be exact. */
+  readonly power?: number;
 }
+
+/** A method that sets the range of the grid without judging candidates. */
+export interface RangeSetter {
+  readonly kind: "range";
+  /** How the range is found, for people. */
+  readonly formula: string;
+  /** The range. */
+  range(view: TensorView, signed: boolean): Range;
+}
+
+/** An error method, with the options of its quantizer filled in. */
+export type Method = Judge | RangeSetter;
+
+/** Makes a method for what is asked of one quantizer. */
+export type MakeMethod = (spec: ActivationSpec) => Method;

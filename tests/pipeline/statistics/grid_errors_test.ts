@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { absoluteError, boundedError, type Levels, squaredError } from "../../../pipeline/statistics/grid_errors.ts";
+import {
+  absoluteError,
+  boundedError,
+  squaredError,
+} from "../../../pipeline/statistics/grid_errors.ts";
+import type { Levels } from "../../../tpc/core/grid.ts";
 import { cutBounds, estimateCut } from "../../../pipeline/statistics/stop_loss.ts";
 import { valueBins } from "../../../pipeline/statistics/value_bins.ts";
 import { createHistogramCore } from "../../../wasm/mod.ts";
@@ -32,9 +37,15 @@ function randomLevels(values: Float32Array, random: () => number): Levels {
   const codes = 2 ** bits;
   const kind = Math.floor(random() * 3);
   if (kind === 0) return { step: Math.fround(reach / codes), low: 0, high: codes - 1 };
-  if (kind === 1) return { step: Math.fround(reach / (codes / 2)), low: -codes / 2, high: codes / 2 - 1 };
+  if (kind === 1) {
+    return { step: Math.fround(reach / (codes / 2)), low: -codes / 2, high: codes / 2 - 1 };
+  }
   const zero = Math.floor(random() * codes);
-  return { step: Math.fround(reach / codes * (1 + random())), low: -zero, high: codes - 1 - zero || 1 };
+  return {
+    step: Math.fround(reach / codes * (1 + random())),
+    low: -zero,
+    high: codes - 1 - zero || 1,
+  };
 }
 
 Deno.test("boundedError() holds the true error of 2,700 random cases and is narrow", () => {
@@ -49,10 +60,16 @@ Deno.test("boundedError() holds the true error of 2,700 random cases and is narr
         for (const p of [1, 2, 1.5 + 3 * random()]) {
           const truth = trueError(values, levels, p);
           const { estimate, lower, upper } = boundedError(bins, levels, p);
-          const label = `${name}, seed ${seed}, p ${p}, ${JSON.stringify(levels)}: ${lower} ${truth} ${upper}`;
+          const label = `${name}, seed ${seed}, p ${p}, ${
+            JSON.stringify(levels)
+          }: ${lower} ${truth} ${upper}`;
           assert.ok(lower <= truth * (1 + 1e-12) && truth <= upper * (1 + 1e-12), label);
           assert.ok(lower <= estimate && estimate <= upper, label);
-          if (truth > 0) (widths[p <= 2 && Number.isInteger(p) ? `p = ${p}` : "other p"] ??= []).push((upper - lower) / truth);
+          if (truth > 0) {
+            (widths[p <= 2 && Number.isInteger(p) ? `p = ${p}` : "other p"] ??= []).push(
+              (upper - lower) / truth,
+            );
+          }
         }
       }
     }
@@ -60,7 +77,11 @@ Deno.test("boundedError() holds the true error of 2,700 random cases and is narr
   for (const [name, all] of Object.entries(widths)) {
     all.sort((a, b) => a - b);
     const [median, most] = [all[all.length >> 1], all[Math.floor(all.length * 0.95)]];
-    console.log(`    width of the interval, ${name}: median ${(100 * median).toFixed(2)} %, 95 % below ${(100 * most).toFixed(1)} %`);
+    console.log(
+      `    width of the interval, ${name}: median ${(100 * median).toFixed(2)} %, 95 % below ${
+        (100 * most).toFixed(1)
+      } %`,
+    );
     assert.ok(median < 0.02, `${name}: median ${median}`);
   }
 });
@@ -76,7 +97,10 @@ Deno.test("squaredError() and absoluteError() agree with the estimates of bounde
         const { lower, upper } = boundedError(bins, levels, p);
         const error = fast(bins, levels);
         const slack = 1e-6 * upper;
-        assert.ok(error >= lower - slack && error <= upper + slack, `${name} ${seed} p ${p}: ${lower} ${error} ${upper}`);
+        assert.ok(
+          error >= lower - slack && error <= upper + slack,
+          `${name} ${seed} p ${p}: ${lower} ${error} ${upper}`,
+        );
       }
     }
   }
@@ -94,11 +118,17 @@ Deno.test("boundedError() holds for grids of 10 to 16 bits, where bins are wider
       for (const p of [1, 2, 3]) {
         const truth = trueError(values, levels, p);
         const { lower, upper } = boundedError(bins, levels, p);
-        assert.ok(lower <= truth * (1 + 1e-12) && truth <= upper * (1 + 1e-12), `${name} ${seed} ${p}: ${lower} ${truth} ${upper}`);
+        assert.ok(
+          lower <= truth * (1 + 1e-12) && truth <= upper * (1 + 1e-12),
+          `${name} ${seed} ${p}: ${lower} ${truth} ${upper}`,
+        );
       }
       const truth = trueError(values, levels, 2);
       const estimate = squaredError(bins, levels);
-      assert.ok(Math.abs(estimate / truth - 1) < 0.25 || truth === 0 || name === "lattice", `${name} ${seed}: ${estimate} ${truth}`);
+      assert.ok(
+        Math.abs(estimate / truth - 1) < 0.25 || truth === 0 || name === "lattice",
+        `${name} ${seed}: ${estimate} ${truth}`,
+      );
     }
   }
 });
@@ -106,7 +136,12 @@ Deno.test("boundedError() holds for grids of 10 to 16 bits, where bins are wider
 Deno.test("cutBounds() are sharp: two- and three-point variables reach them", () => {
   // One bin of 1 … 1 + 2^-8 with elements at both ends and in the middle.
   const width = 2 ** -8;
-  for (const [weights, at] of [[[1, 6, 1], 0.5], [[3, 0, 1], 0.3], [[0, 5, 2], 0.9], [[2, 1, 0], 0.1]] as const) {
+  for (
+    const [weights, at] of [[[1, 6, 1], 0.5], [[3, 0, 1], 0.3], [[0, 5, 2], 0.9], [
+      [2, 1, 0],
+      0.1,
+    ]] as const
+  ) {
     const points = [1, 1 + width / 2, 1 + width - 2 ** -23];
     const values = Float32Array.from(points.flatMap((x, i) => Array(weights[i]).fill(x)));
     const bins = binsOf(values);

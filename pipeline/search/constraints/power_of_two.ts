@@ -1,0 +1,84 @@
+/**
+ * Power-of-two thresholds.
+ *
+ * @module
+ */
+import { symmetricLevels } from "../../../tpc/core/grid.ts";
+import { compareDyadic, type Dyadic, toNumber } from "../../statistics/dyadic.ts";
+import { powerOfTwoErrors } from "../../statistics/power_of_two_errors.ts";
+import type { Judge } from "../methods/method.ts";
+import type { TensorView } from "../tensor_view.ts";
+import { type ConstraintSearch, MIN_THRESHOLD, type Size, type Trial } from "./constraint.ts";
+
+/** Number of candidates, as in MCT (`qparams_search.py`, n_iter). */
+const CANDIDATES = 20;
+/** Largest threshold whose double is a float32. */
+const MAX_THRESHOLD = 2 ** 126;
+
+/** 2^k. The candidates are MCT's: 2·2^⌈log2 max|x|⌉ / 2^i, i = 0 … 19, down to 2^−16. */
+export const powerOfTwo: ConstraintSearch = {
+  minimise: (view, size, judge) => {
+    const range = ceilPowerOfTwo(view.magnitude);
+    const trials: Trial[] = [];
+    for (let i = 0; i < CANDIDATES; i++) {
+      const threshold = 2 * range / 2 ** i;
+      if (threshold >= MIN_THRESHOLD) trials.push(tryThreshold(view, size, judge, threshold));
+    }
+    const distance = ({ threshold }: Trial) => Math.abs(Math.log2(threshold / range));
+    const best = trials.reduce((a, b) => {
+      const order = compare(b, a);
+      return order < 0 || order === 0 && distance(b) < distance(a) ? b : a;
+    });
+    return { best, curve: trials, reason: `least of ${trials.length} powers of two` };
+  },
+  fit: (_view, { bits, signed }, { low, high }) => {
+    const threshold = ceilPowerOfTwo(Math.max(-low, high));
+    return { threshold, levels: symmetricLevels(threshold, bits, signed) };
+  },
+};
+
+function tryThreshold(
+  view: TensorView,
+  { bits, signed }: Size,
+  judge: Judge,
+  threshold: number,
+): Trial {
+  const levels = symmetricLevels(threshold, bits, signed);
+  const exact = exactPowerOfTwoError(view, { bits, signed }, judge, threshold);
+  return exact === undefined
+    ? { threshold, levels, error: judge.error(view, levels) }
+    : { threshold, levels, exact, error: toNumber(exact) };
+}
+
+/**
+ * The exact error sum of a power-of-two threshold: for MSE and MAE, up to 8 bits unsigned and 9
+ * signed. Undefined for anything else.
+ */
+export function exactPowerOfTwoError(
+  view: TensorView,
+  { bits, signed }: Size,
+  { power }: { power?: number },
+  threshold: number,
+): Dyadic | undefined {
+  const exponent = Math.log2(threshold);
+  const isExact = (power === 1 || power === 2) && bits <= (signed ? 9 : 8) &&
+    Number.isInteger(exponent);
+  if (!isExact) return undefined;
+  const { squared, absolute } = powerOfTwoErrors(view.exact, { exponent, bits, signed });
+  return power === 2 ? squared : absolute;
+}
+
+function compare(a: Trial, b: Trial): number {
+  if (a.exact !== undefined && b.exact !== undefined) return compareDyadic(a.exact, b.exact);
+  return a.error - b.error;
+}
+
+/** Smallest power of two that is at least x, within the allowed thresholds. */
+export function ceilPowerOfTwo(x: number): number {
+  if (x <= MIN_THRESHOLD) return MIN_THRESHOLD;
+  // log2 of a double may be off by one ulp near powers of two: correct it.
+  let exponent = Math.ceil(Math.log2(x));
+  if (2 ** (exponent - 1) >= x) exponent--;
+  if (2 ** exponent < x) exponent++;
+  return Math.min(2 ** exponent, MAX_THRESHOLD);
+}

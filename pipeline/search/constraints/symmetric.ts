@@ -1,0 +1,75 @@
+/**
+ * Symmetric grids: any threshold, zero point 0.
+ *
+ * @module
+ */
+import { symmetricLevels } from "../../../tpc/core/grid.ts";
+import { stopLoss } from "../../statistics/stop_loss.ts";
+import { latticeSteps } from "../lattice.ts";
+import { searchLine } from "../line_search.ts";
+import type { Judge } from "../methods/method.ts";
+import type { TensorView } from "../tensor_view.ts";
+import { type ConstraintSearch, MIN_THRESHOLD, type Size, type Trial } from "./constraint.ts";
+
+/** The scan begins this far above the largest magnitude; MCT's window ends at 1.2. */
+const HEADROOM = 1.25;
+/** And goes down this many octaves: MAE on a tensor with an outlier wants thresholds far below it. */
+const OCTAVES = 20;
+
+/** Points per octave of the scan; more for the narrow valleys of few distinct values, which cost little. */
+const DENSITY = 16;
+const LATTICE_DENSITY = 160;
+
+/** Points per octave for this tensor. */
+export function densityFor(view: TensorView): number {
+  return latticeSteps(view).length > 0 ? LATTICE_DENSITY : DENSITY;
+}
+
+/** Any threshold: a global search, unlike MCT's, which starts at the maximum and stays in its valley. */
+export const symmetric: ConstraintSearch = {
+  minimise: (view, size, judge) => {
+    const { magnitude } = view;
+    const high = Math.max(MIN_THRESHOLD, HEADROOM * magnitude);
+    const low = Math.max(MIN_THRESHOLD, high / 2 ** OCTAVES);
+    const tryAt = (threshold: number): Trial => {
+      const levels = symmetricLevels(threshold, size.bits, size.signed);
+      return { threshold, levels, error: judge.error(view, levels) };
+    };
+    const { best, scan } = searchLine((x) => tryAt(x).error, low, high, {
+      density: densityFor(view),
+      floor: clippingFloor(view, size, judge),
+    });
+    // Never worse than the range of the data, and than the lattice that the data may lie on.
+    const codes = 2 ** (size.signed ? size.bits - 1 : size.bits);
+    const more = [magnitude, ...latticeSteps(view).map((step) => step * codes)]
+      .filter((threshold) => threshold >= MIN_THRESHOLD).map(tryAt);
+    return {
+      best: [tryAt(best.x), ...more].reduce((a, b) => b.error < a.error ? b : a),
+      curve: scan.map(({ x }, i) => ({ ...tryFrom(x, size), error: scan[i].error })),
+      reason: `least of a global search along ${scan.length} thresholds`,
+    };
+  },
+  fit: (_view, size, { low, high }) => tryFrom(Math.max(MIN_THRESHOLD, -low, high), size),
+};
+
+function tryFrom(threshold: number, { bits, signed }: Size): Pick<Trial, "levels" | "threshold"> {
+  return { threshold, levels: symmetricLevels(threshold, bits, signed) };
+}
+
+/**
+ * What clipping alone costs, for MSE and MAE: it only grows as the threshold falls, so the scan can stop.
+ * Σ (|x| − t)² ≥ (Σ (|x| − t))² / n by Cauchy and Schwarz.
+ */
+export function clippingFloor(view: TensorView, { signed }: Size, { power }: Judge) {
+  if (power !== 1 && power !== 2) return undefined;
+  const { bins } = view;
+  return (threshold: number): number => {
+    const above = stopLoss(bins, threshold);
+    // Σ max(0, −t − x) = Σ (−t − x) + T(−t); a bin that −t cuts is estimated on the safe side.
+    const below = signed
+      ? Math.max(0, stopLoss(bins, -threshold) - bins.tailSum[0] - threshold * bins.total)
+      : 0;
+    const clipped = 0.999 * (above + below);
+    return power === 1 ? clipped : clipped * clipped / bins.total;
+  };
+}

@@ -1,0 +1,88 @@
+/**
+ * Global search along one variable whose error curve has many small valleys.
+ *
+ * @module
+ */
+
+/** A point of the curve. */
+export interface Point {
+  readonly x: number;
+  readonly error: number;
+}
+
+/** Options of {@linkcode searchLine}. */
+export interface LineSearchOptions {
+  /** Points per octave of the first scan. */
+  readonly density: number;
+  /** A lower bound of the error for this x and all smaller ones: the scan stops where it passes the best. */
+  readonly floor?: (x: number) => number;
+}
+
+/** Neighbourhoods that are searched further, the deepest first. */
+const VALLEYS = 3;
+/** Points across each of them: they are as wide as two steps of the scan. */
+const FINE_POINTS = 24;
+/** Golden-section steps around the best point of each. */
+const GOLDEN_STEPS = 14;
+/** Golden ratio: part of an interval that is kept. */
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
+
+/**
+ * Scans `high` down to `low` on a logarithmic grid, scans the deepest valleys again with closer points, and
+ * follows the best point of each by golden section. The result is never worse than any point seen.
+ *
+ * @returns Best point and the first scan, descending.
+ */
+export function searchLine(
+  error: (x: number) => number,
+  low: number,
+  high: number,
+  options: LineSearchOptions,
+): { best: Point; scan: readonly Point[] } {
+  const ratio = 2 ** (1 / options.density);
+  const scan: Point[] = [];
+  let best: Point = { x: high, error: Infinity };
+  const tryAt = (x: number): Point => {
+    const point = { x, error: error(x) };
+    if (point.error < best.error) best = point;
+    return point;
+  };
+  for (let x = high; x >= low; x /= ratio) {
+    if (options.floor !== undefined && options.floor(x) > best.error) break;
+    scan.push(tryAt(x));
+  }
+  const fineRatio = ratio ** (2 / FINE_POINTS);
+  for (const { x } of deepestValleys(scan)) {
+    let bottom: Point = { x, error: Infinity };
+    for (let i = 0; i <= FINE_POINTS; i++) {
+      const point = tryAt(x / ratio * fineRatio ** i);
+      if (point.error < bottom.error) bottom = point;
+    }
+    goldenSection(tryAt, bottom.x / fineRatio, bottom.x * fineRatio);
+  }
+  return { best, scan };
+}
+
+function deepestValleys(scan: readonly Point[]): Point[] {
+  const at = (i: number) => scan[i]?.error ?? Infinity;
+  return scan.filter((point, i) => point.error <= at(i - 1) && point.error <= at(i + 1))
+    .sort((a, b) => a.error - b.error)
+    .slice(0, VALLEYS);
+}
+
+/** Golden-section search between a and b; every point goes through `tryAt`. */
+function goldenSection(tryAt: (x: number) => Point, a: number, b: number): void {
+  let left = tryAt(b - GOLDEN * (b - a));
+  let right = tryAt(a + GOLDEN * (b - a));
+  for (let i = 2; i < GOLDEN_STEPS; i++) {
+    if (left.error <= right.error) {
+      b = right.x;
+      right = left;
+      left = tryAt(b - GOLDEN * (b - a));
+    } else {
+      a = left.x;
+      left = right;
+      right = tryAt(a + GOLDEN * (b - a));
+    }
+  }
+}
