@@ -21,7 +21,7 @@ import { mse } from "./methods/mse.ts";
 import { noClipping } from "./methods/no_clipping.ts";
 import { octav } from "./methods/octav.ts";
 import { DEFAULT_PERCENTILE, percentile } from "./methods/percentile.ts";
-import { TensorView } from "./tensor_view.ts";
+import { TensorView } from "../statistics/tensor_view.ts";
 
 const METHODS: Readonly<Record<ErrorMethod, MakeMethod>> = {
   mse: () => mse,

@@ -15,39 +15,9 @@ import {
   createNaiveHistogramCore,
   type HistogramCore,
 } from "../../wasm/mod.ts";
-import { createRandom } from "../wasm/shapes.ts";
+import { createDataSets } from "./data_sets.ts";
+import { type Contestant, measure, REPEATS, row } from "./measure.ts";
 import { createMinMaxBaseline, type MinMaxBaseline } from "./min_max_baseline.ts";
-
-const REPEATS = 25;
-
-type Draw = (random: () => number) => number;
-
-function gauss(random: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-}
-
-/** 30 % zeros and 20 % sixes, at random places. */
-function relu6(random: () => number): number {
-  const place = random();
-  if (place < 0.3) return 0;
-  return place < 0.5 ? 6 : 6 * random();
-}
-
-const DATA_SETS: Readonly<Record<string, Draw>> = {
-  "gauss": gauss,
-  "uniform": (random) => 2 * random() - 1,
-  "relu, 50 % zeros": (random) => Math.max(0, gauss(random)),
-  "relu6, 30 % 0, 20 % 6": relu6,
-  "90 % zeros": (random) => random() < 0.9 ? 0 : gauss(random),
-  "90 % of one value": (random) => random() < 0.9 ? 0.7 : random(),
-  "constant": () => 0.7,
-  "all zero": () => 0,
-};
-
-interface Contestant {
-  readonly name: string;
-  run(values: Float32Array): void;
-}
 
 async function main(args: readonly string[]): Promise<void> {
   const length = Math.round(Number(args[0] ?? 1) * 2 ** 20 / 16) * 16;
@@ -56,10 +26,7 @@ async function main(args: readonly string[]): Promise<void> {
     await createHistogramCore({ simd: false }),
   ];
   const baseline = await createMinMaxBaseline();
-  const sets = Object.entries(DATA_SETS).map(([name, draw]) => {
-    const random = createRandom(20260721);
-    return { name, values: Float32Array.from({ length }, () => draw(random)) };
-  });
+  const sets = createDataSets(length);
 
   for (const { name, values } of sets) checkAnswers(name, values, cores, baseline);
   console.log(`answers: as the naive oracle's, on ${sets.length} data sets\n`);
@@ -106,23 +73,6 @@ function checkAnswers(
   }
   const [min, max] = baseline.withCopy(values);
   assert.deepEqual([min, max], [wanted.min, wanted.max], `min/max is wrong on ${name}`);
-}
-
-/** Median time of each contestant, in ns per element. */
-function measure(contestants: readonly Contestant[], values: Float32Array): number[] {
-  const times = contestants.map((): number[] => []);
-  for (let repeat = 0; repeat < REPEATS; repeat++) {
-    contestants.forEach(({ run }, i) => {
-      const start = performance.now();
-      run(values);
-      times[i].push((performance.now() - start) * 1e6 / values.length);
-    });
-  }
-  return times.map((each) => each.sort((a, b) => a - b)[REPEATS >> 1]);
-}
-
-function row(title: string, cells: readonly string[]): string {
-  return title.padEnd(24) + cells.map((cell) => cell.padStart(14)).join("");
 }
 
 await main(Deno.args);

@@ -1,5 +1,9 @@
 // Sums the errors of elements, two at a time: the plain form of direct_errors_simd.ts, for engines without
 // SIMD. Same errors; the sums have half as many lanes.
+//
+// The clamp is two selects, not min and max, which mind NaN and -0 (2.5 and not 3.4 ns per element, measured). V8 makes
+// branches of either: where many elements are clipped, at random places, they take 7 ns. A clamp of integers has
+// none, but always takes 4 ns (measured). For NaN the level is any, and the error is NaN.
 
 import { ChunkErrors, Grid } from "./grid";
 import { INPUT } from "./memory";
@@ -40,7 +44,6 @@ export function sumErrors(grid: Grid, count: i32, errors: ChunkErrors): void {
 /** k·step - x. */
 @inline
 function errorOf(x: f64, step: f64, inverse: f64, low: f64, high: f64): f64 {
-  // Not min and max, which mind NaN and -0 (2.5 and not 3.4 ns per element, measured). For NaN the error is NaN.
   const place = x * inverse;
   const notBelow = select(low, place, place < low);
   return nearest(select(high, notBelow, notBelow > high)) * step - x;

@@ -6,7 +6,7 @@
 import type { Levels } from "../../../tpc/core/grid.ts";
 import type { Dyadic } from "../../statistics/dyadic.ts";
 import type { Judge, Range } from "../methods/method.ts";
-import type { TensorView } from "../tensor_view.ts";
+import type { TensorView } from "../../statistics/tensor_view.ts";
 
 /** A grid that was tried, with what it was worth. */
 export interface Trial {

@@ -7,7 +7,7 @@ import { symmetricLevels } from "../../../tpc/core/grid.ts";
 import { compareDyadic, type Dyadic, toNumber } from "../../statistics/dyadic.ts";
 import { powerOfTwoErrors } from "../../statistics/power_of_two_errors.ts";
 import type { Judge } from "../methods/method.ts";
-import type { TensorView } from "../tensor_view.ts";
+import type { TensorView } from "../../statistics/tensor_view.ts";
 import { type ConstraintSearch, MIN_THRESHOLD, type Size, type Trial } from "./constraint.ts";
 
 /** Number of candidates, as in MCT (`qparams_search.py`, n_iter). */

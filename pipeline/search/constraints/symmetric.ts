@@ -5,10 +5,10 @@
  */
 import { symmetricLevels } from "../../../tpc/core/grid.ts";
 import { stopLoss } from "../../statistics/stop_loss.ts";
-import { latticeSteps } from "../lattice.ts";
-import { searchLine } from "../line_search.ts";
+import { latticeSteps } from "./lattice.ts";
+import { searchLine } from "./line_search.ts";
 import type { Judge } from "../methods/method.ts";
-import type { TensorView } from "../tensor_view.ts";
+import type { TensorView } from "../../statistics/tensor_view.ts";
 import { type ConstraintSearch, MIN_THRESHOLD, type Size, type Trial } from "./constraint.ts";
 
 /** The scan begins this far above the largest magnitude; MCT's window ends at 1.2. */

@@ -4,10 +4,10 @@
  * @module
  */
 import { type Levels, uniformLevels } from "../../../tpc/core/grid.ts";
-import { latticeSteps } from "../lattice.ts";
-import { searchLine } from "../line_search.ts";
+import { latticeSteps } from "./lattice.ts";
+import { searchLine } from "./line_search.ts";
 import type { Judge } from "../methods/method.ts";
-import type { TensorView } from "../tensor_view.ts";
+import type { TensorView } from "../../statistics/tensor_view.ts";
 import { type ConstraintSearch, MIN_THRESHOLD, type Trial } from "./constraint.ts";
 import { clippingFloor, densityFor, symmetric } from "./symmetric.ts";
 

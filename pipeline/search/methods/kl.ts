@@ -24,6 +24,8 @@ import type { Judge } from "./method.ts";
 
 const CELLS = 2048;
 const CELLS_PER_LEVEL = 8;
+/** Beyond 10 bits neighbouring levels are taken together: what matters there is the range. */
+const MAX_LEVELS = 1024;
 /** Part of the whole mass that every cell gets before normalising. */
 const SMOOTHING = 1e-9;
 
@@ -34,11 +36,13 @@ export const kl: Judge = {
   error: ({ bins }, levels) => divergence(bins, levels),
 };
 
-function divergence(bins: ValueBins, { step, low, high }: Levels): number {
-  const levels = high - low + 1;
+function divergence(bins: ValueBins, grid: Levels): number {
+  const group = Math.max(1, (grid.high - grid.low + 1) / MAX_LEVELS);
+  const levels = (grid.high - grid.low + 1) / group;
+  const step = grid.step * group;
   const perLevel = Math.max(CELLS_PER_LEVEL, Math.floor(CELLS / levels));
   const cells = levels * perLevel;
-  const start = (low - 0.5) * step;
+  const start = (grid.low - 0.5) * grid.step;
   const width = step / perLevel;
   const mass = new Float64Array(cells);
   // Mass above each border, so that neighbouring cells share nothing and lose nothing.

@@ -5,7 +5,7 @@
  */
 import type { Levels } from "../../../tpc/core/grid.ts";
 import type { ActivationSpec } from "../../../tpc/core/types.ts";
-import type { TensorView } from "../tensor_view.ts";
+import type { TensorView } from "../../statistics/tensor_view.ts";
 
 /** Real range that a grid should hold. */
 export interface Range {

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { TensorView } from "../tensor_view.ts";
+import type { TensorView } from "../../statistics/tensor_view.ts";
 import type { RangeSetter } from "./method.ts";
 
 /** Default percentage, as in ONNX Runtime. */

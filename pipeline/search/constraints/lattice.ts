@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TensorView } from "./tensor_view.ts";
+import type { TensorView } from "../../statistics/tensor_view.ts";
 
 /** More distinct values than the codes of 10 bits are no lattice that a grid of ours could follow. */
 const MAX_VALUES = 1024;

@@ -4,8 +4,8 @@
  * @module
  */
 import type { HistogramData } from "../../wasm/mod.ts";
-import { type ExactHistogram, exactHistogram } from "../statistics/exact_histogram.ts";
-import { type ValueBins, valueBins } from "../statistics/value_bins.ts";
+import { type ExactHistogram, exactHistogram } from "./exact_histogram.ts";
+import { type ValueBins, valueBins } from "./value_bins.ts";
 
 /** A histogram with its prepared forms, made at first use. */
 export class TensorView {

@@ -1,0 +1,195 @@
+/** Each error method by itself. */
+import assert from "node:assert/strict";
+import { kl } from "../../../pipeline/search/methods/kl.ts";
+import { searchThreshold } from "../../../pipeline/search/search_threshold.ts";
+import { TensorView } from "../../../pipeline/statistics/tensor_view.ts";
+import { valueBins } from "../../../pipeline/statistics/value_bins.ts";
+import { type Levels, symmetricLevels, uniformLevels } from "../../../tpc/core/grid.ts";
+import { type ActivationSpec, CONSTRAINTS, ERROR_METHODS } from "../../../tpc/core/types.ts";
+import { DISTRIBUTIONS, draw } from "../../support/distributions.ts";
+import { mctData } from "../../support/mct_data.ts";
+import { observe } from "../../support/observe.ts";
+import { SHAPES } from "../../support/shapes.ts";
+
+const SPEC: ActivationSpec = { bits: 8, constraint: "pot", signed: "auto", error: "mse" };
+
+/** KL by its definition, cell by cell and bin by bin. */
+function naiveKl(values: Float32Array, { step, low, high }: Levels): number {
+  const { from, to, count } = valueBins(observe(values));
+  const levels = high - low + 1;
+  const perLevel = Math.max(8, Math.floor(2048 / levels));
+  const cells = levels * perLevel;
+  const [start, end] = [(low - 0.5) * step, (high + 0.5) * step];
+  const border = (i: number) => start + i * (step / perLevel);
+  const part = (i: number, a: number, b: number) => {
+    if (from[i] === to[i]) return from[i] >= a && from[i] < b ? count[i] : 0;
+    return count[i] * Math.max(0, Math.min(to[i], b) - Math.max(from[i], a)) / (to[i] - from[i]);
+  };
+  const massIn = (a: number, b: number) => count.reduce((sum, _, i) => sum + part(i, a, b), 0);
+  const mass = Array.from({ length: cells }, (_, i) => massIn(border(i), border(i + 1)));
+  const reference = [...mass];
+  reference[0] += massIn(-Infinity, start);
+  reference[cells - 1] += massIn(end, Infinity);
+  const candidate = reference.map((p, i) => {
+    const level = Math.floor(i / perLevel);
+    const own = Array.from({ length: perLevel }, (_, k) => level * perLevel + k);
+    const filled = own.filter((k) => reference[k] > 0).length;
+    return p > 0 ? own.reduce((sum, k) => sum + mass[k], 0) / filled : 0;
+  });
+  const normalise = (masses: number[]) => {
+    const total = masses.reduce((a, b) => a + b, 0) || 1;
+    return masses.map((m) => (m / total + 1e-9) / (1 + cells * 1e-9));
+  };
+  const [p, q] = [normalise(reference), normalise(candidate)];
+  return p.reduce((sum, x, i) => sum + x * Math.log(x / q[i]), 0);
+}
+
+for (const name of DISTRIBUTIONS) {
+  Deno.test(`KL equals its naive oracle: ${name}`, () => {
+    const values = draw(name, 150, 9);
+    const view = new TensorView(observe(values));
+    const magnitude = view.magnitude;
+    for (const factor of [1.3, 0.6, 0.1]) {
+      for (
+        const levels of [
+          symmetricLevels(magnitude * factor, 8, true),
+          symmetricLevels(magnitude * factor, 4, false),
+          uniformLevels(-0.3 * magnitude * factor, magnitude * factor, 5),
+        ]
+      ) {
+        const [fast, naive] = [kl.error(view, levels), naiveKl(values, levels)];
+        assert.ok(
+          Math.abs(fast - naive) <= 1e-6 * (1 + naive),
+          `${JSON.stringify(levels)}: ${fast}, ${naive}`,
+        );
+      }
+    }
+  });
+}
+
+for (const [name, values] of Object.entries(mctData())) {
+  for (const bits of [8, 4]) {
+    Deno.test(`KL doesn't collapse on MCT's vector ${name}, ${bits} bits: within an octave of MSE`, () => {
+      const data = observe(values);
+      const at = (error: "kl" | "mse") => searchThreshold(data, { ...SPEC, bits, error }).threshold;
+      const octaves = Math.log2(at("mse") / at("kl"));
+      // Four bits of a heavy tail: MSE pays for the few largest values with nearly all codes, KL keeps the
+      // shape of the bulk. MCT's symmetric KL does the same there (25.2 for 831.5 by MSE).
+      const allowed = name === "heavy" ? (bits === 4 ? 8 : 3) : 1;
+      assert.ok(octaves <= allowed && octaves >= -1, `MSE ${at("mse")}, KL ${at("kl")}`);
+    });
+  }
+}
+
+Deno.test("LP with p = 2 is MSE and with p = 1 is MAE; a larger p clips less", () => {
+  for (const name of DISTRIBUTIONS) {
+    const data = observe(draw(name, 20000, 4));
+    for (const constraint of CONSTRAINTS) {
+      const at = (spec: Partial<ActivationSpec>) =>
+        searchThreshold(data, { ...SPEC, bits: 4, constraint, ...spec });
+      const lp = (lpP: number) => at({ error: "lp", lpP }).threshold;
+      assert.equal(lp(2), at({ error: "mse" }).threshold);
+      assert.equal(lp(1), at({ error: "mae" }).threshold);
+      if (["gaussian", "laplace", "heavy"].includes(name) && constraint !== "uniform") {
+        assert.ok(lp(4) >= lp(1), `${name} ${constraint}: ${lp(4)} ${lp(1)}`);
+      }
+    }
+  }
+});
+
+Deno.test("PERCENTILE keeps at least P percent, and no bin more than it needs", () => {
+  for (const name of DISTRIBUTIONS) {
+    const values = draw(name, 20000, 8);
+    const data = observe(values);
+    for (const percentile of [100, 99.9, 99, 90, 50]) {
+      const { threshold } = searchThreshold(data, {
+        ...SPEC,
+        constraint: "symmetric",
+        error: "percentile",
+        percentile,
+      });
+      const magnitudes = values.map(Math.abs).sort();
+      const kept = magnitudes.filter((x) => x <= threshold).length / values.length;
+      assert.ok(kept >= percentile / 100 - 1e-9, `${name} ${percentile}: keeps ${kept}`);
+      const exact = magnitudes[Math.ceil(values.length * percentile / 100 - 1e-6) - 1];
+      assert.ok(
+        threshold <= exact * (1 + 2 ** -7) + 2 ** -16,
+        `${name} ${percentile}: ${threshold} for ${exact}`,
+      );
+    }
+    const uniform =
+      searchThreshold(data, { ...SPEC, constraint: "uniform", error: "percentile", percentile: 98 })
+        .levels;
+    const [low, high] = [(uniform.low - 0.5) * uniform.step, (uniform.high + 0.5) * uniform.step];
+    const inside = values.filter((x) => x >= low && x <= high).length / values.length;
+    assert.ok(inside >= 0.98 - 1e-9, `${name}: ${inside} inside`);
+  }
+});
+
+Deno.test("OCTAV finds the clipping of Gaussian and Laplace that ACIQ's formulas give (peers.md §5.3)", () => {
+  const normal = draw("gaussian", 400000, 12);
+  const laplace = draw("laplace", 400000, 13);
+  const deviation = Math.sqrt(normal.reduce((sum, x) => sum + x * x, 0) / normal.length);
+  const scale = laplace.reduce((sum, x) => sum + Math.abs(x), 0) / laplace.length;
+  const at = (values: Float32Array, bits: number) =>
+    searchThreshold(observe(values), { ...SPEC, bits, constraint: "symmetric", error: "octav" })
+      .threshold;
+  // OCTAV's own optimum as peers.md computed it: 3.912 and 2.565 σ; 9.957 and 5.077 b.
+  for (
+    const [found, expected] of [
+      [at(normal, 8) / deviation, 3.912],
+      [at(normal, 4) / deviation, 2.565],
+      [at(laplace, 8) / scale, 9.957],
+      [at(laplace, 4) / scale, 5.077],
+    ]
+  ) assert.ok(Math.abs(found / expected - 1) < 0.03, `${found} for ${expected}`);
+});
+
+for (const error of ERROR_METHODS) {
+  for (const constraint of CONSTRAINTS) {
+    Deno.test(`${error} with ${constraint} has an answer for every shape of data, 2 to 16 bits`, () => {
+      for (const [shape, values] of Object.entries({ ...SHAPES, nothing: new Float32Array(0) })) {
+        const data = observe(values);
+        for (const bits of [2, 8, 12, 16]) {
+          const found = searchThreshold(data, { ...SPEC, bits, constraint, error });
+          const label = `${shape}, ${bits} bits: ${JSON.stringify(found.levels)}`;
+          const { step, low, high } = found.levels;
+          assert.ok(step > 0 && Math.fround(step) === step && Number.isFinite(step), label);
+          assert.equal(high - low, 2 ** bits - 1, label);
+          assert.ok(low <= 0 && high >= 0 && Number.isFinite(found.threshold), label);
+          assert.ok(found.error === null || found.error >= 0, label);
+          if (found.bounds !== null) {
+            assert.ok(
+              found.bounds.lower <= found.error! && found.error! <= found.bounds.upper,
+              label,
+            );
+          }
+          assert.ok(found.clippedFraction >= 0 && found.clippedFraction <= 1, label);
+          assert.ok(found.reason.length >= 2);
+        }
+      }
+    });
+  }
+}
+
+Deno.test("a single outlier of 10⁶ is kept by MSE and MAE, and left out by PERCENTILE and the z-score filter", () => {
+  const values = draw("gaussian", 20000, 3);
+  const bulk = values.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
+  values[7] = 1e6 * bulk;
+  const at = (spec: Partial<ActivationSpec>) =>
+    searchThreshold(observe(values), { ...SPEC, ...spec });
+  // Its one error outweighs twenty thousand small ones, squared or not.
+  assert.ok(at({ error: "mse" }).threshold > 1e5 * bulk);
+  assert.ok(at({ error: "mae" }).threshold > 1e5 * bulk);
+  assert.ok(at({ error: "percentile", percentile: 99.9 }).threshold <= 2 * bulk);
+  const filtered = at({ error: "mse", zThreshold: 12 });
+  assert.ok(filtered.threshold <= 2 * bulk, `${filtered.threshold}`);
+  assert.match(filtered.reason.join(), /1 elements beyond 12 standard deviations/);
+  assert.ok(filtered.error! > 1e6 * bulk * bulk, "the error reported is over all elements");
+});
+
+Deno.test("tensors of subnormals end at the smallest threshold, with the reason that MCT's floor gives", () => {
+  const found = searchThreshold(observe(SHAPES.subnormal), SPEC);
+  assert.equal(found.threshold, 2 ** -16);
+  assert.ok(found.error! < 1e-80);
+});
