@@ -19,9 +19,12 @@ const OCTAVES = 20;
 /** Points per octave of the scan; more for the narrow valleys of few distinct values, which cost little. */
 const DENSITY = 16;
 const LATTICE_DENSITY = 160;
+/** KL is smooth, and a hundred times as costly as MSE. */
+const COSTLY_DENSITY = 6;
 
-/** Points per octave for this tensor. */
-export function densityFor(view: TensorView): number {
+/** Points per octave for this tensor and method. */
+export function densityFor(view: TensorView, { power }: Judge): number {
+  if (power === undefined) return COSTLY_DENSITY;
   return latticeSteps(view).length > 0 ? LATTICE_DENSITY : DENSITY;
 }
 
@@ -36,7 +39,7 @@ export const symmetric: ConstraintSearch = {
       return { threshold, levels, error: judge.error(view, levels) };
     };
     const { best, scan } = searchLine((x) => tryAt(x).error, low, high, {
-      density: densityFor(view),
+      density: densityFor(view, judge),
       floor: clippingFloor(view, size, judge),
     });
     // Never worse than the range of the data, and than the lattice that the data may lie on.

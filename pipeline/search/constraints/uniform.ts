@@ -34,7 +34,7 @@ export const uniform: ConstraintSearch = {
       const { threshold } = symmetric.minimise(view, { bits, signed: true }, judge).best;
       search.descend(Math.max(min, -threshold), Math.min(max, threshold));
     }
-    search.tryZeroPoints();
+    if (judge.power !== undefined) search.tryZeroPoints();
     return {
       best: search.best,
       curve,
@@ -68,7 +68,7 @@ class UniformSearch {
     this.#view = view;
     this.#bits = bits;
     this.#judge = judge;
-    this.#density = densityFor(view);
+    this.#density = densityFor(view, judge);
     // What lies beyond an end is clipped whatever the other end does.
     this.#floor = clippingFloor(view, { bits, signed: true }, judge);
   }
