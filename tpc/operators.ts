@@ -66,6 +66,27 @@ export function clampRange(
   return low === undefined || high === undefined ? undefined : [low, high];
 }
 
+/** Operators with a range by definition, whatever their input. */
+const RANGES: Readonly<Record<string, readonly [number, number]>> = {
+  Softmax: [0, 1],
+  Sigmoid: [0, 1],
+  HardSigmoid: [0, 1],
+  Tanh: [-1, 1],
+};
+
+/** Operators whose range {@linkcode knownRange} can tell, for targets that fix it. */
+export const RANGED_OPERATORS = ["Softmax", "Sigmoid", "HardSigmoid", "Tanh", "Clip"] as const;
+
+/** Range [low, high] that a node gives by definition, both finite; undefined when it has none. */
+export function knownRange(
+  node: OutlineNode,
+  outline: GraphOutline,
+): readonly [number, number] | undefined {
+  if (node.domain !== "") return undefined;
+  const range = RANGES[node.op] ?? clampRange(node, outline);
+  return range?.every(Number.isFinite) ? range : undefined;
+}
+
 const MAKES_OTHER = new Set([
   ...["Shape", "Size", "NonZero", "ArgMax", "ArgMin", "Equal", "Less", "LessOrEqual", "Greater"],
   ...["GreaterOrEqual", "And", "Or", "Not", "Xor", "IsNaN", "IsInf", "QuantizeLinear"],

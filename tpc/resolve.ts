@@ -5,7 +5,7 @@
  * @module
  */
 import type { GraphOutline, OutlineNode } from "./onnx/outline.ts";
-import { clampRange, dataInputs, elementTypes, weightSlot } from "./operators.ts";
+import { clampRange, dataInputs, elementTypes, knownRange, weightSlot } from "./operators.ts";
 import type { Target } from "./target.ts";
 import type { ActivationSpec, WeightSpec } from "./core/types.ts";
 
@@ -212,13 +212,27 @@ function activationPlans(
     return {
       tensor,
       producer: producer === undefined ? null : { op: producer.op, node: producer.name },
-      spec: target.activation,
+      spec: specFor(producer, graph, target),
       fused: fused.map(({ name }) => name),
       clamp: { low: Number.isFinite(low) ? low : null, high: Number.isFinite(high) ? high : null },
       ...(origin === tensor ? {} : { sameAs: origin }),
       reason: reasonFor(tensor, origin, producer, group),
     };
   });
+}
+
+/** What the target asks of activations, with the range that it fixes for this producer. */
+function specFor(
+  producer: OutlineNode | undefined,
+  graph: GraphView,
+  target: Target,
+): ActivationSpec {
+  const { fixedRanges = [], ...spec } = target.activation;
+  const range = producer && knownRange(producer, graph.outline);
+  if (producer === undefined || range === undefined) return spec;
+  if (!fixedRanges.some((op) => op === producer.op)) return spec;
+  const [low, high] = range;
+  return { ...spec, fixedRange: { op: producer.op, low, high } };
 }
 
 function reasonFor(tensor: string, origin: string, producer?: OutlineNode, group?: Group): string {

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { PlimsollError } from "./core/errors.ts";
 import defaultTarget from "./targets/default.json" with { type: "json" };
+import { RANGED_OPERATORS } from "./operators.ts";
 import { CONSTRAINTS, ERROR_METHODS, SIGNEDNESS } from "./core/types.ts";
 
 const operators = z.array(z.string().min(1)).min(1);
@@ -28,6 +29,9 @@ export const targetSchema = z.strictObject({
     ),
     zThreshold: z.number().gt(0).optional().describe(
       "Standard deviations beyond which elements are left out of the search, default none",
+    ),
+    fixedRanges: z.array(z.enum(RANGED_OPERATORS)).optional().describe(
+      "Operators whose range by definition (Clip: its bounds) is taken instead of the data's, default none",
     ),
   }).describe("Quantizer of activations"),
   weight: z.strictObject({

@@ -95,7 +95,9 @@ export interface Threshold {
 export function searchThreshold(data: HistogramData, spec: ActivationSpec): Threshold {
   const sign = chooseSign(data, spec);
   const size: Size = { bits: spec.bits, signed: sign.signed };
-  const method = METHODS[spec.error](spec);
+  const method = spec.fixedRange === undefined
+    ? METHODS[spec.error](spec)
+    : fixedRange(spec.fixedRange);
   const all = new TensorView(data);
   const filtered = filterByZScore(data, spec.zThreshold);
   const view = filtered.left === 0 ? all : new TensorView(filtered.data);
@@ -118,6 +120,16 @@ export function searchThreshold(data: HistogramData, spec: ActivationSpec): Thre
   };
 }
 
+/** A range that the operator has by definition, in place of a method. */
+function fixedRange({ op, low, high }: NonNullable<ActivationSpec["fixedRange"]>): Method {
+  return {
+    kind: "range",
+    isFixed: true,
+    formula: `${op} gives ${low} … ${high}, which the target fixes whatever the data`,
+    range: () => ({ low, high }),
+  };
+}
+
 interface Choice {
   readonly levels: Levels;
   readonly threshold: number;
@@ -132,7 +144,8 @@ function choose(
   constraint: ConstraintSearch,
 ): Choice {
   const { data } = view;
-  if (view.magnitude === 0) {
+  const isFixed = method.kind === "range" && method.isFixed;
+  if (view.magnitude === 0 && !isFixed) {
     const reason = data.finite === 0
       ? "no element"
       : "no element but zero: every threshold is exact";
@@ -203,7 +216,10 @@ function fractionOutside({ bins, data }: TensorView, { step, low, high }: Levels
   return outside / data.finite;
 }
 
-function chooseSign({ finite, min }: HistogramData, { signed, constraint }: ActivationSpec) {
+function chooseSign(
+  { finite, min }: HistogramData,
+  { signed, constraint, fixedRange }: ActivationSpec,
+) {
   if (constraint === "uniform") {
     return { signed: finite > 0 && min < 0, reason: "the range decides where zero lies" };
   }
@@ -213,6 +229,12 @@ function chooseSign({ finite, min }: HistogramData, { signed, constraint }: Acti
     case "no":
       return { signed: false, reason: "unsigned, as the target says" };
     case "auto":
+      if (fixedRange !== undefined) {
+        const { op, low } = fixedRange;
+        return low < 0
+          ? { signed: true, reason: `signed: ${op} gives down to ${low}` }
+          : { signed: false, reason: `unsigned: ${op} gives nothing below zero` };
+      }
       return finite > 0 && min < 0
         ? { signed: true, reason: `signed: the least value is ${min}` }
         : { signed: false, reason: "unsigned: no value below zero" };

@@ -169,3 +169,22 @@ Deno.test("resolve() doesn't fuse what a sub-graph captures", () => {
   const placement = resolve({ ...outline, nodes: [...outline.nodes, capturing] }, target);
   assert.deepEqual(summary(placement).map(({ tensor }) => tensor), ["x", "c", "y"]);
 });
+
+Deno.test("resolve() fixes the range of operators that the target names, from the graph and not from data", () => {
+  const place2 = (op: string, fixedRanges: ("Softmax" | "Clip")[]) => {
+    const inputs = op === "Clip" ? ["x", "zero", "six"] : ["x"];
+    const { graph } = model({
+      nodes: [node(op, inputs, ["s"]), node("Conv", ["s", "w"], ["y"])],
+      inputs: [image],
+      outputs: [value("y", ["N", 2, 8, 8])],
+      initializers: [w("w", 2, 2, 1, 1), scalar("zero", 0), scalar("six", 6)],
+    });
+    const fixing = { ...target, activation: { ...target.activation, fixedRanges } };
+    return resolve(outlineGraph(graph), fixing).activations.find(({ tensor }) => tensor === "s")
+      ?.spec.fixedRange;
+  };
+  assert.deepEqual(place2("Softmax", ["Softmax"]), { op: "Softmax", low: 0, high: 1 });
+  assert.deepEqual(place2("Clip", ["Clip"]), { op: "Clip", low: 0, high: 6 });
+  assert.equal(place2("Softmax", ["Clip"]), undefined);
+  assert.equal(place2("Relu", ["Clip"]), undefined, "half-open ranges can't be fixed");
+});

@@ -46,6 +46,8 @@ export interface ActivationSpec {
    * default: none, as in MCT.
    */
   readonly zThreshold?: number;
+  /** Range that the operator gives by definition and the target fixes: the data don't matter then. */
+  readonly fixedRange?: { readonly op: string; readonly low: number; readonly high: number };
 }
 
 /** What is asked of the quantizer of one weight tensor. */

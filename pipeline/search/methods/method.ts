@@ -27,6 +27,8 @@ export interface Judge {
 /** A method that sets the range of the grid without judging candidates. */
 export interface RangeSetter {
   readonly kind: "range";
+  /** Whether the range holds even for a tensor of zeros. */
+  readonly isFixed?: boolean;
   /** How the range is found, for people. */
   readonly formula: string;
   /** The range. */

@@ -193,3 +193,25 @@ Deno.test("tensors of subnormals end at the smallest threshold, with the reason 
   assert.equal(found.threshold, 2 ** -16);
   assert.ok(found.error! < 1e-80);
 });
+
+Deno.test("a fixed range holds whatever the data and the method", () => {
+  const small = observe(Float32Array.of(0, 0.01, 0.02));
+  for (const values of [small, observe(new Float32Array(4))]) {
+    const softmax = searchThreshold(values, {
+      ...SPEC,
+      fixedRange: { op: "Softmax", low: 0, high: 1 },
+    });
+    assert.deepEqual([softmax.threshold, softmax.signed, softmax.levels.step], [1, false, 1 / 256]);
+    const tanh = searchThreshold(values, {
+      ...SPEC,
+      constraint: "symmetric",
+      fixedRange: { op: "Tanh", low: -1, high: 1 },
+    });
+    assert.deepEqual([tanh.threshold, tanh.signed], [1, true]);
+    assert.match(tanh.reason.join(), /Tanh gives -1 … 1, which the target fixes/);
+    const relu6 = { op: "Clip", low: 0, high: 6 };
+    const uniform = searchThreshold(values, { ...SPEC, constraint: "uniform", fixedRange: relu6 });
+    assert.ok(Math.abs(uniform.levels.step - 6 / 255) < 1e-8);
+    assert.equal(searchThreshold(values, { ...SPEC, fixedRange: relu6 }).threshold, 8);
+  }
+});
