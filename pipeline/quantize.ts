@@ -10,18 +10,18 @@
  *
  * @module
  */
-import { checkOpset } from "../tpc/apply_edits.ts";
-import { emitModel } from "../tpc/emit.ts";
+import { checkEmittable, emitModel } from "../tpc/emit.ts";
 import type { Manifest } from "../tpc/manifest.ts";
 import { type Model, readModel, writeModel } from "../tpc/onnx/model.ts";
 import { prepareModel } from "../tpc/onnx/prepare.ts";
 import type { Target } from "../tpc/target.ts";
-import { calibrate } from "./calibrate.ts";
+import { calibrate, type CalibrateOptions } from "./calibrate.ts";
 import { sha256 } from "./core/hash.ts";
 import type { OnProgress } from "./core/progress.ts";
 import type { Sample } from "./core/tensor.ts";
 import { runConstants } from "./inference/session.ts";
 import { decide } from "./search/decide.ts";
+import { exactChoices } from "./second_pass.ts";
 import { writePlim } from "./statistics/plim.ts";
 
 /** A float model, read and prepared. */
@@ -46,6 +46,13 @@ export interface QuantizeOptions {
   readonly onProgress?: OnProgress;
   /** Stops all stages. */
   readonly signal?: AbortSignal;
+  /** As in `calibrate`: true ends the calibration. */
+  readonly isEnough?: CalibrateOptions["isEnough"];
+  /**
+   * Opens the same samples again. When given, grids that are not powers of two are chosen by their true
+   * errors in a second pass, among the best candidates of the search.
+   */
+  readonly reopenForExact?: () => Promise<ReadableStream<Sample>>;
 }
 
 /** Everything that a quantization makes. */
@@ -88,12 +95,16 @@ export async function quantize(
   samples: ReadableStream<Sample>,
   options: QuantizeOptions,
 ): Promise<Quantization> {
-  const { target, batch = DEFAULT_BATCH, ...rest } = options;
+  const { target, batch = DEFAULT_BATCH, isEnough, reopenForExact, ...rest } = options;
   const { prepared: model, sha256: modelSha256 } = float;
-  checkOpset(model);
-  const statistics = await calibrate(samples, { model, modelSha256, target, batch, ...rest });
+  checkEmittable(model, target);
+  const pass = { model, target, batch, ...rest };
+  const statistics = await calibrate(samples, { ...pass, modelSha256, isEnough });
   const file = await writePlim(statistics);
-  const statisticsSha256 = await sha256(file);
-  const manifest = await decide({ statistics, statisticsSha256, target, model });
+  const choices = reopenForExact && await exactChoices(statistics, await reopenForExact(), pass);
+  const manifest = await decide({
+    ...{ statistics, target, model, choices },
+    statisticsSha256: await sha256(file),
+  });
   return { model: writeModel(emitModel(model, manifest)), manifest, statistics: file };
 }

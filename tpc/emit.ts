@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { applyEdits } from "./apply_edits.ts";
-import { insertQdq } from "./insert_qdq.ts";
+import { applyEdits, checkOpset } from "./apply_edits.ts";
+import { checkBits, insertQdq } from "./insert_qdq.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Model } from "./onnx/model.ts";
+import type { Target } from "./target.ts";
 
 /**
  * Makes the quantized model. `model` stays as it was and may be emitted again.
@@ -16,4 +17,14 @@ import type { Model } from "./onnx/model.ts";
  */
 export function emitModel(model: Model, manifest: Manifest): Model {
   return applyEdits(model, insertQdq(manifest));
+}
+
+/**
+ * Finds out before any work whether a model can be emitted for a target.
+ *
+ * @throws {PlimsollError} kind `model` for an old opset, kind `target` for more bits than codes are stored in.
+ */
+export function checkEmittable(model: Model, { name, activation }: Target): void {
+  checkOpset(model);
+  checkBits(activation.bits, `target ${name}`);
 }

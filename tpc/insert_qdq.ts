@@ -35,12 +35,15 @@ export type Edit =
 /** Bits of uint8, in which activation codes are stored. */
 const STORED_BITS = 8;
 
-function tooManyBits(tensor: string, bits: number): PlimsollError {
-  return new PlimsollError("target", {
+/** Throws {@linkcode PlimsollError} kind `target` for codes that storage does not hold. */
+export function checkBits(bits: number, whose: string): void {
+  if (bits <= STORED_BITS) return;
+  throw new PlimsollError("target", {
     action: "emitting the quantized model",
     wanted: `activations of at most ${STORED_BITS} bits, which uint8 holds`,
-    found: `${bits} bits for tensor ${JSON.stringify(tensor)}`,
-    remedy: "Search with --bits 8 or fewer; wider storage types are not emitted yet",
+    found: `${bits} bits for ${whose}`,
+    remedy:
+      "Use --bits 8 or fewer; wider storage types are not emitted yet (search handles up to 16)",
   });
 }
 
@@ -55,7 +58,7 @@ export function insertQdq(manifest: Manifest): Edit[] {
   for (const { tensor, fused, sameAs, ...grid } of manifest.activations) {
     for (const node of fused) edits.push({ kind: "absorb", node });
     const { scale, zeroPoint } = grid;
-    if (grid.bits > STORED_BITS) throw tooManyBits(tensor, grid.bits);
+    checkBits(grid.bits, `tensor ${JSON.stringify(tensor)}`);
     // A preserving operator's codes are in range already; a Clip after it would do nothing.
     const [quantizedMin, quantizedMax] = sameAs === undefined
       ? [grid.quantizedMin, grid.quantizedMax]

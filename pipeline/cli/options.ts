@@ -114,7 +114,8 @@ export function addOutputOptions(command: Command): Command {
     .option("--quiet", "no progress on standard error");
 }
 
-function positiveInteger(text: string): number {
+/** Parses an integer of at least 1. */
+export function positiveInteger(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1) {
     throw new InvalidArgumentError("Give an integer of at least 1.");

@@ -10,9 +10,12 @@ import { readModel } from "../../tpc/onnx/model.ts";
 import type { Target } from "../../tpc/target.ts";
 import type { ErrorMethod } from "../../tpc/core/types.ts";
 import type { ModelEvaluation } from "../evaluate/evaluate.ts";
+import { ConvergenceMonitor } from "../convergence.ts";
 import { type FloatModel, type Quantization, quantize } from "../quantize.ts";
+import { verificationReport } from "../report/verification.ts";
 import { accuracyReport } from "../report/accuracy.ts";
 import { decide } from "../search/decide.ts";
+import { verify } from "../second_pass.ts";
 import { readPlim } from "../statistics/plim.ts";
 import type { Context } from "./context.ts";
 import { evaluateModels } from "./evaluate_models.ts";
@@ -23,6 +26,7 @@ import {
   addTargetOptions,
   type DataOptions,
   type OutputOptions,
+  positiveInteger,
   type TargetOptions,
 } from "./options.ts";
 import { ProgressPrinter } from "./progress.ts";
@@ -30,6 +34,9 @@ import { ProgressPrinter } from "./progress.ts";
 interface QuantizeCommandOptions extends DataOptions, TargetOptions, OutputOptions {
   model?: string;
   evalData?: string;
+  untilStable?: number;
+  exact?: boolean;
+  verify?: boolean;
   out: string;
 }
 
@@ -49,6 +56,13 @@ export function addQuantizeCommand(program: Command, context: Context): void {
       "--eval-data <path>",
       "samples to compare float and quantized on, best with labels (default: the demo's, else none)",
     )
+    .option(
+      "--until-stable <n>",
+      "stop calibrating when no threshold has changed for n batches; writes convergence.json, too",
+      positiveInteger,
+    )
+    .option("--exact", "choose grids that are not powers of two by a second pass over the elements")
+    .option("--verify", "prove the reported errors by a second pass over the elements")
     .option("--out <folder>", "where the results go", "out")
     .addHelpText(
       "after",
@@ -75,12 +89,30 @@ async function run(options: QuantizeCommandOptions, { host, signal }: Context): 
   if (evalPath !== undefined) await checkReadable(host, evalPath);
   const { model } = options;
   const path = dataPath(host, { data: options.data, model, role: "calibration" });
+  const monitor = options.untilStable === undefined
+    ? undefined
+    : new ConvergenceMonitor(float.prepared, target, options.untilStable);
   const { samples, count: total } = await loadSamples(host, path, options);
+  const pass = { target, total, signal, batch: options.batch, onProgress: progress.report };
+  // A second pass sees the samples that the first has seen, no more.
+  const reopen = async (seen?: number) =>
+    (await loadSamples(host, path, {
+      ...options,
+      samples: seen ?? monitor?.record().samples ?? total,
+    })).samples;
   const result = await quantize(float, samples, {
-    ...{ target, total, signal },
-    batch: options.batch,
-    onProgress: progress.report,
+    ...pass,
+    ...(monitor === undefined ? {} : { isEnough: monitor.isEnough }),
+    ...(options.exact ? { reopenForExact: reopen } : {}),
   });
+  if (options.verify) {
+    const seen = result.manifest.data.samples;
+    const checked = await verify(result.manifest, await reopen(seen), {
+      ...{ ...pass, total: seen },
+      model: float.prepared,
+    });
+    progress.note(verificationReport(checked));
+  }
   const evaluations = evalPath === undefined ? undefined : await compareWithBaseline(
     float,
     result,
@@ -96,6 +128,7 @@ async function run(options: QuantizeCommandOptions, { host, signal }: Context): 
   if (evaluations) {
     files.set(`${options.out}/evaluation.json`, canonicalJson({ models: evaluations }));
   }
+  if (monitor) files.set(`${options.out}/convergence.json`, canonicalJson(monitor.record()));
   await host.writeFiles(files);
   const paths = [...files.keys()];
   if (options.json) {

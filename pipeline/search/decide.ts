@@ -5,7 +5,7 @@
  */
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import { compactJson } from "../../tpc/core/canonical_json.ts";
-import { clampGrid } from "../../tpc/core/grid.ts";
+import { clampGrid, type Levels } from "../../tpc/core/grid.ts";
 import type { Manifest, ManifestActivation, ManifestWeight } from "../../tpc/manifest.ts";
 import type { Model } from "../../tpc/onnx/model.ts";
 import { dimensions, floatData } from "../../tpc/onnx/tensor.ts";
@@ -34,6 +34,8 @@ export interface DecideInput {
   readonly target: Target;
   /** The prepared float model, for the steps of its weights; without it emission searches them. */
   readonly model?: Model;
+  /** Grids that a second pass over the elements has chosen, by tensor; see `exactChoices`. */
+  readonly choices?: ReadonlyMap<string, Levels>;
 }
 
 /**
@@ -52,7 +54,7 @@ export async function decide(input: DecideInput): Promise<Manifest> {
     target: { name: target.name, sha256: await sha256(compactJson(target)) },
     data: statistics.data,
     statistics: { sha256: statisticsSha256 },
-    activations: decideActivations(statistics, placement, target),
+    activations: decideActivations(input, placement),
     weights: placement.weights.map(describeWeight),
     float: [...placement.float],
   };
@@ -60,9 +62,8 @@ export async function decide(input: DecideInput): Promise<Manifest> {
 }
 
 function decideActivations(
-  { tensors }: Statistics,
+  { statistics: { tensors }, target, choices }: DecideInput,
   { activations }: Placement,
-  target: Target,
 ): ManifestActivation[] {
   const watched = new Map(tensors.map((entry) => [entry.tensor, entry]));
   const decided = new Map<string, ManifestActivation>();
@@ -70,8 +71,10 @@ function decideActivations(
     const origin = plan.sameAs === undefined ? undefined : decided.get(plan.sameAs);
     const statistics = watched.get(plan.tensor);
     if (origin !== undefined) decided.set(plan.tensor, keepQuantization(plan, origin));
-    else if (statistics !== undefined) decided.set(plan.tensor, decideActivation(plan, statistics));
-    else throw notWatched(plan, target);
+    else if (statistics !== undefined) {
+      const choice = choices?.get(plan.tensor);
+      decided.set(plan.tensor, decideActivation(plan, statistics, choice));
+    } else throw notWatched(plan, target);
   }
   return [...decided.values()];
 }
@@ -79,11 +82,13 @@ function decideActivations(
 function decideActivation(
   plan: ActivationPlan,
   { shape, histogram }: TensorStatistics,
+  choice: Levels | undefined,
 ): ManifestActivation {
   const { tensor, producer, fused, clamp, spec, reason } = plan;
   const { curve, error, bounds, sqnr, clippedFraction, ...found } = searchThreshold(
     histogram,
     spec,
+    choice === undefined ? {} : { choice },
   );
   const grid = clampGrid(found.grid, clamp);
   const { finite, zeros, min, max } = histogram;

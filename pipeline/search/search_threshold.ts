@@ -54,6 +54,14 @@ export interface ErrorBounds {
   readonly upper: number;
 }
 
+/** Options of {@linkcode searchThreshold}. */
+export interface SearchOptions {
+  /** Told every grid that is judged, with its ERR. */
+  readonly onTrial?: (levels: Levels, error: number) => void;
+  /** A grid that a second pass over the elements has chosen; it replaces the one of the search. */
+  readonly choice?: Levels;
+}
+
 /** A chosen grid with everything that speaks for it. */
 export interface Threshold {
   /** Largest magnitude that the grid is made for; for uniform grids, that it can hold. */
@@ -92,7 +100,11 @@ export interface Threshold {
  * assert.equal(searchThreshold(accumulator.data(), spec).threshold, 4);
  * ```
  */
-export function searchThreshold(data: HistogramData, spec: ActivationSpec): Threshold {
+export function searchThreshold(
+  data: HistogramData,
+  spec: ActivationSpec,
+  options: SearchOptions = {},
+): Threshold {
   const sign = chooseSign(data, spec);
   const size: Size = { bits: spec.bits, signed: sign.signed };
   const method = spec.fixedRange === undefined
@@ -101,7 +113,10 @@ export function searchThreshold(data: HistogramData, spec: ActivationSpec): Thre
   const all = new TensorView(data);
   const filtered = filterByZScore(data, spec.zThreshold);
   const view = filtered.left === 0 ? all : new TensorView(filtered.data);
-  const found = choose(view, size, method, CONSTRAINTS[spec.constraint]);
+  const searched = choose(view, size, listen(method, options), CONSTRAINTS[spec.constraint]);
+  const found = options.choice === undefined
+    ? searched
+    : replaceChoice(searched, options.choice, spec);
   const reason = [sign.reason, ...found.reason];
   if (filtered.left > 0) {
     reason.push(
@@ -127,6 +142,32 @@ function fixedRange({ op, low, high }: NonNullable<ActivationSpec["fixedRange"]>
     isFixed: true,
     formula: `${op} gives ${low} … ${high}, which the target fixes whatever the data`,
     range: () => ({ low, high }),
+  };
+}
+
+function listen(method: Method, { onTrial }: SearchOptions): Method {
+  if (method.kind !== "judge" || onTrial === undefined) return method;
+  return {
+    ...method,
+    error: (view, levels) => {
+      const error = method.error(view, levels);
+      onTrial(levels, error);
+      return error;
+    },
+  };
+}
+
+function replaceChoice(searched: Choice, levels: Levels, { constraint }: ActivationSpec): Choice {
+  const { step, low, high } = levels;
+  const reach = constraint === "uniform" ? Math.max(-low, high) : low < 0 ? -low : high + 1;
+  return {
+    ...searched,
+    levels,
+    threshold: reach * step,
+    reason: [
+      ...searched.reason,
+      "chosen among its best candidates by a second pass over the elements",
+    ],
   };
 }
 

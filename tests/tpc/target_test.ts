@@ -20,8 +20,8 @@ const FAULTS: [string, unknown, RegExp][] = [
   ["an unknown key inside", { ...valid, weight: { ...valid.weight, bit: 8 } }, /weight: .*bit/],
   [
     "too many bits",
-    { ...valid, activation: { ...valid.activation, bits: 9 } },
-    /activation\.bits: .*8/,
+    { ...valid, activation: { ...valid.activation, bits: 17 } },
+    /activation\.bits: .*16/,
   ],
   [
     "an unknown constraint",

@@ -151,8 +151,9 @@ for (
     [["quantise"], /unknown command 'quantise'/],
     [["quantize", "--bogus"], /unknown option '--bogus'/],
     [["quantize", "--batch", "0"], /integer of at least 1/],
-    [["quantize", "--bits", "9"], /Give 2 to 8/],
-    [["quantize", "--error", "magic"], /Allowed choices are mse, noclipping/],
+    [["quantize", "--bits", "17"], /Give 2 to 16/],
+    [["quantize", "--weight-bits", "9"], /Give 2 to 8/],
+    [["quantize", "--error", "magic"], /Allowed choices are mse, noclipping, mae/],
     [["quantize", "--model", DEMO_MODEL], /no --data/],
     [["quantize", "--target", "nowhere"], /wanted a name \(default\) or a file, found "nowhere"/],
   ] as [string[], RegExp][]
@@ -236,6 +237,10 @@ const BAD: Record<string, { args: (folder: string) => string[]; message: RegExp 
       f,
     ) => ["--model", DEMO_MODEL, "--data", put(f, "a-idx3", idx(30, 28, 28).subarray(0, 9000))],
     message: /wanted 30 samples.*found the end of the file after 11/,
+  },
+  "more bits than the storage holds": {
+    args: () => ["--model", DEMO_MODEL, "--data", CALIBRATION, "--bits", "12"],
+    message: /wanted activations of at most 8 bits, which uint8 holds, found 12 bits/,
   },
   "missing evaluation data": {
     args: (f) => ["--model", DEMO_MODEL, "--data", CALIBRATION, "--eval-data", `${f}/none-idx3`],
@@ -377,6 +382,53 @@ Deno.test("emit refuses a manifest of another model", () =>
     ]);
     assert.equal(code, 1);
     assert.match(error, /wanted the model with SHA-256/);
+  }));
+
+Deno.test("quantize --until-stable stops early and records when each threshold last moved", () =>
+  inFolder(async (folder) => {
+    const args = [
+      "quantize",
+      "--model",
+      DEMO_MODEL,
+      "--data",
+      CALIBRATION,
+      "--out",
+      folder,
+      "--batch",
+      "4",
+    ];
+    const { code, error } = await run([...args, "--until-stable", "6", "--verify"]);
+    assert.equal(code, 0, error);
+    const { data } = JSON.parse(Deno.readTextFileSync(`${folder}/manifest.json`));
+    const { samples, tensors } = JSON.parse(Deno.readTextFileSync(`${folder}/convergence.json`));
+    assert.equal(samples, data.samples);
+    assert.ok(samples >= 28 && samples < 1000, `${samples} samples`);
+    const last = Math.max(
+      ...tensors.map(({ lastChanged }: { lastChanged: number }) => lastChanged),
+    );
+    assert.equal(samples - last, 24, "six batches of four without a change");
+    assert.match(error, /verified: 29 errors within their bounds, largest deviation \S+/);
+  }));
+
+Deno.test("search decides again for other methods, constraints and bits from the file alone", () =>
+  inFolder(async (folder) => {
+    const statistics = `${folder}/s.plim`;
+    await run(["calibrate", "--samples", "16", "--out", statistics]);
+    for (const error of ["kl", "mae", "lp", "octav", "percentile", "noclipping", "mse"]) {
+      for (const constraint of ["pot", "symmetric", "uniform"]) {
+        const out = `${folder}/${error}-${constraint}.json`;
+        const found = await run([
+          ...["search", "--statistics", statistics, "--error", error, "--constraint", constraint],
+          ...["--bits", "4", "--out", out],
+        ]);
+        assert.equal(found.code, 0, found.error);
+        const { activations } = JSON.parse(Deno.readTextFileSync(out));
+        assert.equal(activations[0].method, error);
+        assert.equal(activations[0].constraint, constraint);
+        const emitted = await run(["emit", "--manifest", out, "--out", `${folder}/m.onnx`]);
+        assert.equal(emitted.code, 0, emitted.error);
+      }
+    }
   }));
 
 Deno.test("main.ts runs with no more permissions than the tasks give it", () =>

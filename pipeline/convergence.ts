@@ -1,0 +1,70 @@
+/**
+ * When thresholds stopped moving, and whether to stop with them.
+ *
+ * @module
+ */
+import type { Model } from "../tpc/onnx/model.ts";
+import { outlineGraph } from "../tpc/onnx/outline.ts";
+import { resolve } from "../tpc/resolve.ts";
+import type { Target } from "../tpc/target.ts";
+import { searchThreshold } from "./search/search_threshold.ts";
+import type { TensorStatistics } from "./statistics/statistics.ts";
+
+/** How far the thresholds of a calibration have settled; plain JSON. */
+export interface Convergence {
+  /** Samples that were seen. */
+  readonly samples: number;
+  readonly tensors: readonly {
+    readonly tensor: string;
+    readonly threshold: number;
+    /** Number of samples after which the threshold became what it is. */
+    readonly lastChanged: number;
+  }[];
+}
+
+/**
+ * Searches all thresholds after every batch. How often it looks depends on the batch size, so its record is
+ * no part of the manifest.
+ *
+ * @example Stop when no threshold has moved for ten batches
+ * ```ts ignore
+ * const monitor = new ConvergenceMonitor(model, target, 10);
+ * const statistics = await calibrate(samples, { ...options, isEnough: monitor.isEnough });
+ * ```
+ */
+export class ConvergenceMonitor {
+  readonly #specs: ReadonlyMap<string, Parameters<typeof searchThreshold>[1]>;
+  readonly #patience: number;
+  readonly #state = new Map<string, { threshold: number; lastChanged: number }>();
+  #samples = 0;
+  #quietBatches = 0;
+
+  /** @param patience Batches without any change after which it is enough, at least 1. */
+  constructor(model: Model, target: Target, patience: number) {
+    const { activations } = resolve(outlineGraph(model.graph), target);
+    this.#specs = new Map(activations.map(({ tensor, spec }) => [tensor, spec]));
+    this.#patience = patience;
+  }
+
+  /** For `calibrate`: looks at the statistics so far; true when they have settled. */
+  readonly isEnough = (samples: number, tensors: () => TensorStatistics[]): boolean => {
+    this.#samples = samples;
+    let hasChanged = false;
+    for (const { tensor, histogram } of tensors()) {
+      const { threshold } = searchThreshold(histogram, this.#specs.get(tensor)!);
+      if (this.#state.get(tensor)?.threshold === threshold) continue;
+      this.#state.set(tensor, { threshold, lastChanged: samples });
+      hasChanged = true;
+    }
+    this.#quietBatches = hasChanged ? 0 : this.#quietBatches + 1;
+    return this.#quietBatches >= this.#patience;
+  };
+
+  /** The record so far. */
+  record(): Convergence {
+    return {
+      samples: this.#samples,
+      tensors: [...this.#state].map(([tensor, state]) => ({ tensor, ...state })),
+    };
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * The candidates that a search nearly chose.
+ *
+ * @module
+ */
+import type { Levels } from "../../tpc/core/grid.ts";
+import type { ActivationSpec } from "../../tpc/core/types.ts";
+import type { HistogramData } from "../../wasm/mod.ts";
+import { searchThreshold } from "./search_threshold.ts";
+
+/** Length of a shortlist: some 60 ns per element of a second pass. */
+const LENGTH = 64;
+/** Steps closer than this, relatively, are one candidate: golden sections end in dozens of them. */
+const SAME_STEP = 1e-4;
+/** Steps around the best one that are added: the estimate may be off by a little to either side. */
+const NEIGHBOURS = [-4, -3, -2, -1, 1, 2, 3, 4].map((i) => 1 + i * 3e-4);
+
+/** p of the error that a quantizer is judged by when it is MSE (2) or MAE (1); undefined for others. */
+export function powerOf({ error, lpP = 2 }: ActivationSpec): 1 | 2 | undefined {
+  if (error === "kl") return undefined;
+  if (error === "lp") return lpP === 1 || lpP === 2 ? lpP : undefined;
+  return error === "mae" ? 1 : 2;
+}
+
+/**
+ * The best grids that the search tried, by its own estimate, best first. Empty when nothing is left to decide:
+ * methods that set the range, errors that the second pass doesn't sum, exact power-of-two errors.
+ */
+export function shortlist(data: HistogramData, spec: ActivationSpec): Levels[] {
+  const isJudged = ["mse", "mae", "lp"].includes(spec.error) && powerOf(spec) !== undefined;
+  if (!isJudged || spec.constraint === "pot" || spec.fixedRange !== undefined) return [];
+  const tried = new Map<string, { levels: Levels; error: number }>();
+  searchThreshold(data, spec, {
+    onTrial: (levels, error) => void tried.set(`${levels.step} ${levels.low}`, { levels, error }),
+  });
+  const ranked = [...tried.values()].sort((a, b) => a.error - b.error);
+  const list: Levels[] = [];
+  for (const { levels } of ranked) {
+    if (list.length === LENGTH - NEIGHBOURS.length) break;
+    const isNew = list.every(({ step, low }) =>
+      low !== levels.low || Math.abs(step / levels.step - 1) > SAME_STEP
+    );
+    if (isNew) list.push(levels);
+  }
+  const [best] = list;
+  return [
+    ...list,
+    ...NEIGHBOURS.map((factor) => ({ ...best, step: Math.fround(best.step * factor) })),
+  ];
+}

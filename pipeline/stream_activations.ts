@@ -1,0 +1,106 @@
+/**
+ * One streaming pass of samples through the float model: source → batch → inference → observer.
+ *
+ * @module
+ */
+import { PlimsollError } from "../tpc/core/errors.ts";
+import type { Model } from "../tpc/onnx/model.ts";
+import { type GraphOutline, outlineGraph } from "../tpc/onnx/outline.ts";
+import { resolve, watchedTensors } from "../tpc/resolve.ts";
+import type { Target } from "../tpc/target.ts";
+import type { OnProgress } from "./core/progress.ts";
+import type { InferredBatch, Sample } from "./core/tensor.ts";
+import { batchSizeFor, exposeTensors, inferBatches, sampleInput } from "./inference/infer.ts";
+import { createSession } from "./inference/session.ts";
+import { batchSamples } from "./source/batches.ts";
+
+/** What a pass needs. */
+export interface PassOptions {
+  /** The prepared float model. */
+  readonly model: Model;
+  /** Decides which tensors are watched. */
+  readonly target: Target;
+  /** Samples per inference run. Changes speed and memory, never a result. */
+  readonly batch: number;
+  /** Number of samples to come, for progress. */
+  readonly total?: number;
+  /** Told after every batch. */
+  readonly onProgress?: OnProgress;
+  /** Stops all stages. */
+  readonly signal?: AbortSignal;
+}
+
+/** Sees each batch with the watched activations. Returns true when it has seen enough. */
+export type Observe = (batch: InferredBatch) => Promise<boolean> | boolean;
+
+/** Reason by which an observer that has seen enough stops the stages. */
+const ENOUGH = new Error("enough samples");
+
+/**
+ * Streams samples through the model with every tensor exposed that the target quantizes. All passes
+ * expose the same tensors, since what is exposed decides the last bits of the activations.
+ *
+ * @param stage What progress calls this pass.
+ * @param start Called once with the watched tensors; gives the observer.
+ * @returns Outline of the model and number of samples seen.
+ * @throws {PlimsollError} kinds `model` (nothing to quantize), `data` (wrong shape, no sample), `runtime`.
+ */
+export async function streamActivations(
+  samples: ReadableStream<Sample>,
+  options: PassOptions,
+  stage: string,
+  start: (watched: readonly string[]) => Promise<Observe>,
+): Promise<{ outline: GraphOutline; samples: number }> {
+  const { model, target, total, onProgress, signal } = options;
+  try {
+    const outline = outlineGraph(model.graph);
+    const input = sampleInput(outline);
+    const watched = watchedTensors(resolve(outline, target));
+    if (watched.length === 0) throw nothingToQuantize(target, outline.nodes.map(({ op }) => op));
+    const observe = await start(watched);
+    await using session = await createSession(exposeTensors(model, watched), {
+      name: "the float model",
+    });
+    const enough = new AbortController();
+    let done = 0;
+    const sink = new WritableStream<InferredBatch>({
+      write: async (batch) => {
+        const isEnough = await observe(batch);
+        done += batch.batch.samples.length;
+        onProgress?.({ stage, done, total: isEnough ? done : total });
+        if (isEnough) enough.abort(ENOUGH);
+      },
+    });
+    await samples
+      .pipeThrough(batchSamples(batchSizeFor(input, options.batch)))
+      .pipeThrough(inferBatches(session, input, watched))
+      .pipeTo(sink, { signal: AbortSignal.any([enough.signal, ...signal ? [signal] : []]) })
+      .catch((error) => {
+        if (error !== ENOUGH) throw error;
+      });
+    if (done === 0) throw noSamples(stage);
+    return { outline, samples: done };
+  } catch (error) {
+    // Before the pipe stands, nothing else would tell the source to let go of its files.
+    if (!samples.locked) await samples.cancel(error).catch(() => {});
+    throw error;
+  }
+}
+
+function nothingToQuantize({ name }: Target, operators: readonly string[]): PlimsollError {
+  return new PlimsollError("model", {
+    action: "looking for tensors to quantize",
+    wanted: `an operator that target ${name} quantizes`,
+    found: `only ${[...new Set(operators)].join(", ")}`,
+    remedy: "Give another model or --target",
+  });
+}
+
+function noSamples(stage: string): PlimsollError {
+  return new PlimsollError("data", {
+    action: `streaming samples (${stage})`,
+    wanted: "at least one sample",
+    found: "none",
+    remedy: "Give data with samples, or a larger --samples",
+  });
+}
