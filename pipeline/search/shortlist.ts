@@ -8,12 +8,18 @@ import type { ActivationSpec } from "../../tpc/core/types.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
 import { searchThreshold } from "./search_threshold.ts";
 
-/** Length of a shortlist: some 60 ns per element of a second pass. */
-const LENGTH = 64;
+/** Length of a shortlist: some 150 ns per element of a second pass. */
+const LENGTH = 160;
 /** Steps closer than this, relatively, are one candidate: golden sections end in dozens of them. */
 const SAME_STEP = 1e-4;
-/** Steps around the best one that are added: the estimate may be off by a little to either side. */
-const NEIGHBOURS = [-4, -3, -2, -1, 1, 2, 3, 4].map((i) => 1 + i * 3e-4);
+/**
+ * Steps around the best one that are added: to 4 percent, since the estimate may be off to either side,
+ * and closely to 1 percent, where the true curve is a little ragged.
+ */
+const NEIGHBOURS = [
+  ...Array.from({ length: 40 }, (_, i) => 1 + (i - 19.5) * 0.002),
+  ...Array.from({ length: 64 }, (_, i) => 1 + (i - 31.5) * 0.0003),
+];
 
 /** p of the error that a quantizer is judged by when it is MSE (2) or MAE (1); undefined for others. */
 export function powerOf({ error, lpP = 2 }: ActivationSpec): 1 | 2 | undefined {
