@@ -35,7 +35,11 @@ export async function calibrate(
   const { modelSha256, isEnough } = options;
   let collector: StatisticsCollector | undefined;
   const { outline } = await streamActivations(samples, options, "calibrate", async (watched) => {
-    const collecting = collector = new StatisticsCollector(await createHistogramCore(), watched);
+    const collecting = collector = new StatisticsCollector(
+      await createHistogramCore(),
+      watched,
+      options.target.activation.error === "auto",
+    );
     return async (batch) => {
       await collecting.observe(batch);
       return isEnough?.(collecting.samples, () => collecting.tensors()) ?? false;

@@ -3,11 +3,13 @@
  *
  * @module
  */
+import type { ActivationSpec } from "../tpc/core/types.ts";
 import type { Model } from "../tpc/onnx/model.ts";
 import { outlineGraph } from "../tpc/onnx/outline.ts";
 import { resolve } from "../tpc/resolve.ts";
 import type { Target } from "../tpc/target.ts";
 import { searchThreshold } from "./search/search_threshold.ts";
+import { settleMethod } from "./search/settle_method.ts";
 import type { TensorStatistics } from "./statistics/statistics.ts";
 
 /** How far the thresholds of a calibration have settled; plain JSON. */
@@ -33,7 +35,7 @@ export interface Convergence {
  * ```
  */
 export class ConvergenceMonitor {
-  readonly #specs: ReadonlyMap<string, Parameters<typeof searchThreshold>[1]>;
+  readonly #specs: ReadonlyMap<string, ActivationSpec>;
   readonly #patience: number;
   readonly #state = new Map<string, { threshold: number; lastChanged: number }>();
   #samples = 0;
@@ -50,8 +52,10 @@ export class ConvergenceMonitor {
   readonly isEnough = (samples: number, tensors: () => TensorStatistics[]): boolean => {
     this.#samples = samples;
     let hasChanged = false;
-    for (const { tensor, histogram } of tensors()) {
-      const { threshold } = searchThreshold(histogram, this.#specs.get(tensor)!);
+    for (const entry of tensors()) {
+      const { tensor, histogram } = entry;
+      const { spec } = settleMethod(this.#specs.get(tensor)!, entry);
+      const { threshold } = searchThreshold(histogram, spec);
       if (this.#state.get(tensor)?.threshold === threshold) continue;
       this.#state.set(tensor, { threshold, lastChanged: samples });
       hasChanged = true;

@@ -5,12 +5,14 @@
  * @module
  */
 export { canonicalJson } from "../tpc/core/canonical_json.ts";
+export type { Levels } from "../tpc/core/grid.ts";
 export { emitModel } from "../tpc/emit.ts";
 export { type ErrorKind, type ErrorParts, PlimsollError } from "../tpc/core/errors.ts";
 export { type Manifest, parseManifest } from "../tpc/manifest.ts";
 export { type Model, readModel, writeModel } from "../tpc/onnx/model.ts";
 export { parseTarget, presetTarget, type Target, TARGET_NAMES } from "../tpc/target.ts";
 export { calibrate, type CalibrateOptions } from "./calibrate.ts";
+export { type Convergence, ConvergenceMonitor } from "./convergence.ts";
 export type { OnProgress, Progress } from "./core/progress.ts";
 export type { RawSample, Sample, Tensor } from "./core/tensor.ts";
 export {
@@ -32,3 +34,5 @@ export type {
 } from "../tpc/onnx/outline.ts";
 export type { HistogramData } from "../wasm/mod.ts";
 export type { Statistics, TensorStatistics } from "./statistics/statistics.ts";
+export { exactChoices, type TrueError, trueErrors, type Verified, verify } from "./second_pass.ts";
+export type { PassOptions } from "./stream_activations.ts";

@@ -9,6 +9,8 @@ import type { Levels } from "../tpc/core/grid.ts";
 import type { Manifest, ManifestActivation } from "../tpc/manifest.ts";
 import { resolve } from "../tpc/resolve.ts";
 import type { Sample } from "./core/tensor.ts";
+import type { SettledSpec } from "../tpc/core/types.ts";
+import { settleMethod } from "./search/settle_method.ts";
 import { powerOf, shortlist } from "./search/shortlist.ts";
 import type { Statistics } from "./statistics/statistics.ts";
 import { type PassOptions, streamActivations } from "./stream_activations.ts";
@@ -72,12 +74,16 @@ export async function exactChoices(
   options: PassOptions,
 ): Promise<Map<string, Levels>> {
   const { activations } = resolve(statistics.outline, options.target);
-  const specs = new Map(activations.map(({ tensor, spec }) => [tensor, spec]));
+  const plans = new Map(activations.map(({ tensor, spec }) => [tensor, spec]));
+  const specs = new Map<string, SettledSpec>();
   const candidates = new Map<string, Levels[]>();
-  for (const { tensor, histogram } of statistics.tensors) {
-    const spec = specs.get(tensor);
-    const list = spec === undefined ? [] : shortlist(histogram, spec);
-    if (list.length > 0) candidates.set(tensor, list);
+  for (const entry of statistics.tensors) {
+    const plan = plans.get(entry.tensor);
+    if (plan === undefined) continue;
+    const { spec } = settleMethod(plan, entry);
+    const list = shortlist(entry.histogram, spec);
+    specs.set(entry.tensor, spec);
+    if (list.length > 0) candidates.set(entry.tensor, list);
   }
   const errors = await trueErrors(candidates, samples, options, "exact");
   return new Map([...errors].map(([tensor, trials]) => {

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { PlimsollError } from "./core/errors.ts";
 import defaultTarget from "./targets/default.json" with { type: "json" };
 import { RANGED_OPERATORS } from "./operators.ts";
-import { CONSTRAINTS, ERROR_METHODS, SIGNEDNESS } from "./core/types.ts";
+import { CONSTRAINTS, METHOD_CHOICES, SIGNEDNESS } from "./core/types.ts";
 
 const operators = z.array(z.string().min(1)).min(1);
 
@@ -22,7 +22,9 @@ export const targetSchema = z.strictObject({
       "Allowed grids: pot = thresholds that are powers of two, symmetric = any threshold, uniform = any range",
     ),
     signed: z.enum(SIGNEDNESS).describe("Signed codes; auto = when a value below zero was seen"),
-    error: z.enum(ERROR_METHODS).describe("How thresholds are chosen"),
+    error: z.enum(METHOD_CHOICES).describe(
+      "How thresholds are chosen; auto decides for each tensor on held-out samples",
+    ),
     lpP: z.number().min(1).max(16).optional().describe("Exponent of method lp, default 2"),
     percentile: z.number().gt(0).max(100).optional().describe(
       "Percent of the elements that method percentile keeps, default 99.999",

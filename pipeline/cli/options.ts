@@ -4,7 +4,7 @@
  * @module
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { CONSTRAINTS, ERROR_METHODS, SIGNEDNESS } from "../../tpc/core/types.ts";
+import { CONSTRAINTS, METHOD_CHOICES, SIGNEDNESS } from "../../tpc/core/types.ts";
 import { DEFAULT_BATCH } from "../quantize.ts";
 
 /** `--data` and what belongs to it. */
@@ -22,7 +22,7 @@ export interface DataOptions {
 /** `--target` and what overrides it. */
 export interface TargetOptions {
   target: string;
-  error?: (typeof ERROR_METHODS)[number];
+  error?: (typeof METHOD_CHOICES)[number];
   bits?: number;
   weightBits?: number;
   constraint?: (typeof CONSTRAINTS)[number];
@@ -77,7 +77,7 @@ export function addTargetOptions(command: Command): Command {
     .option("--target <name|file>", "target platform capabilities", "default")
     .addOption(
       new Option("--error <method>", "how thresholds are chosen (default: the target's)").choices(
-        ERROR_METHODS,
+        METHOD_CHOICES,
       ),
     )
     .option(

@@ -28,9 +28,11 @@ const MODULUS = 1n << 256n;
 export class MultisetHash {
   #sum = 0n;
 
-  /** Adds one member. Calls may overlap and finish in any order. */
-  async add(member: Uint8Array): Promise<void> {
-    this.#sum = (this.#sum + BigInt("0x" + toHex(await digest(member)))) % MODULUS;
+  /** Adds one member and returns its SHA-256. Calls may overlap and finish in any order. */
+  async add(member: Uint8Array): Promise<Uint8Array> {
+    const hash = await digest(member);
+    this.#sum = (this.#sum + BigInt("0x" + toHex(hash))) % MODULUS;
+    return hash;
   }
 
   /** The hash so far, 64 hexadecimal digits. */

@@ -22,6 +22,7 @@ import { divideDyadic } from "../statistics/dyadic.ts";
 import { exactHistogram } from "../statistics/exact_histogram.ts";
 import type { Statistics, TensorStatistics } from "../statistics/statistics.ts";
 import { searchThreshold } from "./search_threshold.ts";
+import { settleMethod } from "./settle_method.ts";
 import { searchWeightSteps } from "./search_weights.ts";
 
 /** What {@linkcode decide} starts from. */
@@ -81,10 +82,12 @@ function decideActivations(
 
 function decideActivation(
   plan: ActivationPlan,
-  { shape, histogram }: TensorStatistics,
+  statistics: TensorStatistics,
   choice: Levels | undefined,
 ): ManifestActivation {
-  const { tensor, producer, fused, clamp, spec, reason } = plan;
+  const { tensor, producer, fused, clamp, reason } = plan;
+  const { shape, histogram } = statistics;
+  const { spec, reason: methodReason } = settleMethod(plan.spec, statistics);
   const { curve, error, bounds, sqnr, clippedFraction, ...found } = searchThreshold(
     histogram,
     spec,
@@ -102,7 +105,7 @@ function decideActivation(
     constraint: spec.constraint,
     method: spec.error,
     threshold: found.threshold,
-    reason: [reason, ...found.reason],
+    reason: [reason, ...methodReason, ...found.reason],
     statistics: {
       elements: finite,
       ...{ zeros, error, bounds, sqnr, clippedFraction },

@@ -4,7 +4,13 @@
  * @module
  */
 import { type Levels, storageBitsFor, storeLevels } from "../../tpc/core/grid.ts";
-import type { ActivationSpec, Constraint, ErrorMethod, Grid } from "../../tpc/core/types.ts";
+import type {
+  ActivationSpec,
+  Constraint,
+  ErrorMethod,
+  Grid,
+  SettledSpec,
+} from "../../tpc/core/types.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
 import { divideDyadic, toNumber } from "../statistics/dyadic.ts";
 import { boundedError } from "../statistics/grid_errors.ts";
@@ -102,7 +108,7 @@ export interface Threshold {
  */
 export function searchThreshold(
   data: HistogramData,
-  spec: ActivationSpec,
+  spec: SettledSpec,
   options: SearchOptions = {},
 ): Threshold {
   const sign = chooseSign(data, spec);

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Levels } from "../../tpc/core/grid.ts";
-import type { ActivationSpec } from "../../tpc/core/types.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
+import type { SettledSpec } from "../../tpc/core/types.ts";
 import { searchThreshold } from "./search_threshold.ts";
 
 /** Length of a shortlist: some 150 ns per element of a second pass. */
@@ -22,7 +22,7 @@ const NEIGHBOURS = [
 ];
 
 /** p of the error that a quantizer is judged by when it is MSE (2) or MAE (1); undefined for others. */
-export function powerOf({ error, lpP = 2 }: ActivationSpec): 1 | 2 | undefined {
+export function powerOf({ error, lpP = 2 }: SettledSpec): 1 | 2 | undefined {
   if (error === "kl") return undefined;
   if (error === "lp") return lpP === 1 || lpP === 2 ? lpP : undefined;
   return error === "mae" ? 1 : 2;
@@ -32,7 +32,7 @@ export function powerOf({ error, lpP = 2 }: ActivationSpec): 1 | 2 | undefined {
  * The best grids that the search tried, by its own estimate, best first. Empty when nothing is left to decide:
  * methods that set the range, errors that the second pass doesn't sum, exact power-of-two errors.
  */
-export function shortlist(data: HistogramData, spec: ActivationSpec): Levels[] {
+export function shortlist(data: HistogramData, spec: SettledSpec): Levels[] {
   const isJudged = ["mse", "mae", "lp"].includes(spec.error) && powerOf(spec) !== undefined;
   if (!isJudged || spec.constraint === "pot" || spec.fixedRange !== undefined) return [];
   const tried = new Map<string, { levels: Levels; error: number }>();

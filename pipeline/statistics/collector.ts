@@ -9,8 +9,13 @@ import { MultisetHash } from "../core/hash.ts";
 import type { InferredBatch, Tensor } from "../core/tensor.ts";
 import type { TensorStatistics } from "./statistics.ts";
 
+/** Samples whose SHA-256 begins with a byte below this are held out: one in eight. */
+const HELD_OUT_BELOW = 32;
+
 interface Entry {
   readonly accumulator: Accumulator;
+  /** Of held-out samples only; undefined when none are wanted. */
+  heldOut?: Accumulator;
   shape?: (number | null)[];
 }
 
@@ -23,9 +28,16 @@ export class StatisticsCollector {
   readonly #hash = new MultisetHash();
   #samples = 0;
 
-  /** One accumulator for each tensor. */
-  constructor(core: HistogramCore, tensors: readonly string[]) {
-    this.#entries = new Map(tensors.map((name) => [name, { accumulator: core.create() }]));
+  /**
+   * One accumulator for each tensor.
+   *
+   * @param holdOut Keep statistics of held-out samples apart, too, for method `auto`.
+   */
+  constructor(core: HistogramCore, tensors: readonly string[], holdOut = false) {
+    this.#entries = new Map(tensors.map((name) => [name, {
+      accumulator: core.create(),
+      ...(holdOut ? { heldOut: core.create() } : {}),
+    }]));
   }
 
   /** Samples observed. */
@@ -46,10 +58,11 @@ export class StatisticsCollector {
       if (accumulator.nonFinite > 0) throw nonFiniteError(name, tensor, batch);
       this.#noteShape(name, tensor.dims, batch.samples.length);
     }
-    for (const { input } of batch.samples) {
-      await this.#hash.add(
-        new Uint8Array(input.data.buffer, input.data.byteOffset, input.data.byteLength),
-      );
+    const size = batch.samples.length;
+    for (const [i, { input }] of batch.samples.entries()) {
+      const { buffer, byteOffset, byteLength } = input.data;
+      const [first] = await this.#hash.add(new Uint8Array(buffer, byteOffset, byteLength));
+      if (first < HELD_OUT_BELOW) this.#holdOut(outputs, i, size);
     }
     this.#samples += batch.samples.length;
   }
@@ -61,11 +74,27 @@ export class StatisticsCollector {
 
   /** Statistics so far, as a copy: can be asked for at any time while samples stream. */
   tensors(): TensorStatistics[] {
-    return [...this.#entries].map(([tensor, { accumulator, shape }]) => ({
+    return [...this.#entries].map(([tensor, { accumulator, heldOut, shape }]) => ({
       tensor,
       shape: shape ?? [],
       histogram: accumulator.data(),
+      ...(heldOut === undefined ? {} : { heldOut: heldOut.data() }),
     }));
+  }
+
+  /** Adds sample i of a batch to the held-out statistics of every tensor that can be taken apart. */
+  #holdOut(outputs: InferredBatch["outputs"], i: number, size: number): void {
+    for (const [name, entry] of this.#entries) {
+      const { data, dims } = outputs.get(name)!;
+      if (entry.heldOut === undefined) continue;
+      if (dims.length === 0 || dims[0] % size !== 0) {
+        // A first axis that isn't the batch: nothing can be held out of this tensor.
+        entry.heldOut = undefined;
+        continue;
+      }
+      const length = data.length / size;
+      entry.heldOut.observe(data.subarray(i * length, (i + 1) * length));
+    }
   }
 
   /** Shapes are kept for one sample, since the batch size must not show in the result. */

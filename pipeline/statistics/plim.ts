@@ -7,7 +7,8 @@
  *     8       4     version, u32 little-endian: 1
  *     12      4     H, bytes of the header, u32 little-endian
  *     16      H     header: compact JSON with sorted keys, UTF-8 (see `headerSchema`)
- *     16 + H  …     for each tensor of the header, in order, its `bytes` bytes of bins
+ *     16 + H  …     for each tensor of the header, in order, its `bytes` bytes of bins, and those of its
+ *                   `heldOut` when it has one
  *     end−32  32    SHA-256 of everything before it
  *
  * A bin is four LEB128 integers: distance of its number from the bin before (the first: its number),
@@ -34,6 +35,19 @@ const shape = z.array(z.int().nullable());
 const elementType = z.enum(["float", "other"]);
 const value = z.strictObject({ name: z.string(), type: elementType, shape: shape.optional() });
 const attribute = z.union([z.number(), z.string(), z.array(z.number())]);
+
+/** What the header says of one histogram; its bins follow in the body. */
+const histogram = {
+  finite: count,
+  zeros: count,
+  nan: count,
+  positiveInfinity: count,
+  negativeInfinity: count,
+  min: z.number().nullable(),
+  max: z.number().nullable(),
+  bins: count.max(BIN_COUNT),
+  bytes: count,
+};
 
 const headerSchema = z.strictObject({
   model: z.strictObject({ sha256 }),
@@ -62,35 +76,39 @@ const headerSchema = z.strictObject({
   tensors: z.array(z.strictObject({
     tensor: z.string(),
     shape,
-    finite: count,
-    zeros: count,
-    nan: count,
-    positiveInfinity: count,
-    negativeInfinity: count,
-    min: z.number().nullable(),
-    max: z.number().nullable(),
-    bins: count.max(BIN_COUNT),
-    bytes: count,
+    ...histogram,
+    heldOut: z.strictObject(histogram).optional(),
   })),
 });
 
+type HistogramHeader = Omit<
+  z.infer<typeof headerSchema>["tensors"][number],
+  "tensor" | "shape" | "heldOut"
+>;
+
 /** Serialises statistics. */
 export async function writePlim(statistics: Statistics): Promise<Uint8Array<ArrayBuffer>> {
-  const bodies = statistics.tensors.map(({ histogram }) => writeBins(histogram));
+  const bodies: Uint8Array[] = [];
+  const describe = (data: HistogramData) => {
+    const { finite, zeros, nan, positiveInfinity, negativeInfinity, min, max, bins } = data;
+    const body = writeBins(data);
+    bodies.push(body);
+    return {
+      ...{ finite, zeros, nan, positiveInfinity, negativeInfinity },
+      min: finite > 0 ? min : null,
+      max: finite > 0 ? max : null,
+      bins: bins.length,
+      bytes: body.length,
+    };
+  };
   const header = new TextEncoder().encode(compactJson({
     model: statistics.model,
     data: statistics.data,
     outline: statistics.outline,
-    tensors: statistics.tensors.map(({ tensor, shape, histogram }, i) => {
-      const { finite, zeros, nan, positiveInfinity, negativeInfinity, min, max, bins } = histogram;
-      return {
-        ...{ tensor, shape, finite, zeros, nan, positiveInfinity, negativeInfinity },
-        min: finite > 0 ? min : null,
-        max: finite > 0 ? max : null,
-        bins: bins.length,
-        bytes: bodies[i].length,
-      };
-    }),
+    tensors: statistics.tensors.map(({ tensor, shape, histogram, heldOut }) => ({
+      ...{ tensor, shape, ...describe(histogram) },
+      ...(heldOut === undefined ? {} : { heldOut: describe(heldOut) }),
+    })),
   }));
   const size = bodies.reduce(
     (sum, body) => sum + body.length,
@@ -143,15 +161,19 @@ export async function readPlim(file: Uint8Array, name: string): Promise<Statisti
     );
     const { tensors, ...rest } = headerSchema.parse(JSON.parse(text));
     let offset = headerEnd;
-    const read = tensors.map(({ tensor, shape, bins, bytes, min, max, ...counts }) => {
-      if (offset + bytes > end) {
-        throw new RangeError(`bins of ${JSON.stringify(tensor)} end behind the file`);
-      }
+    const readHistogram = (
+      { bins, bytes, min, max, ...counts }: HistogramHeader,
+    ): HistogramData => {
+      if (offset + bytes > end) throw new RangeError("bins that end behind the file");
       const body = new VarintReader(file.subarray(offset, offset += bytes));
-      const histogram = { ...counts, min: min ?? NaN, max: max ?? NaN, ...readBins(body, bins) };
-      checkHistogramData(histogram);
-      return { tensor, shape, histogram };
-    });
+      const data = { ...counts, min: min ?? NaN, max: max ?? NaN, ...readBins(body, bins) };
+      checkHistogramData(data);
+      return data;
+    };
+    const read = tensors.map(({ tensor, shape, heldOut, ...all }) => ({
+      ...{ tensor, shape, histogram: readHistogram(all) },
+      ...(heldOut === undefined ? {} : { heldOut: readHistogram(heldOut) }),
+    }));
     if (offset !== end) throw new RangeError(`${end - offset} bytes after the last bin`);
     return { ...rest, tensors: read };
   } catch (cause) {

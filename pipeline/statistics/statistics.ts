@@ -14,6 +14,8 @@ export interface TensorStatistics {
   readonly shape: readonly (number | null)[];
   /** Every finite value that the tensor had, binned exactly. */
   readonly histogram: HistogramData;
+  /** The part of it that comes from held-out samples, when some were held out (for method `auto`). */
+  readonly heldOut?: HistogramData;
 }
 
 /** Statistics of a calibration run, as `statistics.plim` holds them. */

@@ -6,7 +6,7 @@ import { exactChoices, trueErrors, verify } from "../../pipeline/second_pass.ts"
 import { shortlist } from "../../pipeline/search/shortlist.ts";
 import { searchThreshold } from "../../pipeline/search/search_threshold.ts";
 import { type Levels, symmetricLevels, uniformLevels } from "../../tpc/core/grid.ts";
-import type { ActivationSpec, Constraint, ErrorMethod } from "../../tpc/core/types.ts";
+import type { Constraint, ErrorMethod, SettledSpec } from "../../tpc/core/types.ts";
 import { presetTarget } from "../../tpc/target.ts";
 import { createDirectErrorsCore } from "../../wasm/mod.ts";
 import { demoModel, demoSamples } from "../support/demo.ts";
@@ -102,7 +102,7 @@ Deno.test({
         if (kind === "pot" || !["MSE", "MAE"].includes(method)) continue;
         const error = method.toLowerCase() as ErrorMethod;
         const constraint = kind === "sym" ? "symmetric" : "uniform";
-        const spec: ActivationSpec = { bits: Number(bits), constraint, signed: "auto", error };
+        const spec: SettledSpec = { bits: Number(bits), constraint, signed: "auto", error };
         const mct: Levels = kind === "sym"
           ? symmetricLevels(theirs.threshold, spec.bits, Boolean(theirs.is_signed))
           : uniformLevels(theirs.range_min, theirs.range_max, spec.bits);

@@ -16,6 +16,10 @@ export const ERROR_METHODS = [
 ] as const;
 /** One of {@linkcode ERROR_METHODS}. */
 export type ErrorMethod = (typeof ERROR_METHODS)[number];
+/** What a target may ask for: a method, or `auto`, which decides for each tensor on held-out samples. */
+export const METHOD_CHOICES = [...ERROR_METHODS, "auto"] as const;
+/** One of {@linkcode METHOD_CHOICES}. */
+export type MethodChoice = (typeof METHOD_CHOICES)[number];
 
 /**
  * Which grids are allowed. `pot`: thresholds that are powers of two; `symmetric`: any threshold, zero
@@ -36,7 +40,7 @@ export interface ActivationSpec {
   readonly bits: number;
   readonly constraint: Constraint;
   readonly signed: Signedness;
-  readonly error: ErrorMethod;
+  readonly error: MethodChoice;
   /** Exponent of method `lp`, at least 1; default 2, as in MCT. */
   readonly lpP?: number;
   /** Percent of the elements that method `percentile` keeps, above 0 to 100; default 99.999. */
@@ -49,6 +53,9 @@ export interface ActivationSpec {
   /** Range that the operator gives by definition and the target fixes: the data don't matter then. */
   readonly fixedRange?: { readonly op: string; readonly low: number; readonly high: number };
 }
+
+/** A spec whose method is decided; see `settleMethod`. */
+export type SettledSpec = ActivationSpec & { readonly error: ErrorMethod };
 
 /** What is asked of the quantizer of one weight tensor. */
 export interface WeightSpec {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { searchThreshold } from "../../../pipeline/search/search_threshold.ts";
 import { type Levels, symmetricLevels, uniformLevels } from "../../../tpc/core/grid.ts";
-import type { ActivationSpec, ErrorMethod } from "../../../tpc/core/types.ts";
+import type { ErrorMethod, SettledSpec } from "../../../tpc/core/types.ts";
 import { DISTRIBUTIONS, draw } from "../../support/distributions.ts";
 import { mctData } from "../../support/mct_data.ts";
 import { observe } from "../../support/observe.ts";
@@ -19,7 +19,7 @@ function trueError(values: Float32Array, { step, low, high }: Levels, p: number)
   return sum / values.length;
 }
 
-const SPEC: ActivationSpec = { bits: 8, constraint: "symmetric", signed: "auto", error: "mse" };
+const SPEC: SettledSpec = { bits: 8, constraint: "symmetric", signed: "auto", error: "mse" };
 /**
  * What a histogram of so many elements leaves open: where a step is hardly wider than a bin, the elements
  * inside a bin are not known to better than this part of the error.

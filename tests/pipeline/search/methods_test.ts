@@ -5,13 +5,13 @@ import { searchThreshold } from "../../../pipeline/search/search_threshold.ts";
 import { TensorView } from "../../../pipeline/statistics/tensor_view.ts";
 import { valueBins } from "../../../pipeline/statistics/value_bins.ts";
 import { type Levels, symmetricLevels, uniformLevels } from "../../../tpc/core/grid.ts";
-import { type ActivationSpec, CONSTRAINTS, ERROR_METHODS } from "../../../tpc/core/types.ts";
+import { CONSTRAINTS, ERROR_METHODS, type SettledSpec } from "../../../tpc/core/types.ts";
 import { DISTRIBUTIONS, draw } from "../../support/distributions.ts";
 import { mctData } from "../../support/mct_data.ts";
 import { observe } from "../../support/observe.ts";
 import { SHAPES } from "../../support/shapes.ts";
 
-const SPEC: ActivationSpec = { bits: 8, constraint: "pot", signed: "auto", error: "mse" };
+const SPEC: SettledSpec = { bits: 8, constraint: "pot", signed: "auto", error: "mse" };
 
 /** KL by its definition, cell by cell and bin by bin. */
 function naiveKl(values: Float32Array, { step, low, high }: Levels): number {
@@ -85,7 +85,7 @@ Deno.test("LP with p = 2 is MSE and with p = 1 is MAE; a larger p clips less", (
   for (const name of DISTRIBUTIONS) {
     const data = observe(draw(name, 20000, 4));
     for (const constraint of CONSTRAINTS) {
-      const at = (spec: Partial<ActivationSpec>) =>
+      const at = (spec: Partial<SettledSpec>) =>
         searchThreshold(data, { ...SPEC, bits: 4, constraint, ...spec });
       const lp = (lpP: number) => at({ error: "lp", lpP }).threshold;
       assert.equal(lp(2), at({ error: "mse" }).threshold);
@@ -176,8 +176,7 @@ Deno.test("a single outlier of 10⁶ is kept by MSE and MAE, and left out by PER
   const values = draw("gaussian", 20000, 3);
   const bulk = values.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
   values[7] = 1e6 * bulk;
-  const at = (spec: Partial<ActivationSpec>) =>
-    searchThreshold(observe(values), { ...SPEC, ...spec });
+  const at = (spec: Partial<SettledSpec>) => searchThreshold(observe(values), { ...SPEC, ...spec });
   // Its one error outweighs twenty thousand small ones, squared or not.
   assert.ok(at({ error: "mse" }).threshold > 1e5 * bulk);
   assert.ok(at({ error: "mae" }).threshold > 1e5 * bulk);

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { searchThreshold } from "../../../pipeline/search/search_threshold.ts";
 import { divideDyadic } from "../../../pipeline/statistics/dyadic.ts";
-import type { ActivationSpec } from "../../../tpc/core/types.ts";
+import type { SettledSpec } from "../../../tpc/core/types.ts";
 import { createNaiveHistogramCore, type HistogramData } from "../../../wasm/mod.ts";
 import { naiveErrors } from "../../support/exact.ts";
 import { mctData } from "../../support/mct_data.ts";
 import { SHAPES } from "../../support/shapes.ts";
 import { sharedPath } from "../../support/shared.ts";
 
-const SPEC: ActivationSpec = { bits: 8, constraint: "pot", signed: "auto", error: "mse" };
+const SPEC: SettledSpec = { bits: 8, constraint: "pot", signed: "auto", error: "mse" };
 
 function observe(values: Float32Array): HistogramData {
   const accumulator = createNaiveHistogramCore().create();
