@@ -16,6 +16,7 @@ import type { TensorStatistics } from "./statistics/statistics.ts";
 export interface Convergence {
   /** Samples that were seen. */
   readonly samples: number;
+  /** What became of each threshold. */
   readonly tensors: readonly {
     readonly tensor: string;
     readonly threshold: number;
@@ -41,7 +42,11 @@ export class ConvergenceMonitor {
   #samples = 0;
   #quietBatches = 0;
 
-  /** @param patience Batches without any change after which it is enough, at least 1. */
+  /**
+   * Makes a monitor that has seen nothing.
+   *
+   * @param patience Batches without any change after which it is enough, at least 1.
+   */
   constructor(model: Model, target: Target, patience: number) {
     const { activations } = resolve(outlineGraph(model.graph), target);
     this.#specs = new Map(activations.map(({ tensor, spec }) => [tensor, spec]));

@@ -17,6 +17,7 @@ import { type PassOptions, streamActivations } from "./stream_activations.ts";
 
 /** Errors of one grid per element, true within a relative 1e-12. */
 export interface TrueError {
+  /** The grid. */
   readonly levels: Levels;
   /** Σ (Q(x) − x)² / n. */
   readonly squared: number;
@@ -94,6 +95,7 @@ export async function exactChoices(
 
 /** What {@linkcode verify} found for one tensor. */
 export interface Verified {
+  /** Name of the tensor. */
   readonly tensor: string;
   /** ERR that the manifest reports. */
   readonly reported: number;
