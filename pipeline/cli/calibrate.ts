@@ -6,21 +6,24 @@
 import type { Command } from "commander";
 import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { calibrate } from "../calibrate.ts";
+import { ConvergenceMonitor } from "../convergence.ts";
 import { writePlim } from "../statistics/plim.ts";
 import type { Context } from "./context.ts";
-import { dataPath, loadModel, loadSamples, loadTarget } from "./inputs.ts";
+import { dataPath, loadModel, loadSamples, loadTarget, sibling } from "./inputs.ts";
 import {
   addDataOptions,
   addOutputOptions,
   addTargetOptions,
   type DataOptions,
   type OutputOptions,
+  positiveInteger,
   type TargetOptions,
 } from "./options.ts";
 import { ProgressPrinter } from "./progress.ts";
 
 interface CalibrateCommandOptions extends DataOptions, TargetOptions, OutputOptions {
   model?: string;
+  untilStable?: number;
   out: string;
 }
 
@@ -30,6 +33,11 @@ export function addCalibrateCommand(program: Command, context: Context): void {
     .description("stream samples through a float model and write the statistics of its activations")
     .option("--model <file>", "float ONNX model (default: the demo's)");
   addOutputOptions(addTargetOptions(addDataOptions(command, "calibration samples")))
+    .option(
+      "--until-stable <n>",
+      "stop when no threshold has changed for n batches; writes convergence.json beside, too",
+      positiveInteger,
+    )
     .option("--out <file>", "the statistics file", "out/statistics.plim")
     .addHelpText(
       "after",
@@ -49,13 +57,19 @@ async function run(options: CalibrateCommandOptions, { host, signal }: Context):
   await host.checkWritable(options.out);
   const path = dataPath(host, { data: options.data, model: options.model, role: "calibration" });
   const { samples, count: total } = await loadSamples(host, path, options);
+  const monitor = options.untilStable === undefined
+    ? undefined
+    : new ConvergenceMonitor(prepared, target, options.untilStable);
   const statistics = await calibrate(samples, {
     ...{ modelSha256, target, total, signal },
     model: prepared,
     batch: options.batch,
     onProgress: progress.report,
+    ...(monitor === undefined ? {} : { isEnough: monitor.isEnough }),
   });
-  await host.writeFiles(new Map([[options.out, await writePlim(statistics)]]));
+  const files = new Map<string, Uint8Array | string>([[options.out, await writePlim(statistics)]]);
+  if (monitor) files.set(sibling(options.out, "convergence.json"), canonicalJson(monitor.record()));
+  await host.writeFiles(files);
   const { data, tensors } = statistics;
   host.print(
     options.json

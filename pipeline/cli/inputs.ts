@@ -136,6 +136,7 @@ export async function readJson(host: Host, path: string): Promise<unknown> {
   }
 }
 
-function sibling(path: string, name: string): string {
+/** Path of a file in the same folder. */
+export function sibling(path: string, name: string): string {
   return path.replace(/[^/\\]*$/, name);
 }
