@@ -1,3 +1,6 @@
+import { type Levels, symmetricLevels, uniformLevels } from "../../tpc/core/grid.ts";
+import type { ErrorMethod } from "../../tpc/core/types.ts";
+
 /** The data behind MCT's vectors (`mct.md` §9.4), rounded to float32. */
 export function mctData(): Record<string, Float32Array> {
   let state = 12345;
@@ -19,4 +22,42 @@ export function mctData(): Record<string, Float32Array> {
     heavy: Float32Array.from(v, (x) => x / (1.001 - Math.abs(x))),
     offset: Float32Array.from(gauss, (g) => 10 + 0.5 * g),
   };
+}
+
+/** A choice that MCT made on one of the data sets, as `mct_vectors.json` records it. */
+export interface RecordedChoice {
+  readonly data: string;
+  readonly constraint: "symmetric" | "uniform";
+  readonly bits: number;
+  readonly error: ErrorMethod;
+  /** p of the error that the method minimises. */
+  readonly power: number;
+  readonly levels: Levels;
+}
+
+/** All recorded choices of MSE, MAE and LP4 with symmetric and uniform grids. */
+export function recordedChoices(path: string): RecordedChoice[] {
+  const { selection } = JSON.parse(Deno.readTextFileSync(path));
+  const methods: Record<string, [ErrorMethod, number]> = {
+    MSE: ["mse", 2],
+    MAE: ["mae", 1],
+    LP4: ["lp", 4],
+  };
+  return Object.keys(selection).flatMap((data) =>
+    Object.entries(selection[data].th as Record<string, Record<string, number>>).flatMap(
+      ([key, found]) => {
+        const [kind, bitsText, method] = key.split("/");
+        if (kind === "pot" || methods[method] === undefined) return [];
+        const [error, power] = methods[method];
+        const bits = Number(bitsText);
+        return [{
+          ...{ data, bits, error, power },
+          constraint: kind === "sym" ? "symmetric" as const : "uniform" as const,
+          levels: kind === "sym"
+            ? symmetricLevels(found.threshold, bits, Boolean(found.is_signed))
+            : uniformLevels(found.range_min, found.range_max, bits),
+        }];
+      },
+    )
+  );
 }

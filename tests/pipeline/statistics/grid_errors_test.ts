@@ -10,6 +10,7 @@ import { valueBins } from "../../../pipeline/statistics/value_bins.ts";
 import { createHistogramCore } from "../../../wasm/mod.ts";
 import { DISTRIBUTIONS, draw } from "../../support/distributions.ts";
 import { uniform } from "../../support/random.ts";
+import { trueError } from "../../support/true_error.ts";
 
 const core = await createHistogramCore();
 
@@ -17,15 +18,6 @@ function binsOf(values: Float32Array) {
   const accumulator = core.create();
   accumulator.observe(values);
   return valueBins(accumulator.data());
-}
-
-function trueError(values: Float32Array, { step, low, high }: Levels, p: number): number {
-  let sum = 0;
-  for (const x of values) {
-    const code = Math.min(Math.max(Math.round(x / step), low), high);
-    sum += Math.abs(code * step - x) ** p;
-  }
-  return sum;
 }
 
 /** A grid of any kind around the range of the data. */
@@ -58,7 +50,7 @@ Deno.test("boundedError() holds the true error of 2,700 random cases and is narr
       for (let i = 0; i < 5; i++) {
         const levels = randomLevels(values, random);
         for (const p of [1, 2, 1.5 + 3 * random()]) {
-          const truth = trueError(values, levels, p);
+          const truth = values.length * trueError(values, levels, p);
           const { estimate, lower, upper } = boundedError(bins, levels, p);
           const label = `${name}, seed ${seed}, p ${p}, ${
             JSON.stringify(levels)
@@ -114,14 +106,14 @@ Deno.test("boundedError() holds for grids of 10 to 16 bits, where bins are wider
       const codes = 2 ** (10 + seed);
       const levels = { step: Math.fround(reach * 2 / codes), low: -codes / 2, high: codes / 2 - 1 };
       for (const p of [1, 2, 3]) {
-        const truth = trueError(values, levels, p);
+        const truth = values.length * trueError(values, levels, p);
         const { lower, upper } = boundedError(bins, levels, p);
         assert.ok(
           lower <= truth * (1 + 1e-12) && truth <= upper * (1 + 1e-12),
           `${name} ${seed} ${p}: ${lower} ${truth} ${upper}`,
         );
       }
-      const truth = trueError(values, levels, 2);
+      const truth = values.length * trueError(values, levels, 2);
       const estimate = squaredError(bins, levels);
       assert.ok(
         Math.abs(estimate / truth - 1) < 0.25 || truth === 0 || name === "lattice",
