@@ -22,8 +22,17 @@ export async function assertSameOutputs(
 ): Promise<void> {
   const [x, y] = [await runModel(a, feeds), await runModel(b, feeds)];
   assert.deepEqual([...y.keys()], [...x.keys()]);
-  for (const [name, { data, dims }] of x) {
-    const other = y.get(name)!;
+  assertSameTensors(x, y, tolerance);
+}
+
+/** Asserts that `actual` has the tensors of `expected`, within `tolerance` of the largest magnitude. */
+export function assertSameTensors(
+  expected: ReadonlyMap<string, Tensor>,
+  actual: ReadonlyMap<string, Tensor>,
+  tolerance = 1e-5,
+): void {
+  for (const [name, { data, dims }] of expected) {
+    const other = actual.get(name)!;
     assert.deepEqual(other.dims, dims);
     const scale = data.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
     assert.ok(scale > 0, `${name} is all zero: the comparison would prove nothing`);

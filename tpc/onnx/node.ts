@@ -5,18 +5,21 @@
  */
 import { create } from "@bufbuild/protobuf";
 import {
+  type AttributeProto,
   AttributeProto_AttributeType,
   AttributeProtoSchema,
   type GraphProto,
   type NodeProto,
   NodeProtoSchema,
 } from "onnx-buf";
+import { withFields } from "./model.ts";
 
 /** Value of an attribute that the quantizer reads or writes. */
 export type AttributeValue = number | string | readonly number[];
 
 const { FLOAT, INT, STRING, FLOATS, INTS } = AttributeProto_AttributeType;
 const decoder = new TextDecoder();
+const encoder = new TextEncoder();
 
 /** Integer attribute of a node. */
 export function intAttribute(node: NodeProto, name: string, fallback: number): number {
@@ -28,6 +31,47 @@ export function intAttribute(node: NodeProto, name: string, fallback: number): n
 export function floatAttribute(node: NodeProto, name: string, fallback: number): number {
   const attribute = node.attribute.find((entry) => entry.name === name);
   return attribute === undefined ? fallback : attribute.f;
+}
+
+/** List of integers of a node; undefined when the node doesn't have it. */
+export function intsAttribute(node: NodeProto, name: string): number[] | undefined {
+  return node.attribute.find((entry) => entry.name === name)?.ints.map(Number);
+}
+
+/** String attribute of a node. */
+export function stringAttribute(node: NodeProto, name: string, fallback: string): string {
+  const attribute = node.attribute.find((entry) => entry.name === name);
+  return attribute === undefined ? fallback : decoder.decode(attribute.s);
+}
+
+/** Whether a node is an operator of the default set (`ai.onnx`) of one of these types. */
+export function isOperator(node: NodeProto, ...types: readonly string[]): boolean {
+  return (node.domain === "" || node.domain === "ai.onnx") && types.includes(node.opType);
+}
+
+/**
+ * A copy of a node with some attributes set, and those whose value is undefined taken out. Numbers
+ * become INT and lists INTS.
+ */
+export function withAttributes(
+  node: NodeProto,
+  values: Readonly<Record<string, AttributeValue | undefined>>,
+): NodeProto {
+  const attribute = node.attribute.filter(({ name }) => !Object.hasOwn(values, name));
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== undefined) attribute.push(makeAttribute(name, value));
+  }
+  return withFields(node, { attribute });
+}
+
+function makeAttribute(name: string, value: AttributeValue): AttributeProto {
+  if (typeof value === "number") {
+    return create(AttributeProtoSchema, { name, type: INT, i: BigInt(value) });
+  }
+  if (typeof value === "string") {
+    return create(AttributeProtoSchema, { name, type: STRING, s: encoder.encode(value) });
+  }
+  return create(AttributeProtoSchema, { name, type: INTS, ints: value.map(BigInt) });
 }
 
 /** All numbers and strings among a node's attributes; tensors and graphs are left out. */
@@ -44,17 +88,15 @@ export function plainAttributes(node: NodeProto): Record<string, AttributeValue>
   return result;
 }
 
-/** Makes a node with integer attributes, which are all that emission needs. */
+/** Makes a node; numbers become INT attributes and lists INTS. */
 export function makeNode(
   opType: string,
   name: string,
   input: string[],
   output: string[],
-  attributes: Readonly<Record<string, number>> = {},
+  attributes: Readonly<Record<string, AttributeValue>> = {},
 ): NodeProto {
-  const attribute = Object.entries(attributes).map(([key, value]) =>
-    create(AttributeProtoSchema, { name: key, type: INT, i: BigInt(value) })
-  );
+  const attribute = Object.entries(attributes).map(([key, value]) => makeAttribute(key, value));
   return create(NodeProtoSchema, { opType, name, input, output, attribute });
 }
 

@@ -5,6 +5,7 @@
  */
 import { foldBatchNorm } from "./fold_batch_norm.ts";
 import { type ConstantRunner, foldConstantNodes, foldConstantSubgraphs } from "./fold_constants.ts";
+import { foldPad } from "./fold_pad.ts";
 import { type Model, withFields } from "./model.ts";
 import { removeNoOps } from "./remove_no_ops.ts";
 
@@ -18,7 +19,7 @@ import { removeNoOps } from "./remove_no_ops.ts";
 export async function prepareModel(model: Model, run?: ConstantRunner): Promise<Model> {
   let prepared = removeNoOps(foldConstantNodes(declareConstants(model)));
   if (run !== undefined) prepared = await foldConstantSubgraphs(prepared, run);
-  return foldBatchNorm(prepared);
+  return foldBatchNorm(foldPad(prepared));
 }
 
 /**
