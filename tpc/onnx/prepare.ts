@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { foldBatchNorm } from "./fold_batch_norm.ts";
+import { foldAffineAfter } from "./fold_affine_after.ts";
+import { foldAffineBefore } from "./fold_affine_before.ts";
 import { type ConstantRunner, foldConstantNodes, foldConstantSubgraphs } from "./fold_constants.ts";
 import { foldPad } from "./fold_pad.ts";
 import { type Model, withFields } from "./model.ts";
@@ -19,7 +20,7 @@ import { removeNoOps } from "./remove_no_ops.ts";
 export async function prepareModel(model: Model, run?: ConstantRunner): Promise<Model> {
   let prepared = removeNoOps(foldConstantNodes(declareConstants(model)));
   if (run !== undefined) prepared = await foldConstantSubgraphs(prepared, run);
-  return foldBatchNorm(foldPad(prepared));
+  return foldAffineBefore(foldAffineAfter(foldPad(prepared)));
 }
 
 /**

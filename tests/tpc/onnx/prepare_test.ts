@@ -24,7 +24,7 @@ const operators = (m: { graph: { node: { opType: string }[] } }) =>
 
 for (const group of [1, 4]) {
   for (const bias of [false, true]) {
-    Deno.test(`foldBatchNorm() folds into Conv, group ${group}, ${bias ? "with" : "without"} bias`, async () => {
+    Deno.test(`foldAffineAfter() folds into Conv, group ${group}, ${bias ? "with" : "without"} bias`, async () => {
       const before = model({
         nodes: [
           node("Conv", ["x", "w", ...(bias ? ["b"] : [])], ["y"], { group, pads: [1, 1, 1, 1] }),
@@ -49,7 +49,7 @@ for (const group of [1, 4]) {
 
 for (const transB of [0, 1]) {
   for (const [bias, beta] of [["none", 1], ["row", 0.5], ["scalar", 2]] as const) {
-    Deno.test(`foldBatchNorm() folds into Gemm, transB ${transB}, bias ${bias}`, async () => {
+    Deno.test(`foldAffineAfter() folds into Gemm, transB ${transB}, bias ${bias}`, async () => {
       const before = model({
         nodes: [
           node("Gemm", ["x", "w", ...(bias === "none" ? [] : ["b"])], ["y"], {
@@ -74,7 +74,7 @@ for (const transB of [0, 1]) {
   }
 }
 
-Deno.test("foldBatchNorm() copies weights that another node shares", async () => {
+Deno.test("foldAffineAfter() copies weights that another node shares", async () => {
   const before = model({
     nodes: [
       node("Conv", ["x", "w"], ["y"]),
@@ -90,7 +90,7 @@ Deno.test("foldBatchNorm() copies weights that another node shares", async () =>
   await assertSameOutputs(before, after, { x: { data: floats(18, normal), dims: [1, 2, 3, 3] } });
 });
 
-Deno.test("foldBatchNorm() leaves a Conv whose output is read elsewhere, too", async () => {
+Deno.test("foldAffineAfter() leaves a Conv whose output is read elsewhere, too", async () => {
   const before = model({
     nodes: [
       node("Conv", ["x", "w"], ["y"]),

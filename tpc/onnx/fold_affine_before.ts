@@ -1,0 +1,115 @@
+/**
+ * Folding of BatchNormalization, and of Mul, Div, Add and Sub with constants, into the layer behind
+ * them.
+ *
+ * @module
+ */
+import type { NodeProto, TensorProto } from "onnx-buf";
+import {
+  type Affine,
+  channelAffine,
+  composeAffine,
+  hasNoOffset,
+  identityAffine,
+  mappedInput,
+} from "./channel_affine.ts";
+import { editGraph } from "./edit_graph.ts";
+import { type GraphIndex, indexGraph } from "./graph_index.ts";
+import { inferShapes, type Shapes } from "./infer_shapes.ts";
+import { changeLayer, layerBias, type LinearLayer, linearLayer } from "./linear_layer.ts";
+import type { Model } from "./model.ts";
+import { floatAttribute, intAttribute, intsAttribute, stringAttribute } from "./node.ts";
+import { nameMaker } from "./names.ts";
+
+/** Affine nodes before a layer. */
+interface Chain {
+  readonly nodes: readonly NodeProto[];
+  /** The tensor before them. */
+  readonly input: string;
+  /** What they do together. */
+  readonly total: Affine;
+}
+
+/**
+ * Folds the affine nodes before a layer, each read by the next one only:
+ *
+ *     W·(s·x + t) + b  =  (W·s)·x + (b + Σ W·t)
+ *
+ * Exact where every output sums over all of W: in Gemm, MatMul and a Conv without padding. Padding is
+ * zero behind the affine nodes and would be zero before them, which is the same only for t = 0; then Conv with
+ * padding and ConvTranspose fold, too.
+ */
+export function foldAffineBefore(model: Model): Model {
+  const index = indexGraph(model.graph);
+  const shapes = inferShapes(model.graph, index);
+  const newName = nameMaker(model.graph);
+  const remove = new Set<NodeProto>();
+  const replace = new Map<NodeProto, NodeProto>();
+  const initializers: TensorProto[] = [];
+  for (const node of index.nodes) {
+    const layer = linearLayer(node, index, shapes);
+    const bias = layer && layerBias(layer, index);
+    const chain = layer && chainBefore(layer, index, shapes);
+    if (layer === undefined || bias === undefined || chain === undefined) continue;
+    const shift = shiftOf(layer, chain.total.offset);
+    const folded = changeLayer(layer, {
+      inputFactor: chain.total.factor,
+      bias: bias.map((b, o) => b + shift[o]),
+      input: chain.input,
+    }, { index, suffix: node.name || node.output[0], newName });
+    if (folded === undefined) continue;
+    chain.nodes.forEach((gone) => remove.add(gone));
+    replace.set(node, folded.node);
+    initializers.push(...folded.initializers);
+  }
+  return replace.size === 0 ? model : editGraph(model, { remove, replace, initializers });
+}
+
+/** Σ W·t of each output channel. */
+function shiftOf(layer: LinearLayer, offset: Float64Array): Float64Array {
+  const { node, weight, channels } = layer;
+  const alpha = node.opType === "Gemm" ? floatAttribute(node, "alpha", 1) : 1;
+  const sums = new Float64Array(channels.output);
+  weight.data.forEach((w, i) => {
+    sums[layer.outputChannel(i)] += w * offset[layer.inputChannel(i)];
+  });
+  return sums.map((sum) => alpha * sum);
+}
+
+/** The longest chain that folds exactly; undefined when none does. */
+function chainBefore(layer: LinearLayer, index: GraphIndex, shapes: Shapes): Chain | undefined {
+  const { node: behind, axis, rank, channels: { input: channels } } = layer;
+  if (intAttribute(behind, "transA", 0) !== 0) return;
+  const takesOffset = layer.takesBias && sumsOverAll(behind);
+  const nodes: NodeProto[] = [];
+  let best: Chain | undefined;
+  let total = identityAffine(channels);
+  let [tensor] = behind.input;
+  // As its input only, not as its bias.
+  if (behind.input.lastIndexOf(tensor) !== 0) return;
+  for (;;) {
+    const node = index.producers.get(tensor);
+    const input = node && mappedInput(node, index);
+    const readers = index.consumers.get(tensor) ?? [];
+    if (node === undefined || input === undefined) return best;
+    if (readers.length !== 1 || index.outputs.has(tensor)) return best;
+    const shape = shapes.get(input);
+    const affine = channelAffine(node, {
+      ...{ channels, axis, rank, minRank: shape?.length ?? 0 },
+      hasChannels: shape?.at(axis) === channels,
+    }, index);
+    if (affine === undefined) return best;
+    total = composeAffine(affine, total);
+    nodes.push(node);
+    if (takesOffset || hasNoOffset(total)) best = { nodes: [...nodes], input, total };
+    tensor = input;
+  }
+}
+
+/** Whether every output element sums over all weights of its channel. */
+function sumsOverAll(node: NodeProto): boolean {
+  if (node.opType !== "Conv") return node.opType !== "ConvTranspose";
+  const autoPad = stringAttribute(node, "auto_pad", "NOTSET");
+  if (autoPad !== "NOTSET") return autoPad === "VALID";
+  return (intsAttribute(node, "pads") ?? []).every((size) => size === 0);
+}

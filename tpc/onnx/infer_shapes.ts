@@ -1,0 +1,123 @@
+/**
+ * Shapes of tensors, as far as the file and a few rules give them. Rewrites ask for the rank of a
+ * tensor or the size of its channel axis; what isn't known is undefined, and they leave the graph alone.
+ *
+ * @module
+ */
+import type { GraphProto, NodeProto, ValueInfoProto } from "onnx-buf";
+import { constantNumbers } from "./constant_value.ts";
+import type { GraphIndex } from "./graph_index.ts";
+import { intAttribute, intsAttribute, isOperator } from "./node.ts";
+import { dimensions } from "./tensor.ts";
+
+/** Dimensions of a tensor of known rank; undefined for those that vary or aren't known. */
+export type Shape = readonly (number | undefined)[];
+
+/** Shapes by tensor name; a tensor of unknown rank isn't there. */
+export type Shapes = ReadonlyMap<string, Shape>;
+
+/** Finds the shapes of a graph: declared ones first, then from each operator's inputs. */
+export function inferShapes(graph: GraphProto, index: GraphIndex): Shapes {
+  const shapes = new Map<string, Shape>();
+  for (const [name, tensor] of index.initializers) shapes.set(name, dimensions(tensor));
+  for (const info of [...graph.output, ...graph.valueInfo, ...graph.input]) {
+    const shape = declaredShape(info);
+    if (shape !== undefined) shapes.set(info.name, shape);
+  }
+  for (const node of index.nodes) {
+    const inferred = outputShape(node, node.input.map((name) => shapes.get(name)), index);
+    const [name] = node.output;
+    const declared = shapes.get(name);
+    if (declared === undefined && inferred !== undefined) shapes.set(name, inferred);
+    // Both know something: a symbolic dimension may have a number after all.
+    if (declared !== undefined && inferred?.length === declared.length) {
+      shapes.set(name, declared.map((dim, axis) => dim ?? inferred[axis]));
+    }
+  }
+  return shapes;
+}
+
+function declaredShape({ type }: ValueInfoProto): Shape | undefined {
+  if (type?.value.case !== "tensorType") return undefined;
+  return type.value.value.shape?.dim.map(({ value }) =>
+    value.case === "dimValue" ? Number(value.value) : undefined
+  );
+}
+
+/** Operators whose result has the shape of their first input. */
+const ELEMENTWISE = [
+  ...["Abs", "BatchNormalization", "Cast", "Ceil", "Celu", "Clip", "DequantizeLinear", "Dropout"],
+  ...["Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "Hardmax", "Identity"],
+  ...["InstanceNormalization", "LRN", "LayerNormalization", "LeakyRelu", "Log", "LogSoftmax"],
+  ...["Mish", "Neg", "PRelu", "QuantizeLinear", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid"],
+  ...["Sign", "Softmax", "Softplus", "Softsign", "Sqrt", "Tanh", "ThresholdedRelu"],
+];
+/** Operators that broadcast their inputs against each other. */
+const BROADCASTING = ["Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum", "Mean", "Where"];
+/** Operators that keep the rank, the batch and the channels. */
+const POOLS = ["MaxPool", "AveragePool", "LpPool"];
+const GLOBAL_POOLS = ["GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"];
+/** Operators of which only the rank is the same. */
+const RANK_KEEPERS = ["Pad", "Resize", "Upsample", "Slice", "Split", "CumSum"];
+
+function outputShape(
+  node: NodeProto,
+  inputs: readonly (Shape | undefined)[],
+  index: GraphIndex,
+): Shape | undefined {
+  const [x, y] = inputs;
+  if (isOperator(node, ...BROADCASTING)) return broadcast(inputs);
+  if (isOperator(node, "Reshape")) return reshaped(node, x, index);
+  if (x === undefined) return undefined;
+  if (isOperator(node, ...ELEMENTWISE)) return x;
+  if (isOperator(node, ...POOLS)) return x.map((dim, axis) => axis < 2 ? dim : undefined);
+  if (isOperator(node, ...GLOBAL_POOLS)) return x.map((dim, axis) => axis < 2 ? dim : 1);
+  if (isOperator(node, ...RANK_KEEPERS)) return x.map(() => undefined);
+  if (isOperator(node, "Flatten")) return flattened(x, intAttribute(node, "axis", 1));
+  if (isOperator(node, "Transpose")) {
+    const perm = intsAttribute(node, "perm") ?? x.map((_, axis) => x.length - 1 - axis);
+    return perm.map((axis) => x[axis]);
+  }
+  if (isOperator(node, "Conv", "ConvTranspose") && y !== undefined) {
+    const group = intAttribute(node, "group", 1);
+    const channels = node.opType === "Conv" ? y[0] : y[1] === undefined ? undefined : y[1] * group;
+    return x.map((dim, axis) => axis === 0 ? dim : axis === 1 ? channels : undefined);
+  }
+  if (isOperator(node, "Gemm") && y !== undefined) {
+    const m = intAttribute(node, "transA", 0) === 0 ? x[0] : x[1];
+    return [m, intAttribute(node, "transB", 0) === 0 ? y[1] : y[0]];
+  }
+  // Only with batches on one side at most: the others are broadcast.
+  if (isOperator(node, "MatMul") && y?.length === 2 && x.length >= 2) {
+    return [...x.slice(0, -1), y[1]];
+  }
+  return undefined;
+}
+
+function broadcast(shapes: readonly (Shape | undefined)[]): Shape | undefined {
+  if (!shapes.every((shape) => shape !== undefined)) return undefined;
+  const rank = Math.max(...shapes.map(({ length }) => length));
+  return Array.from({ length: rank }, (_, axis) => {
+    const dims = shapes.map((shape) => {
+      const own = axis - rank + shape.length;
+      return own < 0 ? 1 : shape[own];
+    });
+    const wide = dims.find((dim) => dim !== undefined && dim !== 1);
+    return wide ?? (dims.every((dim) => dim === 1) ? 1 : undefined);
+  });
+}
+
+function reshaped(node: NodeProto, x: Shape | undefined, index: GraphIndex): Shape | undefined {
+  const copiesZeros = intAttribute(node, "allowzero", 0) === 0;
+  const target = constantNumbers(index, node.input[1])?.map((size, axis) =>
+    size === -1 ? undefined : size === 0 && copiesZeros ? x?.[axis] : size
+  );
+  return target;
+}
+
+function flattened(x: Shape, axis: number): Shape {
+  const product = (dims: Shape) =>
+    dims.reduce((a, b) => a === undefined || b === undefined ? undefined : a * b, 1);
+  const split = axis < 0 ? axis + x.length : axis;
+  return [product(x.slice(0, split)), product(x.slice(split))];
+}
