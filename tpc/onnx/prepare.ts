@@ -11,16 +11,20 @@ import { type Model, withFields } from "./model.ts";
 import { removeNoOps } from "./remove_no_ops.ts";
 
 /**
- * Returns an equal model that is easier to quantize: constants folded, Identity and Dropout gone,
- * BatchNormalization folded into its Conv or Gemm. Inputs, outputs and surviving tensors keep their
- * names; metadata and unknown fields stay. `model` itself is not changed.
+ * Returns an equal model that is easier to quantize: constants folded, nodes that do nothing gone,
+ * padding in the layers that read it, BatchNormalization and its like in the weights beside them.
+ * Inputs, outputs and surviving tensors keep their names; metadata and unknown fields stay. `model`
+ * itself is not changed.
  *
  * @param run Computes constant sub-graphs. Without it they stay in the graph.
  */
 export async function prepareModel(model: Model, run?: ConstantRunner): Promise<Model> {
-  let prepared = removeNoOps(foldConstantNodes(declareConstants(model)));
+  let prepared = foldConstantNodes(declareConstants(model));
   if (run !== undefined) prepared = await foldConstantSubgraphs(prepared, run);
-  return foldAffineBefore(foldAffineAfter(foldPad(prepared)));
+  prepared = removeNoOps(prepared);
+  prepared = foldPad(prepared);
+  prepared = foldAffineAfter(prepared);
+  return foldAffineBefore(prepared);
 }
 
 /**
