@@ -74,8 +74,10 @@ interface QuantizedConstant {
   readonly dims: readonly number[];
   readonly codes: Int8Array | Int32Array;
   readonly scales: Float32Array;
-  readonly axis: number;
-  readonly zeroPoint?: Int8Array;
+  /** Axis of the scales; absent: one scale in all, written as a scalar. */
+  readonly axis?: number;
+  /** As many as scales. */
+  readonly zeroPoints?: Int8Array;
 }
 
 /** Collects the changes of all edits; the model is rebuilt once, in {@linkcode Emitter.finish}. */
@@ -146,31 +148,36 @@ class Emitter {
     this.#add("DequantizeLinear", [codes, scale, zero], dequantized);
   }
 
-  quantizeWeight({ node, input, axis, scales, limit }: Edit & { kind: "weight" }): void {
+  quantizeWeight(
+    { node, input, axis, scales, zeroPoints, codes }: Edit & { kind: "weight" },
+  ): void {
     const { name, dims, data } = this.#constant(node, input);
-    if (dims[axis] !== scales.length) {
+    if (axis !== undefined && dims[axis] !== scales.length) {
       throw this.#missing(
         `${scales.length} channels along axis ${axis} of ${JSON.stringify(name)}`,
       );
     }
-    const stride = elementCount(dims.slice(axis + 1));
-    const codes = Int8Array.from(data, (w, i) => {
-      const code = roundHalfEven(w / scales[Math.floor(i / stride) % scales.length]);
-      return Math.min(Math.max(code, -limit), limit);
+    const stride = axis === undefined ? data.length : elementCount(dims.slice(axis + 1));
+    const quantized = Int8Array.from(data, (w, i) => {
+      const s = Math.floor(i / stride) % scales.length;
+      const code = roundHalfEven(w / scales[s]) + zeroPoints[s];
+      return Math.min(Math.max(code, codes.min), codes.max);
     });
-    // The zero point is zero anyway, but QGemm is only taken when it is there (measured, 1.30).
-    const zeroPoint = new Int8Array(scales.length);
-    this.#dequantizeConstant(node, input, { name, dims, codes, scales, axis, zeroPoint });
+    // Zero points are there even when all are zero: QGemm is only taken then (measured, 1.30).
+    this.#dequantizeConstant(node, input, {
+      ...{ name, dims, scales, axis, zeroPoints },
+      codes: quantized,
+    });
   }
 
-  quantizeBias({ node, input, scales }: Edit & { kind: "bias" }): void {
+  quantizeBias({ node, input, axis, scales }: Edit & { kind: "bias" }): void {
     const { name, dims, data } = this.#constant(node, input);
     const codes = Int32Array.from(data, (b, c) => {
-      const code = roundHalfEven(b / scales[c]);
+      const code = roundHalfEven(b / scales[c % scales.length]);
       return Math.min(Math.max(code, -INT32_MAX), INT32_MAX);
     });
     // No zero point here: with one, the WebGPU provider refuses int32.
-    this.#dequantizeConstant(node, input, { name, dims, codes, scales, axis: 0 });
+    this.#dequantizeConstant(node, input, { name, dims, codes, scales, axis });
   }
 
   finish(): Model {
@@ -191,14 +198,15 @@ class Emitter {
   }
 
   #dequantizeConstant(node: string, input: number, constant: QuantizedConstant): void {
-    const { name, dims, codes, scales, axis, zeroPoint } = constant;
+    const { name, dims, codes, scales, axis, zeroPoints } = constant;
+    const shape = axis === undefined ? [] : [scales.length];
     const inputs = [
       this.#tensor(`${name}/quantized`, dims, codes),
-      this.#tensor(`${name}/scale`, [scales.length], scales),
-      ...(zeroPoint ? [this.#tensor(`${name}/zero_point`, [zeroPoint.length], zeroPoint)] : []),
+      this.#tensor(`${name}/scale`, shape, scales),
+      ...(zeroPoints ? [this.#tensor(`${name}/zero_point`, shape, zeroPoints)] : []),
     ];
     const output = this.#fresh(`${name}/dequantized`);
-    this.#add("DequantizeLinear", inputs, output, { axis });
+    this.#add("DequantizeLinear", inputs, output, axis === undefined ? {} : { axis });
     this.#inputs.get(this.#node(node))![input] = output;
   }
 

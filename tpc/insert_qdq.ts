@@ -5,6 +5,7 @@
  * @module
  */
 import { PlimsollError } from "./core/errors.ts";
+import { weightCodes } from "./core/grid.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Grid } from "./core/types.ts";
 
@@ -14,21 +15,26 @@ export type Edit =
   | { readonly kind: "absorb"; readonly node: string }
   /** QuantizeLinear, Clip on the codes when the grid is narrower than uint8, DequantizeLinear. */
   | { readonly kind: "activation"; readonly tensor: string; readonly grid: Grid }
-  /** Weights to int8 codes, with DequantizeLinear along `axis`. */
+  /** Weights to int8 codes, with DequantizeLinear. */
   | {
     readonly kind: "weight";
     readonly node: string;
     readonly input: number;
-    readonly axis: number;
+    /** Axis of the scales; absent: one scale in all. */
+    readonly axis?: number;
     readonly scales: Float32Array;
-    /** Codes go from −limit to limit. */
-    readonly limit: number;
+    /** As many as scales. */
+    readonly zeroPoints: Int8Array;
+    /** First and last code. */
+    readonly codes: { readonly min: number; readonly max: number };
   }
   /** Bias to int32 codes; `scales` is fl32(input scale · weight scale). */
   | {
     readonly kind: "bias";
     readonly node: string;
     readonly input: number;
+    /** As for the weights. */
+    readonly axis?: number;
     readonly scales: Float32Array;
   };
 
@@ -69,17 +75,23 @@ export function insertQdq(manifest: Manifest): Edit[] {
       grid: { scale, zeroPoint, quantizedMin, quantizedMax },
     });
   }
-  for (const { node, input, axis, bits, bias, steps, activation, tensor } of manifest.weights) {
+  for (const weight of manifest.weights) {
+    const { node, input, bits, constraint, bias, steps, activation, tensor } = weight;
     if (steps === undefined) throw new RangeError(`Weights ${tensor} have no steps`);
     const scales = Float32Array.from(steps.scales);
-    edits.push({ kind: "weight", node, input, axis, scales, limit: 2 ** (bits - 1) - 1 });
+    const isShared = weight.granularity === "tensor";
+    edits.push({
+      ...{ kind: "weight", node, input, scales },
+      ...(isShared ? {} : { axis: weight.axis }),
+      zeroPoints: Int8Array.from(steps.zeroPoints ?? steps.scales.map(() => 0)),
+      codes: weightCodes(constraint, bits),
+    });
     const inputScale = scaleOf.get(activation);
     if (bias === undefined || inputScale === undefined) continue;
     // ONNX Runtime recognises the bias by exactly this float32 product.
     edits.push({
-      kind: "bias",
-      node,
-      input: bias.input,
+      ...{ kind: "bias", node, input: bias.input },
+      ...(isShared ? {} : { axis: 0 }),
       scales: scales.map((s) => inputScale * s),
     });
   }

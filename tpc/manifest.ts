@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import { PlimsollError } from "./core/errors.ts";
-import { CONSTRAINTS, ERROR_METHODS } from "./core/types.ts";
+import { CONSTRAINTS, ERROR_METHODS, GRANULARITIES, WEIGHT_METHODS } from "./core/types.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/).describe("SHA-256, hexadecimal");
 const count = z.int().min(0);
@@ -63,13 +63,19 @@ const weight = z.strictObject({
   bias: z.strictObject({ tensor: z.string(), input: z.int() }).optional(),
   axis: z.int().min(0).describe("Axis of the output channels"),
   bits,
-  constraint: z.literal("symmetric"),
-  granularity: z.literal("channel"),
-  method: z.literal("mse"),
-  clip: z.literal(false),
+  constraint: z.enum(CONSTRAINTS),
+  granularity: z.enum(GRANULARITIES).describe("Which weights share a step"),
+  method: z.enum(WEIGHT_METHODS).describe("Error method that chose the steps"),
+  lpP: z.number().min(1).optional().describe("Exponent of method lp, default 2"),
+  clip: z.boolean().describe("Whether a weight may be clipped by more than half a step"),
   reason: z.array(z.string()),
   steps: z.strictObject({
-    scales: z.array(z.number().positive()).min(1).describe("Real units per step, one a channel"),
+    scales: z.array(z.number().positive()).min(1).describe(
+      "Real units per step, one a channel, or one in all",
+    ),
+    zeroPoints: z.array(z.int().min(-128).max(127)).min(1).optional().describe(
+      "Codes that stand for zero, one a scale; all 0 where absent",
+    ),
     sqnr: z.number().nullable().describe("Of the whole tensor, dB; null when infinite"),
   }).optional().describe("Absent in a manifest searched without the model: emission searches them"),
 });

@@ -7,7 +7,13 @@ import { z } from "zod";
 import { PlimsollError } from "./core/errors.ts";
 import defaultTarget from "./targets/default.json" with { type: "json" };
 import { RANGED_OPERATORS } from "./operators.ts";
-import { CONSTRAINTS, METHOD_CHOICES, SIGNEDNESS } from "./core/types.ts";
+import {
+  CONSTRAINTS,
+  GRANULARITIES,
+  METHOD_CHOICES,
+  SIGNEDNESS,
+  WEIGHT_METHODS,
+} from "./core/types.ts";
 
 const operators = z.array(z.string().min(1)).min(1);
 
@@ -38,10 +44,17 @@ export const targetSchema = z.strictObject({
   }).describe("Quantizer of activations"),
   weight: z.strictObject({
     bits: z.int().min(2).max(8).describe("Bits of a weight code"),
-    constraint: z.literal("symmetric").describe("Zero point 0"),
-    granularity: z.literal("channel").describe("One step for each output channel"),
-    error: z.literal("mse").describe("What the step search minimises"),
-    clip: z.literal(false).describe("Whether a weight may be clipped"),
+    constraint: z.enum(CONSTRAINTS).describe(
+      "Allowed grids: pot = thresholds that are powers of two, symmetric = any step and zero point 0, uniform = any range",
+    ),
+    granularity: z.enum(GRANULARITIES).describe(
+      "channel = one step for each output channel, tensor = one in all",
+    ),
+    error: z.enum(WEIGHT_METHODS).describe(
+      "What the step search minimises; noclipping takes the smallest grid that holds all weights",
+    ),
+    lpP: z.number().min(1).max(16).optional().describe("Exponent of method lp, default 2"),
+    clip: z.boolean().describe("Whether a weight may be clipped by more than half a step"),
   }).describe("Quantizer of weights"),
   operators: z.strictObject({
     quantized: operators.describe("ONNX operators that run on integer inputs and outputs"),

@@ -5,7 +5,8 @@
  */
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import { compactJson } from "../../tpc/core/canonical_json.ts";
-import { clampGrid, type Levels } from "../../tpc/core/grid.ts";
+import { clampGrid, type Levels, weightCodes } from "../../tpc/core/grid.ts";
+import type { WeightSpec } from "../../tpc/core/types.ts";
 import type { Manifest, ManifestActivation, ManifestWeight } from "../../tpc/manifest.ts";
 import type { Model } from "../../tpc/onnx/model.ts";
 import { dimensions, floatData } from "../../tpc/onnx/tensor.ts";
@@ -23,7 +24,7 @@ import { exactHistogram } from "../statistics/exact_histogram.ts";
 import type { Statistics, TensorStatistics } from "../statistics/statistics.ts";
 import { searchThreshold } from "./search_threshold.ts";
 import { settleMethod } from "./settle_method.ts";
-import { searchWeightSteps } from "./search_weights.ts";
+import { searchWeightSteps } from "./weights/search_weight_steps.ts";
 
 /** What {@linkcode decide} starts from. */
 export interface DecideInput {
@@ -139,8 +140,19 @@ function describeWeight({ spec, reason, bias, ...plan }: WeightPlan): ManifestWe
     ...rest,
     ...(bias === undefined ? {} : { bias }),
     method: error,
-    reason: [reason, "step of least squared error that clips no weight"],
+    reason: [reason, describeSearch(spec)],
   };
+}
+
+/** What the steps of weights are searched for. */
+function describeSearch({ error, lpP = 2, clip, constraint, granularity }: WeightSpec): string {
+  const grid = { pot: "power-of-two", symmetric: "symmetric", uniform: "affine" }[constraint];
+  const whose = granularity === "tensor" ? "one for the tensor" : "one for each output channel";
+  if (error === "noclipping") return `smallest ${grid} grid that clips no weight, ${whose}`;
+  const least = { mse: "squared error", mae: "absolute error", lp: `|error|^${lpP}` }[error];
+  return `${grid} grid of least ${least}, ${
+    clip ? "clipping allowed" : "that clips no weight"
+  }, ${whose}`;
 }
 
 /**
@@ -168,19 +180,26 @@ export function decideWeights(manifest: Manifest, model: Model): Manifest {
       });
     }
     const bias = weight.bias && floatData(tensors.get(weight.bias.tensor)!);
-    const { axis, bits, reason } = weight;
+    const { axis, reason, method: error, ...spec } = weight;
     const found = searchWeightSteps({
-      ...{ data, axis, bits },
+      ...{ data, axis, spec: { ...spec, error } },
       dims: dimensions(tensor),
       ...(bias === undefined ? {} : { bias: { data: bias, inputScale } }),
     });
     const widened = found.widened > 0
       ? [`${found.widened} steps widened so that the bias fits into int32`]
       : [];
+    const { min } = weightCodes(spec.constraint, spec.bits);
     return {
       ...weight,
       reason: [...reason, ...widened],
-      steps: { scales: [...found.scales], sqnr: found.sqnr },
+      steps: {
+        scales: found.levels.map(({ step }) => step),
+        ...(spec.constraint === "uniform"
+          ? { zeroPoints: found.levels.map(({ low }) => min - low) }
+          : {}),
+        sqnr: found.sqnr,
+      },
     };
   });
   return { ...manifest, weights };

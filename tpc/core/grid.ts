@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Grid } from "./types.ts";
+import type { Constraint, Grid } from "./types.ts";
 
 /** Levels k·step for integers k from `low` to `high`, both included; 0 is one of them. */
 export interface Levels {
@@ -51,6 +51,20 @@ export function storeLevels({ step, low, high }: Levels, storageBits: number): G
   const isSigned = low + high === -1;
   const zeroPoint = isSigned ? 2 ** (storageBits - 1) : -low + 0;
   return { scale: step, zeroPoint, quantizedMin: zeroPoint + low, quantizedMax: zeroPoint + high };
+}
+
+/**
+ * First and last code of a weight as stored, in the signed type of so many bits. A symmetric grid leaves out the
+ * first code of the type, so that it has as many levels below zero as above.
+ *
+ * @param bits 2 to 8.
+ */
+export function weightCodes(
+  constraint: Constraint,
+  bits: number,
+): { readonly min: number; readonly max: number } {
+  const max = 2 ** (bits - 1) - 1;
+  return { min: constraint === "symmetric" ? -max : -max - 1, max };
 }
 
 /** Bits of the type that holds codes of so many bits. */

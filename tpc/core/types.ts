@@ -57,16 +57,28 @@ export interface ActivationSpec {
 /** A spec whose method is decided; see `settleMethod`. */
 export type SettledSpec = ActivationSpec & { readonly error: ErrorMethod };
 
+/** How weight steps are chosen; `noclipping` takes the smallest grid that holds all weights. */
+export const WEIGHT_METHODS = ["mse", "mae", "lp", "noclipping"] as const;
+/** One of {@linkcode WEIGHT_METHODS}. */
+export type WeightMethod = (typeof WEIGHT_METHODS)[number];
+
+/** Which weights share a step: those of an output channel, or all of the tensor. */
+export const GRANULARITIES = ["channel", "tensor"] as const;
+/** One of {@linkcode GRANULARITIES}. */
+export type Granularity = (typeof GRANULARITIES)[number];
+
 /** What is asked of the quantizer of one weight tensor. */
 export interface WeightSpec {
   /** 2 to 8. */
   readonly bits: number;
-  readonly constraint: "symmetric";
-  /** `channel`: one step for each output channel. */
-  readonly granularity: "channel";
-  readonly error: "mse";
-  /** False: no weight may be clipped. */
-  readonly clip: false;
+  /** As for activations; `symmetric` leaves out the code −2^(bits−1). */
+  readonly constraint: Constraint;
+  readonly granularity: Granularity;
+  readonly error: WeightMethod;
+  /** Exponent of method `lp`, at least 1; default 2. */
+  readonly lpP?: number;
+  /** Whether a weight may be clipped by more than half a step. */
+  readonly clip: boolean;
 }
 
 /**

@@ -1,0 +1,113 @@
+/**
+ * Search of weight steps, from the weights alone.
+ *
+ * @module
+ */
+import type { Levels } from "../../../tpc/core/grid.ts";
+import type { Constraint, WeightSpec } from "../../../tpc/core/types.ts";
+import { stepGroups, type WeightTensor } from "./channel_weights.ts";
+import { float32AtLeast, powerOfTwoAtLeast, type WeightConstraint } from "./constraint.ts";
+import { potWeights } from "./pot.ts";
+import { symmetricWeights } from "./symmetric.ts";
+import { uniformWeights } from "./uniform.ts";
+import { type WeightErrors, weightErrors } from "./weight_errors.ts";
+
+/** Weights of one layer as the search sees them. */
+export interface WeightSearchInput extends WeightTensor {
+  readonly spec: WeightSpec;
+  /** Bias of each channel with the scale of the layer's input, for the int32 range of its codes. */
+  readonly bias?: { readonly data: Float32Array; readonly inputScale: number };
+}
+
+/** Steps of one layer's weights. */
+export interface WeightSteps {
+  /** One for each channel, or one in all. Steps are float32 numbers. */
+  readonly levels: readonly Levels[];
+  /** 10·log10(Σw² / Σ(Q(w) − w)²) in dB over the tensor; null when it isn't finite. */
+  readonly sqnr: number | null;
+  /** Steps that were widened so that the bias fits into 32 bits. */
+  readonly widened: number;
+}
+
+const CONSTRAINTS: Readonly<Record<Constraint, WeightConstraint>> = {
+  pot: potWeights,
+  symmetric: symmetricWeights,
+  uniform: uniformWeights,
+};
+
+/** Elements that the search of one channel may look at, about; half a millisecond. */
+const WORK_PER_CHANNEL = 2 ** 17;
+/** The same for a step that several channels share. */
+const MAX_WORK = 2 ** 24;
+/** Largest bias code, a little below 2^31 so that rounding can't pass it. */
+const MAX_BIAS_CODE = 2 ** 31 - 2 ** 8;
+/** Smallest step: with any input scale above 2^−62 the product is a normal float32. */
+const MIN_STEP = 2 ** -64;
+/** Exponent of method `lp` by default, as for activations. */
+const DEFAULT_LP_P = 2;
+
+/**
+ * For each step of the layer the grid of least error, over all grids that the constraint allows.
+ * The weights are at hand, so errors are those of the elements, not of a histogram.
+ */
+export function searchWeightSteps(input: WeightSearchInput): WeightSteps {
+  const { dims, axis, spec, bias } = input;
+  const isShared = spec.granularity === "tensor";
+  const work = isShared ? Math.min(MAX_WORK, WORK_PER_CHANNEL * dims[axis]) : WORK_PER_CHANNEL;
+  const floors = Array.from(
+    bias?.data ?? new Float32Array(dims[axis]),
+    (b) => bias === undefined ? 0 : Math.abs(b) / bias.inputScale / MAX_BIAS_CODE,
+  );
+  const levels: Levels[] = [];
+  let [signal, noise, widened] = [0, 0, 0];
+  let channel = 0;
+  for (const weights of stepGroups(input, spec.granularity)) {
+    const floor = isShared ? floors.reduce((a, b) => Math.max(a, b), 0) : floors[channel++];
+    for (const w of weights) signal += w * w;
+    const found = searchStep(weights, floor, spec, work);
+    levels.push(found.grid);
+    noise += found.squaredError;
+    if (found.isWidened) widened++;
+  }
+  const sqnr = 10 * Math.log10(signal / noise);
+  return { levels, sqnr: Number.isFinite(sqnr) ? sqnr : null, widened };
+}
+
+function searchStep(weights: Float64Array, biasFloor: number, spec: WeightSpec, work: number) {
+  const { bits, constraint } = spec;
+  const largest = weights.reduce((max, w) => Math.max(max, Math.abs(w)), 0);
+  if (largest === 0) {
+    // Any step is exact for zeros. One that gives the bias most of its 32 bits keeps it precise.
+    const step = biasFloor > 0 ? float32AtLeast(Math.max(biasFloor, MIN_STEP)) : 1;
+    const high = 2 ** (bits - 1) - 1;
+    const grid = {
+      step: constraint === "pot" ? powerOfTwoAtLeast(step) : step,
+      low: constraint === "symmetric" ? -high : -high - 1,
+      high,
+    };
+    return { grid, squaredError: 0, isWidened: false };
+  }
+  // In units of a power of two near the largest weight no power of an error over- or underflows.
+  const unit = powerOfTwoAtLeast(Math.max(largest, biasFloor, MIN_STEP));
+  for (let i = 0; i < weights.length; i++) weights[i] /= unit;
+  const errors = weightErrors(weights, powerOf(spec), 2 ** bits);
+  const free = choose(errors, MIN_STEP / unit, spec, work);
+  const isWidened = free.step * unit < biasFloor;
+  const grid = isWidened ? choose(errors, biasFloor / unit, spec, work) : free;
+  return {
+    grid: { ...grid, step: grid.step * unit },
+    squaredError: errors.exact(grid, 2) * unit * unit,
+    isWidened,
+  };
+}
+
+function choose(errors: WeightErrors, least: number, spec: WeightSpec, work: number): Levels {
+  const { bits, constraint, error, clip } = spec;
+  const floor = float32AtLeast(least);
+  const { maxRange, search } = CONSTRAINTS[constraint];
+  return (error === "noclipping" ? maxRange : search)({ errors, bits, floor, clip, work });
+}
+
+function powerOf({ error, lpP = DEFAULT_LP_P }: WeightSpec): number {
+  return error === "mae" ? 1 : error === "lp" ? lpP : 2;
+}
