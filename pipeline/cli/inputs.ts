@@ -93,7 +93,15 @@ async function loadClasses(host: Host, path: string): Promise<string[]> {
 
 /** A preset by name or a file, with the options applied. */
 export async function loadTarget(host: Host, options: TargetOptions): Promise<Target> {
-  const { target: name, weightBits, ...rest } = options;
+  const { target: name, ...rest } = options;
+  const weight = {
+    bits: options.weightBits,
+    constraint: options.weightConstraint,
+    granularity: options.weightGranularity,
+    error: options.weightError,
+    lpP: options.weightLpP,
+    clip: options.weightClip && options.weightClip === "yes",
+  };
   const { error, bits, constraint, signed, lpP, percentile, zThreshold } = rest;
   const target = presetTarget(name) ?? await loadTargetFile(host, name);
   const defined = <T extends object>(values: T) =>
@@ -104,7 +112,7 @@ export async function loadTarget(host: Host, options: TargetOptions): Promise<Ta
       ...target.activation,
       ...defined({ error, bits, constraint, signed, lpP, percentile, zThreshold }),
     },
-    weight: { ...target.weight, ...defined({ bits: weightBits }) },
+    weight: { ...target.weight, ...defined(weight) },
   };
 }
 

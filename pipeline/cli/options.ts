@@ -4,7 +4,13 @@
  * @module
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { CONSTRAINTS, METHOD_CHOICES, SIGNEDNESS } from "../../tpc/core/types.ts";
+import {
+  CONSTRAINTS,
+  GRANULARITIES,
+  METHOD_CHOICES,
+  SIGNEDNESS,
+  WEIGHT_METHODS,
+} from "../../tpc/core/types.ts";
 import { DEFAULT_BATCH } from "../quantize.ts";
 
 /** `--data` and what belongs to it. */
@@ -25,6 +31,11 @@ export interface TargetOptions {
   error?: (typeof METHOD_CHOICES)[number];
   bits?: number;
   weightBits?: number;
+  weightConstraint?: (typeof CONSTRAINTS)[number];
+  weightGranularity?: (typeof GRANULARITIES)[number];
+  weightError?: (typeof WEIGHT_METHODS)[number];
+  weightLpP?: number;
+  weightClip?: "yes" | "no";
   constraint?: (typeof CONSTRAINTS)[number];
   signed?: (typeof SIGNEDNESS)[number];
   lpP?: number;
@@ -85,7 +96,6 @@ export function addTargetOptions(command: Command): Command {
       "bits of activations, 2 to 16 (default: the target's)",
       bitCount(16),
     )
-    .option("--weight-bits <n>", "bits of weights, 2 to 8 (default: the target's)", bitCount(8))
     .addOption(
       new Option("--constraint <kind>", "allowed thresholds (default: the target's)").choices(
         CONSTRAINTS,
@@ -104,6 +114,29 @@ export function addTargetOptions(command: Command): Command {
       "--z-threshold <z>",
       "leave elements beyond z standard deviations out of the search (default: none)",
       numberFrom(1e-6, 1e6),
+    )
+    .option("--weight-bits <n>", "bits of weights, 2 to 8 (default: the target's)", bitCount(8))
+    .addOption(
+      new Option("--weight-constraint <kind>", "allowed grids of weights (default: the target's)")
+        .choices(CONSTRAINTS),
+    )
+    .addOption(
+      new Option(
+        "--weight-granularity <whose>",
+        "weights that share a step (default: the target's)",
+      )
+        .choices(GRANULARITIES),
+    )
+    .addOption(
+      new Option("--weight-error <method>", "how weight steps are chosen (default: the target's)")
+        .choices(WEIGHT_METHODS),
+    )
+    .option("--weight-lp-p <p>", "exponent of --weight-error lp (default: 2)", numberFrom(1, 16))
+    .addOption(
+      new Option(
+        "--weight-clip <allowed>",
+        "whether a weight may be clipped by more than half a step (default: the target's)",
+      ).choices(["yes", "no"]),
     );
 }
 

@@ -153,6 +153,7 @@ for (
     [["quantize", "--batch", "0"], /integer of at least 1/],
     [["quantize", "--bits", "17"], /Give 2 to 16/],
     [["quantize", "--weight-bits", "9"], /Give 2 to 8/],
+    [["quantize", "--weight-error", "kl"], /Allowed choices are mse, mae, lp, noclipping/],
     [["quantize", "--error", "magic"], /Allowed choices are mse, noclipping, mae/],
     [["quantize", "--model", DEMO_MODEL], /no --data/],
     [["quantize", "--target", "nowhere"], /wanted a name \(default\) or a file, found "nowhere"/],
@@ -429,6 +430,38 @@ Deno.test("search decides again for other methods, constraints and bits from the
         assert.equal(emitted.code, 0, emitted.error);
       }
     }
+  }));
+
+Deno.test("search and emit take the options of weights, with the steps searched by either", () =>
+  inFolder(async (folder) => {
+    const statistics = `${folder}/s.plim`;
+    await run(["calibrate", "--samples", "16", "--out", statistics]);
+    const wishes = {
+      ...{ "weight-bits": "4", "weight-constraint": "uniform", "weight-granularity": "tensor" },
+      ...{ "weight-error": "lp", "weight-lp-p": "3", "weight-clip": "yes" },
+    };
+    const options = Object.entries(wishes).flatMap(([name, value]) => [`--${name}`, value]);
+    for (const model of [[], ["--model", DEMO_MODEL]]) {
+      const out = `${folder}/m${model.length}`;
+      const search = ["search", "--statistics", statistics, "--out", `${out}.json`];
+      const found = await run([...search, ...options, ...model]);
+      assert.equal(found.code, 0, found.error);
+      const { weights } = JSON.parse(Deno.readTextFileSync(`${out}.json`));
+      const { bits, constraint, granularity, method, lpP, clip, reason, steps } = weights[0];
+      assert.deepEqual(
+        [bits, constraint, granularity, method, lpP, clip],
+        [4, "uniform", "tensor", "lp", 3, true],
+      );
+      assert.match(reason[1], /affine grid of least \|error\|\^3, clipping allowed, one for/);
+      assert.equal(steps?.scales.length, model.length === 0 ? undefined : 1);
+      const emit = ["emit", "--manifest", `${out}.json`, "--out", `${out}.onnx`];
+      const emitted = await run([...emit, ...model]);
+      assert.equal(emitted.code, 0, emitted.error);
+    }
+    assert.deepEqual(
+      Deno.readFileSync(`${folder}/m0.onnx`),
+      Deno.readFileSync(`${folder}/m2.onnx`),
+    );
   }));
 
 Deno.test("main.ts runs with no more permissions than the tasks give it", () =>
