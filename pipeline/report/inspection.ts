@@ -6,7 +6,7 @@
 import type { GraphOutline } from "../../tpc/onnx/outline.ts";
 import type { Placement } from "../../tpc/resolve.ts";
 import { divideDyadic } from "../statistics/dyadic.ts";
-import { exactHistogram } from "../statistics/exact_histogram.ts";
+import { viewOf } from "../statistics/tensor_view.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import { formatTable } from "./table.ts";
 
@@ -34,7 +34,7 @@ export function statisticsReport(
   { tensors, data }: Statistics,
 ): { text: string; summary: unknown } {
   const summary = tensors.map(({ tensor, shape, histogram }) => {
-    const exact = exactHistogram(histogram);
+    const exact = viewOf(histogram).exact;
     const count = BigInt(histogram.finite);
     const isEmpty = histogram.finite === 0;
     const mean = isEmpty ? null : divideDyadic(exact.sum, count);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { HistogramData } from "../../wasm/mod.ts";
-import { valueBins } from "../statistics/value_bins.ts";
+import { viewOf } from "../statistics/tensor_view.ts";
 
 /**
  * Leaves out bins whose mean is further than z standard deviations from the mean of the tensor. Unlike
@@ -19,7 +19,7 @@ export function filterByZScore(
   z = Infinity,
 ): { data: HistogramData; left: number } {
   if (!Number.isFinite(z) || data.finite === 0) return { data, left: 0 };
-  const bins = valueBins(data);
+  const { bins } = viewOf(data);
   const mean = bins.tailSum[0] / bins.total;
   const deviation = Math.sqrt(Math.max(0, bins.tailSquares[0] / bins.total - mean * mean));
   const kept: number[] = [];

@@ -27,7 +27,8 @@ import { mse } from "./methods/mse.ts";
 import { noClipping } from "./methods/no_clipping.ts";
 import { octav } from "./methods/octav.ts";
 import { DEFAULT_PERCENTILE, percentile } from "./methods/percentile.ts";
-import { TensorView } from "../statistics/tensor_view.ts";
+import { type TensorView, viewOf } from "../statistics/tensor_view.ts";
+import { countAbove } from "../statistics/value_bins.ts";
 
 const METHODS: Readonly<Record<ErrorMethod, MakeMethod>> = {
   mse: () => mse,
@@ -116,9 +117,9 @@ export function searchThreshold(
   const method = spec.fixedRange === undefined
     ? METHODS[spec.error](spec)
     : fixedRange(spec.fixedRange);
-  const all = new TensorView(data);
+  const all = viewOf(data);
   const filtered = filterByZScore(data, spec.zThreshold);
-  const view = filtered.left === 0 ? all : new TensorView(filtered.data);
+  const view = filtered.left === 0 ? all : viewOf(filtered.data);
   const searched = choose(view, size, listen(method, options), CONSTRAINTS[spec.constraint]);
   const found = options.choice === undefined
     ? searched
@@ -253,14 +254,8 @@ function perElement({ exact, error }: Trial, { data }: TensorView, method: Metho
 }
 
 function fractionOutside({ bins, data }: TensorView, { step, low, high }: Levels): number {
-  const [least, most] = [(low - 0.5) * step, (high + 0.5) * step];
-  let outside = 0;
-  for (let i = 0; i < bins.count.length; i++) {
-    const width = bins.to[i] - bins.from[i];
-    const beyond = Math.max(0, least - bins.from[i]) + Math.max(0, bins.to[i] - most);
-    if (beyond > 0) outside += bins.count[i] * (width > 0 ? Math.min(1, beyond / width) : 1);
-  }
-  return outside / data.finite;
+  const kept = countAbove(bins, (low - 0.5) * step) - countAbove(bins, (high + 0.5) * step);
+  return Math.max(0, data.finite - kept) / data.finite;
 }
 
 function chooseSign(

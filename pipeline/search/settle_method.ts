@@ -15,7 +15,7 @@ import type { ActivationSpec, ErrorMethod, SettledSpec } from "../../tpc/core/ty
 import { squaredError } from "../statistics/grid_errors.ts";
 import type { TensorStatistics } from "../statistics/statistics.ts";
 import { subtractHistogram } from "../statistics/subtract_histogram.ts";
-import { TensorView } from "../statistics/tensor_view.ts";
+import { viewOf } from "../statistics/tensor_view.ts";
 import { searchThreshold } from "./search_threshold.ts";
 
 /** Methods that AUTO tries, in the order that breaks ties. */
@@ -43,7 +43,7 @@ export function settleMethod(
     return settle("mse", "auto: mse, since no samples were held out of these statistics");
   }
   const rest = subtractHistogram(histogram, heldOut);
-  const { bins } = new TensorView(heldOut);
+  const { bins } = viewOf(heldOut);
   const trials = TRIED.map((method) => {
     const { levels } = searchThreshold(rest, { ...spec, error: method });
     return { method, error: squaredError(bins, levels) / heldOut.finite };

@@ -84,5 +84,6 @@ export function toNumber(dyadic: Dyadic): number {
 
 /** Number of bits of a positive integer. */
 function bitLength(value: bigint): number {
-  return value === 0n ? 0 : value.toString(2).length;
+  const digits = value.toString(16);
+  return value === 0n ? 0 : 4 * digits.length - Math.clz32(parseInt(digits[0], 16)) + 28;
 }

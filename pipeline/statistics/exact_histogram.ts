@@ -1,83 +1,193 @@
 /**
- * A histogram prepared for exact sums: octave by octave, in big integers.
+ * A histogram prepared for exact sums.
+ *
+ * The magnitude of an element is ulp · (2^15·k + r), with k the place of its bin in the octave and r its own
+ * place in the bin. Sums of n, k·n and Σr over a few hundred bins, and products of them with a level or
+ * with k, are integers below 2^53 as long as n < 2^24 and Σr < 2^36: float64 has them exactly. Larger counts
+ * are cut into two digits first, a low and a high {@linkcode Plane}. Big integers, a hundred times slower, only
+ * join the results of whole octaves.
  *
  * @module
  */
-import { binBase, binSign, binUlpExponent, type HistogramData } from "../../wasm/mod.ts";
+import {
+  BIN_WIDTH_ULPS,
+  binBase,
+  BINS_PER_OCTAVE,
+  binSign,
+  binUlpExponent,
+  type HistogramData,
+} from "../../wasm/mod.ts";
 import { addDyadic, type Dyadic, ZERO } from "./dyadic.ts";
 
+/** Bits of the low digit of a count: 18 octaves of 256 bins, times the square of a level of 8 bits, have 53. */
+export const COUNT_BITS = 24;
+/** Bits of the low digit of Σr. */
+const REST_BITS = 36;
+/** log2 of {@linkcode BIN_WIDTH_ULPS}. */
+const PLACE_BITS = 15;
+
 /**
- * The bins of one octave and sign. All its values are ±ulp · m with integer m in [2^23, 2^24), or
- * below 2^23 in the octave of the subnormals. Arrays run over its non-empty bins, ascending; the
- * sums are prefix sums, entry i over the first i bins (so they are one longer).
+ * One digit of the sums of an octave, as prefix sums: entry i is over the first i of its 256 bins, the
+ * empty ones included.
  */
+export interface Plane {
+  /** A count stands for 2^countWeight elements. */
+  readonly countWeight: number;
+  /** A rest stands for 2^restWeight ulps. */
+  readonly restWeight: number;
+  /** Σn. */
+  readonly count: Float64Array;
+  /** Σk·n. */
+  readonly places: Float64Array;
+  /** Σr. */
+  readonly rests: Float64Array;
+}
+
+/** The bins of one octave and sign; the subnormals are one octave, too. */
 export interface Octave {
   /** 1 or −1. */
   readonly sign: 1 | -1;
   /** ulp = 2^ulpExponent. */
   readonly ulpExponent: number;
-  /** m of each bin's lower edge. */
-  readonly base: Float64Array;
-  /** Number of elements. */
-  readonly count: readonly bigint[];
-  /** Σm. */
-  readonly sum: readonly bigint[];
-  /** Σm². */
-  readonly squares: readonly bigint[];
+  /** k of the first bin: 256, or 0 for the subnormals. */
+  readonly first: number;
+  /** The low digits, and the high ones where there are any. */
+  readonly planes: readonly Plane[];
+  /** Elements in this octave and those of greater magnitude of the same sign. */
+  readonly countFromHere: bigint;
+  /** Σ|x| over the same elements. */
+  readonly sumFromHere: Dyadic;
 }
 
 /** A histogram as octaves with prefix sums. */
 export interface ExactHistogram {
-  readonly data: HistogramData;
+  /** By sign; positive ones first, in each ascending magnitudes. */
   readonly octaves: readonly Octave[];
   /** Σx, exact. */
   readonly sum: Dyadic;
+  /** Σ|x|, exact. */
+  readonly magnitudes: Dyadic;
   /** Σx², exact. */
   readonly squares: Dyadic;
 }
 
-/**
- * Prepares a histogram. With r the position in the bin, Σm = n·base + Σr and
- * Σm² = n·base² + 2·base·Σr + Σr² (design §2.1).
- */
+/** Prepares a histogram; some 0.1 ms for 5,000 bins. */
 export function exactHistogram(data: HistogramData): ExactHistogram {
   const octaves: Octave[] = [];
-  for (let start = 0; start < data.bins.length;) {
-    let end = start + 1;
-    while (end < data.bins.length && data.bins[end] >>> 8 === data.bins[start] >>> 8) end++;
-    octaves.push(makeOctave(data, start, end));
-    start = end;
+  let [sum, magnitudes, squares] = [ZERO, ZERO, ZERO];
+  let fromHere = { sign: 0, count: 0n, sum: ZERO };
+  // From the greatest magnitude of each sign down, for the sums from here on.
+  for (let end = data.bins.length; end > 0;) {
+    const octave = data.bins[end - 1] >>> 8;
+    let start = end - 1;
+    while (start > 0 && data.bins[start - 1] >>> 8 === octave) start--;
+    const sign = binSign(data.bins[start]);
+    const made = makeOctave(data, start, end);
+    if (sign !== fromHere.sign) fromHere = { sign, count: 0n, sum: ZERO };
+    fromHere = {
+      sign,
+      count: fromHere.count + made.count,
+      sum: addDyadic(fromHere.sum, made.sum),
+    };
+    octaves.push({
+      ...{ sign, ulpExponent: made.ulpExponent, first: made.first, planes: made.planes },
+      countFromHere: fromHere.count,
+      sumFromHere: fromHere.sum,
+    });
+    magnitudes = addDyadic(magnitudes, made.sum);
+    sum = addDyadic(sum, { ...made.sum, value: BigInt(sign) * made.sum.value });
+    squares = addDyadic(squares, made.squares);
+    end = start;
   }
-  let sum = ZERO;
-  let squares = ZERO;
-  for (const octave of octaves) {
-    const { sign, ulpExponent } = octave;
-    sum = addDyadic(sum, { value: BigInt(sign) * octave.sum.at(-1)!, exponent: ulpExponent });
-    squares = addDyadic(squares, { value: octave.squares.at(-1)!, exponent: 2 * ulpExponent });
-  }
-  return { data, octaves, sum, squares };
+  return { octaves: octaves.reverse(), sum, magnitudes, squares };
 }
 
-function makeOctave({ bins, n, r1, r2 }: HistogramData, start: number, end: number): Octave {
-  const base = new Float64Array(end - start);
-  const count = [0n];
-  const sum = [0n];
-  const squares = [0n];
+/** Σ|x| in ulps, from sums of one plane. */
+export function joinUlps(
+  { countWeight, restWeight }: Plane,
+  places: number,
+  rests: number,
+): bigint {
+  return (BigInt(places) << BigInt(PLACE_BITS + countWeight)) +
+    (BigInt(rests) << BigInt(restWeight));
+}
+
+/** Bins [start, end) of a histogram, all of one octave. */
+function makeOctave(data: HistogramData, start: number, end: number) {
+  const ulpExponent = binUlpExponent(data.bins[start]);
+  const first = binBase((data.bins[start] >>> 8) << 8) / BIN_WIDTH_ULPS;
+  const low = makePlane(0, 0);
+  let high: Plane | undefined;
+  const r1 = halves(data.r1);
+  const r2 = halves(data.r2);
+  // Σ|x|² = ulp²·Σ(2^30·k²·n + 2^16·k·Σr + Σr²), digit by digit; each sum stays below 2^53.
+  const sums = {
+    lowSquares: 0,
+    highSquares: 0,
+    lowProducts: 0,
+    highProducts: 0,
+    lowR2: 0,
+    highR2: 0,
+  };
   for (let i = start; i < end; i++) {
-    base[i - start] = binBase(bins[i]);
-    const elements = BigInt(n[i]);
-    const edge = BigInt(binBase(bins[i]));
-    const offset = elements * edge;
-    count.push(count.at(-1)! + elements);
-    sum.push(sum.at(-1)! + offset + r1[i]);
-    squares.push(squares.at(-1)! + edge * (offset + 2n * r1[i]) + r2[i]);
+    const place = data.bins[i] & (BINS_PER_OCTAVE - 1);
+    const k = first + place;
+    const n = data.n[i];
+    const highN = n < 2 ** COUNT_BITS ? 0 : Math.floor(n / 2 ** COUNT_BITS);
+    const lowN = n - highN * 2 ** COUNT_BITS;
+    const highR = r1[2 * i + 1] >>> (REST_BITS - 32);
+    const lowR = (r1[2 * i + 1] & (2 ** (REST_BITS - 32) - 1)) * 2 ** 32 + r1[2 * i];
+    low.count[place + 1] = lowN;
+    low.places[place + 1] = k * lowN;
+    low.rests[place + 1] = lowR;
+    sums.lowSquares += k * k * lowN;
+    sums.lowProducts += k * lowR;
+    sums.lowR2 += r2[2 * i];
+    sums.highR2 += r2[2 * i + 1];
+    if (highN === 0 && highR === 0) continue;
+    high ??= makePlane(COUNT_BITS, REST_BITS);
+    high.count[place + 1] = highN;
+    high.places[place + 1] = k * highN;
+    high.rests[place + 1] = highR;
+    sums.highSquares += k * k * highN;
+    sums.highProducts += k * highR;
+  }
+  const planes = high === undefined ? [low] : [low, high];
+  for (const { count, places, rests } of planes) {
+    for (let i = 1; i <= BINS_PER_OCTAVE; i++) {
+      count[i] += count[i - 1];
+      places[i] += places[i - 1];
+      rests[i] += rests[i - 1];
+    }
+  }
+  const join = (lowDigit: number, highDigit: number, bits: number) =>
+    BigInt(lowDigit) + (BigInt(highDigit) << BigInt(bits));
+  const squares = (join(sums.lowSquares, sums.highSquares, COUNT_BITS) << BigInt(2 * PLACE_BITS)) +
+    (join(sums.lowProducts, sums.highProducts, REST_BITS) << BigInt(PLACE_BITS + 1)) +
+    join(sums.lowR2, sums.highR2, 32);
+  let [count, sum] = [0n, 0n];
+  for (const plane of planes) {
+    count += BigInt(plane.count[BINS_PER_OCTAVE]) << BigInt(plane.countWeight);
+    sum += joinUlps(plane, plane.places[BINS_PER_OCTAVE], plane.rests[BINS_PER_OCTAVE]);
   }
   return {
-    sign: binSign(bins[start]) as 1 | -1,
-    ulpExponent: binUlpExponent(bins[start]),
-    base,
-    count,
-    sum,
-    squares,
+    ...{ ulpExponent, first, planes, count },
+    sum: { value: sum, exponent: ulpExponent },
+    squares: { value: squares, exponent: 2 * ulpExponent },
   };
+}
+
+function makePlane(countWeight: number, restWeight: number): Plane {
+  const size = BINS_PER_OCTAVE + 1;
+  return {
+    ...{ countWeight, restWeight },
+    count: new Float64Array(size),
+    places: new Float64Array(size),
+    rests: new Float64Array(size),
+  };
+}
+
+/** 64-bit integers as pairs of 32 bits, the low ones first: big integers are slow to convert one by one. */
+export function halves({ buffer, byteOffset, length }: BigUint64Array): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, 2 * length);
 }

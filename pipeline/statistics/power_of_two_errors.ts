@@ -8,10 +8,14 @@
  *
  *     Σ (q − x)² = n·q² − 2·q·Σx + Σx²          Σ |q − x| = |n·q − Σx|
  *
+ * With q = λ·d, a threshold changes Σx² and Σ|x|, which are known, by Σλ²·d² − 2·Σλ·d·|x|, and by
+ * Σ±λ·d − 2·Σ|x| over what lies below its level, with + below and − above it.
+ *
  * @module
  */
+import { BINS_PER_OCTAVE } from "../../wasm/mod.ts";
 import { addDyadic, type Dyadic, ZERO } from "./dyadic.ts";
-import type { ExactHistogram, Octave } from "./exact_histogram.ts";
+import { COUNT_BITS, type ExactHistogram, joinUlps, type Plane } from "./exact_histogram.ts";
 
 /** A power-of-two quantizer: threshold 2^`exponent`. */
 export interface PowerOfTwoQuantizer {
@@ -41,7 +45,7 @@ export interface ThresholdErrors {
  * where the bins of the subnormals are wider than half a step.
  */
 export function powerOfTwoErrors(
-  { octaves }: ExactHistogram,
+  { octaves, squares, magnitudes }: ExactHistogram,
   { exponent, bits, signed }: PowerOfTwoQuantizer,
 ): ThresholdErrors {
   if (bits > (signed ? 9 : 8)) {
@@ -54,67 +58,84 @@ export function powerOfTwoErrors(
       `Exact errors need a step of at least 2^${MIN_STEP_EXPONENT}, got 2^${stepExponent}`,
     );
   }
-  let squared = ZERO;
-  let absolute = ZERO;
+  // Σλ² and Σ±λ, by plane those of levels that are not clipped; Σλ·|x| and Σ|x| below the level.
+  let [levelSquares, signedLevels] = [0n, 0n];
+  const planeSquares = [0, 0];
+  const planeLevels = [0, 0];
+  let [products, below] = [ZERO, ZERO];
+  let clippedSign = 0;
   for (const octave of octaves) {
+    if (octave.sign === clippedSign) continue;
     const largest = octave.sign === 1 ? levels - 1 : signed ? levels : 0;
-    const errors = octaveErrors(octave, stepExponent, largest);
-    squared = addDyadic(squared, errors.squared);
-    absolute = addDyadic(absolute, errors.absolute);
+    // Half-cells of width d/2 have one level each, and all of them on one side of it.
+    const stride = 2 ** (stepExponent - 16 - octave.ulpExponent);
+    if (largest === 0 || octave.first + BINS_PER_OCTAVE <= stride) continue;
+    if (octave.first >= 2 * largest * stride) {
+      // All from here on is clipped.
+      const level = BigInt(largest);
+      levelSquares += level * level * octave.countFromHere;
+      signedLevels -= level * octave.countFromHere;
+      const { value, exponent } = octave.sumFromHere;
+      products = addDyadic(products, { value: level * value, exponent });
+      clippedSign = octave.sign;
+      continue;
+    }
+    let [productUlps, belowUlps] = [0n, 0n];
+    for (const [i, plane] of octave.planes.entries()) {
+      const sums = sumPlane(plane, octave.first / stride, stride, largest);
+      planeSquares[i] += sums.levelSquares;
+      planeLevels[i] += sums.signedLevels;
+      productUlps += joinUlps(plane, sums.levelPlaces, sums.levelRests);
+      belowUlps += joinUlps(plane, sums.placesBelow, sums.restsBelow);
+    }
+    products = addDyadic(products, { value: productUlps, exponent: octave.ulpExponent });
+    below = addDyadic(below, { value: belowUlps, exponent: octave.ulpExponent });
   }
-  return { squared, absolute };
-}
-
-/** Errors of the magnitudes of one octave on the grid 0, d, … largest·d with d = 2^stepExponent. */
-function octaveErrors(octave: Octave, stepExponent: number, largest: number): ThresholdErrors {
-  const { base, ulpExponent, count, sum, squares } = octave;
-  // Everything in units of 2^unit, of which step and ulp are whole multiples.
-  const unit = Math.min(stepExponent, ulpExponent);
-  const step = 1n << BigInt(stepExponent - unit);
-  const shift = BigInt(ulpExponent - unit);
-  let squared = 0n;
-  let absolute = 0n;
-  const end = base.length;
-  for (let start = 0; start < end;) {
-    // Half-cells of width d/2: one level each, all on one side of it. The last goes on without end.
-    const half = Math.min(halfCell(base[start], ulpExponent, stepExponent), 2 * largest);
-    let next = start + 1;
-    if (half === 2 * largest) next = end;
-    else next = firstBinFrom(half + 1, base, next, ulpExponent, stepExponent);
-    const level = BigInt((half + 1) >> 1) * step;
-    const n = count[next] - count[start];
-    const total = (sum[next] - sum[start]) << shift;
-    const square = (squares[next] - squares[start]) << (2n * shift);
-    const difference = n * level - total;
-    squared += square - level * (total - difference);
-    absolute += difference < 0n ? -difference : difference;
-    start = next;
-  }
+  const join = ([low, high]: number[]) => BigInt(low) + (BigInt(high) << BigInt(COUNT_BITS));
+  levelSquares += join(planeSquares);
+  signedLevels += join(planeLevels);
+  const times = ({ value, exponent }: Dyadic, by: number) => ({ value, exponent: exponent + by });
+  const change = (a: Dyadic, plus: Dyadic, minus: Dyadic) =>
+    addDyadic(addDyadic(a, plus), { ...minus, value: -minus.value });
   return {
-    squared: { value: squared, exponent: 2 * unit },
-    absolute: { value: absolute, exponent: unit },
+    squared: change(
+      squares,
+      { value: levelSquares, exponent: 2 * stepExponent },
+      times(products, stepExponent + 1),
+    ),
+    absolute: change(
+      magnitudes,
+      { value: signedLevels, exponent: stepExponent },
+      times(below, 1),
+    ),
   };
 }
 
-/** Number of the half-cell that the bin with this lower edge lies in; Infinity far above the grid. */
-function halfCell(base: number, ulpExponent: number, stepExponent: number): number {
-  return Math.floor(base * 2 ** (ulpExponent - stepExponent + 1));
-}
-
-/** Index of the first bin at or behind `from` whose half-cell is at least `half` (binary search). */
-function firstBinFrom(
+/** Sums over the half-cells of one octave, `stride` bins each from number `half` on; the last one has no end. */
+function sumPlane(
+  { count, places, rests }: Plane,
   half: number,
-  base: Float64Array,
-  from: number,
-  ulpExponent: number,
-  stepExponent: number,
-): number {
-  let low = from;
-  let high = base.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (halfCell(base[middle], ulpExponent, stepExponent) < half) low = middle + 1;
-    else high = middle;
+  stride: number,
+  largest: number,
+) {
+  let [levelSquares, signedLevels] = [0, 0];
+  let [levelPlaces, levelRests] = [0, 0];
+  let [placesBelow, restsBelow] = [0, 0];
+  for (let from = 0; from < BINS_PER_OCTAVE; half++) {
+    const to = half < 2 * largest ? from + stride : BINS_PER_OCTAVE;
+    const level = (half + 1) >> 1;
+    const n = count[to] - count[from];
+    const k = places[to] - places[from];
+    const r = rests[to] - rests[from];
+    levelSquares += level * level * n;
+    levelPlaces += level * k;
+    levelRests += level * r;
+    if (half % 2 === 1 && half < 2 * largest) {
+      signedLevels += level * n;
+      placesBelow += k;
+      restsBelow += r;
+    } else signedLevels -= level * n;
+    from = to;
   }
-  return low;
+  return { levelSquares, signedLevels, levelPlaces, levelRests, placesBelow, restsBelow };
 }

@@ -5,14 +5,29 @@
  */
 import type { HistogramData } from "../../wasm/mod.ts";
 import { type ExactHistogram, exactHistogram } from "./exact_histogram.ts";
+import {
+  powerOfTwoErrors,
+  type PowerOfTwoQuantizer,
+  type ThresholdErrors,
+} from "./power_of_two_errors.ts";
 import { type ValueBins, valueBins } from "./value_bins.ts";
 
-/** A histogram with its prepared forms, made at first use. */
+const views = new WeakMap<HistogramData, TensorView>();
+
+/** The view of a histogram: the same one each time, so that several searches prepare it once. */
+export function viewOf(data: HistogramData): TensorView {
+  let view = views.get(data);
+  if (view === undefined) views.set(data, view = new TensorView(data));
+  return view;
+}
+
+/** A histogram with its prepared forms, made at first use and kept: see {@linkcode viewOf}. */
 export class TensorView {
   /** The histogram itself. */
   readonly data: HistogramData;
   #bins?: ValueBins;
   #exact?: ExactHistogram;
+  readonly #powerOfTwo = new Map<string, ThresholdErrors>();
 
   /** Does no work yet. */
   constructor(data: HistogramData) {
@@ -24,9 +39,19 @@ export class TensorView {
     return this.#bins ??= valueBins(this.data);
   }
 
-  /** Octaves in big integers, for exact errors of power-of-two grids. */
+  /** Octaves, for exact sums. */
   get exact(): ExactHistogram {
     return this.#exact ??= exactHistogram(this.data);
+  }
+
+  /** Exact errors of a power-of-two quantizer: MSE, MAE and every report ask for the same ones. */
+  powerOfTwoErrors(quantizer: PowerOfTwoQuantizer): ThresholdErrors {
+    const key = `${quantizer.exponent} ${quantizer.bits} ${quantizer.signed}`;
+    let errors = this.#powerOfTwo.get(key);
+    if (errors === undefined) {
+      this.#powerOfTwo.set(key, errors = powerOfTwoErrors(this.exact, quantizer));
+    }
+    return errors;
   }
 
   /** Largest magnitude; 0 when there is none. */

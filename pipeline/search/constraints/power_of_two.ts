@@ -5,7 +5,6 @@
  */
 import { symmetricLevels } from "../../../tpc/core/grid.ts";
 import { compareDyadic, type Dyadic, toNumber } from "../../statistics/dyadic.ts";
-import { powerOfTwoErrors } from "../../statistics/power_of_two_errors.ts";
 import type { Judge } from "../methods/method.ts";
 import type { TensorView } from "../../statistics/tensor_view.ts";
 import { type ConstraintSearch, MIN_THRESHOLD, type Size, type Trial } from "./constraint.ts";
@@ -64,7 +63,7 @@ export function exactPowerOfTwoError(
   const isExact = (power === 1 || power === 2) && bits <= (signed ? 9 : 8) &&
     Number.isInteger(exponent);
   if (!isExact) return undefined;
-  const { squared, absolute } = powerOfTwoErrors(view.exact, { exponent, bits, signed });
+  const { squared, absolute } = view.powerOfTwoErrors({ exponent, bits, signed });
   return power === 2 ? squared : absolute;
 }
 

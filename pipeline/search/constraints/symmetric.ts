@@ -40,7 +40,7 @@ export const symmetric: ConstraintSearch = {
     };
     const { best, scan } = searchLine((x) => tryAt(x).error, low, high, {
       density: densityFor(view, judge),
-      floor: clippingFloor(view, size, judge),
+      floor: clippingFloor(view, size.signed ? "both" : "high", judge),
     });
     // Never worse than the range of the data, and than the lattice that the data may lie on.
     const codes = 2 ** (size.signed ? size.bits - 1 : size.bits);
@@ -59,19 +59,22 @@ function tryFrom(threshold: number, { bits, signed }: Size): Pick<Trial, "levels
   return { threshold, levels: symmetricLevels(threshold, bits, signed) };
 }
 
+/** Which values a threshold clips: those above it, those below its negative, or both. */
+export type Ends = "high" | "low" | "both";
+
 /**
  * What clipping alone costs, for MSE and MAE: it only grows as the threshold falls, so the scan can stop.
  * Σ (|x| − t)² ≥ (Σ (|x| − t))² / n by Cauchy and Schwarz.
  */
-export function clippingFloor(view: TensorView, { signed }: Size, { power }: Judge) {
+export function clippingFloor(view: TensorView, ends: Ends, { power }: Judge) {
   if (power !== 1 && power !== 2) return undefined;
   const { bins } = view;
   return (threshold: number): number => {
-    const above = stopLoss(bins, threshold);
+    const above = ends === "low" ? 0 : stopLoss(bins, threshold);
     // Σ max(0, −t − x) = Σ (−t − x) + T(−t); a bin that −t cuts is estimated on the safe side.
-    const below = signed
-      ? Math.max(0, stopLoss(bins, -threshold) - bins.tailSum[0] - threshold * bins.total)
-      : 0;
+    const below = ends === "high"
+      ? 0
+      : Math.max(0, stopLoss(bins, -threshold) - bins.tailSum[0] - threshold * bins.total);
     const clipped = 0.999 * (above + below);
     return power === 1 ? clipped : clipped * clipped / bins.total;
   };

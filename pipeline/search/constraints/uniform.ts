@@ -61,7 +61,6 @@ class UniformSearch {
   readonly #bits: number;
   readonly #judge: Judge;
   readonly #density: number;
-  readonly #floor?: (threshold: number) => number;
   best: Trial = { levels: { step: 1, low: 0, high: 1 }, threshold: 1, error: Infinity };
 
   constructor(view: TensorView, bits: number, judge: Judge) {
@@ -69,8 +68,6 @@ class UniformSearch {
     this.#bits = bits;
     this.#judge = judge;
     this.#density = densityFor(view, judge);
-    // What lies beyond an end is clipped whatever the other end does.
-    this.#floor = clippingFloor(view, { bits, signed: true }, judge);
   }
 
   /** Searches one end after the other; returns the curve along the first. */
@@ -81,14 +78,16 @@ class UniformSearch {
     for (let round = 0; round < ROUNDS; round++) {
       const before = this.best.error;
       if (max > 0) {
-        const { best, scan } = this.#searchEnd(max, (x) => this.#tryRange(low, x));
+        const { best, scan } = this.#searchEnd("high", max, (x) => this.#tryRange(low, x));
         high = best.x;
-        if (round === 0) curve = scan.map(({ x }) => this.#tryRange(low, x));
+        if (round === 0) curve = scan.map((point) => this.#trialOf(low, point.x, point.error));
       }
       if (min < 0) {
-        const { best, scan } = this.#searchEnd(-min, (x) => this.#tryRange(-x, high));
+        const { best, scan } = this.#searchEnd("low", -min, (x) => this.#tryRange(-x, high));
         low = -best.x;
-        if (curve.length === 0) curve = scan.map(({ x }) => this.#tryRange(-x, high));
+        if (curve.length === 0) {
+          curve = scan.map((point) => this.#trialOf(-point.x, high, point.error));
+        }
       }
       if (min >= 0 || max <= 0 || this.best.error >= before * (1 - 1e-6)) break;
     }
@@ -116,15 +115,19 @@ class UniformSearch {
     }
   }
 
-  #searchEnd(extreme: number, tryEnd: (x: number) => Trial) {
+  #searchEnd(end: "low" | "high", extreme: number, tryEnd: (x: number) => Trial) {
     const high = Math.max(MIN_THRESHOLD, HEADROOM * extreme);
     const low = Math.max(MIN_THRESHOLD, extreme / 2 ** OCTAVES);
-    const isSmaller = extreme < this.#view.magnitude;
     return searchLine((x) => tryEnd(x).error, low, high, {
       density: this.#density,
-      // The floor counts both ends; it holds for this one only when it reaches furthest.
-      ...(isSmaller || this.#floor === undefined ? {} : { floor: this.#floor }),
+      // What lies beyond an end is clipped whatever the other end does.
+      floor: clippingFloor(this.#view, end, this.#judge),
     });
+  }
+
+  #trialOf(low: number, high: number, error: number): Trial {
+    const levels = uniformLevels(low, high, this.#bits);
+    return { levels, threshold: thresholdOf(levels), error };
   }
 
   #tryRange(low: number, high: number): Trial {

@@ -19,7 +19,7 @@
  * @module
  */
 import type { Levels } from "../../../tpc/core/grid.ts";
-import { binIndex, type ValueBins } from "../../statistics/value_bins.ts";
+import { binIndex, countAbove, type ValueBins } from "../../statistics/value_bins.ts";
 import type { Judge } from "./method.ts";
 
 const CELLS = 2048;
@@ -44,45 +44,73 @@ function divergence(bins: ValueBins, grid: Levels): number {
   const cells = levels * perLevel;
   const start = (grid.low - 0.5) * grid.step;
   const width = step / perLevel;
-  const mass = new Float64Array(cells);
-  // Mass above each border, so that neighbouring cells share nothing and lose nothing.
-  let above = massAbove(bins, start);
-  const below = bins.total - above;
-  for (let i = 0; i < cells; i++) {
-    const next = massAbove(bins, start + (i + 1) * width);
-    mass[i] = above - next;
-    above = next;
-  }
-  const folded = (i: number) => (i === 0 ? below : 0) + (i === cells - 1 ? above : 0);
+  const mass = cellMasses(bins, start, width, cells);
+  const above = countAbove(bins, start + cells * width);
+  const below = bins.total - countAbove(bins, start);
   const scale = 1 / bins.total;
   const normal = 1 / (1 + cells * SMOOTHING);
-  let inside = 0;
-  for (let i = 0; i < cells; i++) inside += mass[i];
+  const inside = bins.total - below - above;
   const insideScale = inside > 0 ? 1 / inside : 0;
   let sum = 0;
-  for (let level = 0; level < levels; level++) {
-    const first = level * perLevel;
+  for (let first = 0; first < cells; first += perLevel) {
+    const end = first + perLevel;
     let total = 0;
-    let filled = 0;
-    for (let i = first; i < first + perLevel; i++) {
-      total += mass[i];
-      if (mass[i] + folded(i) > 0) filled++;
+    for (let i = first; i < end; i++) total += mass[i];
+    // What lies outside counts for P only.
+    if (first === 0) mass[0] += below;
+    if (end === cells) mass[cells - 1] += above;
+    let [entropy, covered, filled] = [0, 0, 0];
+    // Cells of one bin have the same mass: one logarithm does for all.
+    let [known, p, logP] = [0, 0, 0];
+    for (let i = first; i < end; i++) {
+      // Where P is empty it equals Q, and the cell adds nothing.
+      if (mass[i] === 0) continue;
+      if (mass[i] !== known) {
+        known = mass[i];
+        p = (known * scale + SMOOTHING) * normal;
+        logP = Math.log(p);
+      }
+      entropy += p * logP;
+      covered += p;
+      filled++;
     }
-    for (let i = first; i < first + perLevel; i++) {
-      const reference = mass[i] + folded(i);
-      const p = (reference * scale + SMOOTHING) * normal;
-      const q = ((reference > 0 ? total / filled * insideScale : 0) + SMOOTHING) * normal;
-      sum += p * Math.log(p / q);
-    }
+    if (filled === 0) continue;
+    const q = (total / filled * insideScale + SMOOTHING) * normal;
+    sum += entropy - covered * Math.log(q);
   }
   // Both are normalised, so that the sum is not negative but for rounding.
   return Math.max(0, sum);
 }
 
-/** Elements above x; a bin that x cuts is shared out by width. */
-function massAbove(bins: ValueBins, x: number): number {
-  const i = binIndex(bins, x);
-  if (i === bins.count.length) return 0;
-  if (bins.from[i] >= x) return bins.tailCount[i];
-  return bins.tailCount[i + 1] + bins.count[i] * (bins.to[i] - x) / (bins.to[i] - bins.from[i]);
+/**
+ * Elements in each of the equal cells from `start` on. A bin that a border cuts is shared out by width, so that
+ * neighbouring cells share nothing and lose nothing. One walk along the bins.
+ */
+function cellMasses(bins: ValueBins, start: number, width: number, cells: number): Float64Array {
+  const { from, to, count, tailCount } = bins;
+  const mass = new Float64Array(cells);
+  let i = binIndex(bins, start);
+  // The part of bin i above a border: slope · (to[i] − border), and all of it below from[i].
+  let slope = i < count.length ? count[i] / (to[i] - from[i]) : 0;
+  let above = countAbove(bins, start);
+  for (let cell = 0; cell < cells && i < count.length; cell++) {
+    const border = start + (cell + 1) * width;
+    if (border < to[i] && border - width > from[i]) {
+      mass[cell] = slope * width;
+      above = tailCount[i + 1] + slope * (to[i] - border);
+      continue;
+    }
+    if (to[i] <= border) {
+      do i++; while (i < count.length && to[i] <= border);
+      if (i < count.length) slope = count[i] / (to[i] - from[i]);
+    }
+    const next = i === count.length
+      ? 0
+      : border <= from[i]
+      ? tailCount[i]
+      : tailCount[i + 1] + slope * (to[i] - border);
+    mass[cell] = above - next;
+    above = next;
+  }
+  return mass;
 }

@@ -55,6 +55,36 @@ for (const core of CORES) {
   }
 }
 
+Deno.test("powerOfTwoErrors() is exact for counts beyond 2^40", () => {
+  // A histogram in which every element of a small one is there so many times: errors grow by that factor.
+  const factor = 2n ** 31n + 12345n;
+  for (const values of [SHAPES.gauss, SHAPES.relu6, SHAPES.heavy]) {
+    const accumulator = createNaiveHistogramCore().create();
+    accumulator.observe(values.subarray(0, 40));
+    const small = accumulator.data();
+    const times = (sums: BigUint64Array) => sums.map((sum) => sum * factor);
+    const large = {
+      ...small,
+      finite: small.finite * Number(factor),
+      n: small.n.map((n) => n * Number(factor)),
+      r1: times(small.r1),
+      r2: times(small.r2),
+    };
+    assert.ok(large.r2.every((r2, i) => r2 / factor === small.r2[i]), "no sum overflows");
+    for (const signed of [false, true]) {
+      for (const exponent of [-3, 0, 2, 3, 5]) {
+        const quantizer = { exponent, bits: signed ? 9 : 8, signed };
+        const one = powerOfTwoErrors(exactHistogram(small), quantizer);
+        const all = powerOfTwoErrors(exactHistogram(large), quantizer);
+        for (const sum of ["squared", "absolute"] as const) {
+          const { value, exponent } = one[sum];
+          assert.equal(compareDyadic(all[sum], { value: value * factor, exponent }), 0);
+        }
+      }
+    }
+  }
+});
+
 Deno.test("powerOfTwoErrors() refuses grids finer than the bins", () => {
   const histogram = exactHistogram(createNaiveHistogramCore().create().data());
   assert.throws(
