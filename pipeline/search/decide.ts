@@ -20,7 +20,7 @@ import type { Target } from "../../tpc/target.ts";
 import { sha256 } from "../core/hash.ts";
 import { VERSION } from "../core/version.ts";
 import { divideDyadic } from "../statistics/dyadic.ts";
-import { exactHistogram } from "../statistics/exact_histogram.ts";
+import { viewOf } from "../statistics/tensor_view.ts";
 import type { Statistics, TensorStatistics } from "../statistics/statistics.ts";
 import { searchThreshold } from "./search_threshold.ts";
 import { settleMethod } from "./settle_method.ts";
@@ -112,7 +112,7 @@ function decideActivation(
       ...{ zeros, error, bounds, sqnr, clippedFraction },
       min: isEmpty ? null : min,
       max: isEmpty ? null : max,
-      mean: isEmpty ? null : divideDyadic(exactHistogram(histogram).sum, BigInt(finite)),
+      mean: isEmpty ? null : divideDyadic(viewOf(histogram).exact.sum, BigInt(finite)),
       curve: [...curve],
     },
   };
