@@ -12,6 +12,7 @@
  */
 import { checkEmittable, emitModel } from "../tpc/emit.ts";
 import type { Manifest } from "../tpc/manifest.ts";
+import { readModelWithData } from "../tpc/onnx/external_data.ts";
 import { type Model, readModel, writeModel } from "../tpc/onnx/model.ts";
 import { prepareModel } from "../tpc/onnx/prepare.ts";
 import type { Target } from "../tpc/target.ts";
@@ -30,7 +31,7 @@ export interface FloatModel {
   readonly original: Model;
   /** After the exact rewrites of graph preparation. */
   readonly prepared: Model;
-  /** SHA-256 of the file. */
+  /** SHA-256 of the file, and of weights that lie beside it. */
   readonly sha256: string;
 }
 
@@ -72,15 +73,30 @@ export const DEFAULT_BATCH = 8;
  * Reads an ONNX file and prepares it.
  *
  * @param name How error messages call the file.
+ * @param readBeside Reads `length` bytes from `offset` on of a file beside the model, for models whose
+ * weights are external data. Without it they are refused.
  * @throws {PlimsollError} kinds `input` and `model`.
  */
-export async function loadFloatModel(file: Uint8Array, name: string): Promise<FloatModel> {
-  const original = readModel(file, name);
+export async function loadFloatModel(
+  file: Uint8Array,
+  name: string,
+  readBeside?: (location: string, offset: number, length: number) => Promise<Uint8Array>,
+): Promise<FloatModel> {
+  const { model: original, external } = readBeside === undefined
+    ? { model: readModel(file, name), external: [] }
+    : await readModelWithData(file, name, readBeside);
   return {
     original,
     prepared: await prepareModel(original, runConstants),
-    sha256: await sha256(file),
+    sha256: await hashModel(file, external),
   };
+}
+
+/** SHA-256 of a file; when weights lie in others, of its SHA-256 and those of the weights. */
+async function hashModel(file: Uint8Array, external: readonly Uint8Array[]): Promise<string> {
+  const hashes = [await sha256(file)];
+  for (const data of external) hashes.push(await sha256(data));
+  return hashes.length === 1 ? hashes[0] : await sha256(hashes.join("\n"));
 }
 
 /**

@@ -27,10 +27,14 @@ export interface LoadedSamples {
   readonly classes: readonly string[];
 }
 
-/** Reads `--model`, by default the demo's. */
+/** Reads `--model`, by default the demo's, with weights from the files beside it. */
 export async function loadModel(host: Host, path: string | undefined): Promise<FloatModel> {
   const file = path ?? host.assetPath(DEMO.model);
-  return await loadFloatModel(await host.readFile(file), file);
+  return await loadFloatModel(
+    await host.readFile(file),
+    file,
+    (location, offset, length) => host.readRange(sibling(file, location), offset, length),
+  );
 }
 
 /**

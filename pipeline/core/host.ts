@@ -11,6 +11,11 @@ export interface Host {
   readFile(path: string): Promise<Uint8Array<ArrayBuffer>>;
   /** Content of a file as a stream that reads on demand. Throws like {@linkcode Host.readFile}. */
   openFile(path: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
+  /**
+   * `length` bytes of a file from `offset` on. Throws {@linkcode PlimsollError} kind `input`, also when
+   * the file ends before.
+   */
+  readRange(path: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
   /** Whether a file is there. */
   fileExists(path: string): Promise<boolean>;
   /**

@@ -20,6 +20,7 @@ export const denoHost: Host = {
     }
     return readOnDemand(file);
   },
+  readRange,
   fileExists: async (path) => {
     try {
       return (await Deno.stat(path)).isFile;
@@ -65,6 +66,35 @@ function readOnDemand(file: Deno.FsFile): ReadableStream<Uint8Array<ArrayBuffer>
     },
     cancel: () => file.close(),
   }, { highWaterMark: 0 });
+}
+
+async function readRange(
+  path: string,
+  offset: number,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  using file = await Deno.open(path).catch((cause) => throwUnreadable(path, cause));
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  try {
+    await file.seek(offset, Deno.SeekMode.Start);
+    while (done < length) {
+      const count = await file.read(bytes.subarray(done));
+      if (count === null) break;
+      done += count;
+    }
+  } catch (cause) {
+    throwUnreadable(path, cause);
+  }
+  if (done < length) {
+    throw new PlimsollError("input", {
+      action: `reading ${JSON.stringify(path)}`,
+      wanted: `${length} bytes from byte ${offset} on`,
+      found: `${done}`,
+      remedy: "Copy or export the file again; it may be cut off",
+    });
+  }
+  return bytes;
 }
 
 async function writeFiles(files: ReadonlyMap<string, Uint8Array | string>): Promise<void> {

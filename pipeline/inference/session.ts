@@ -4,6 +4,7 @@
  * @module
  */
 import * as ort from "onnxruntime-web/wasm";
+import { detachWeights } from "../../tpc/onnx/external_data.ts";
 import { type Model, writeModel } from "../../tpc/onnx/model.ts";
 import { makeTensor, type TensorData } from "../../tpc/onnx/tensor.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
@@ -65,8 +66,10 @@ export async function createSession(
       cause,
     });
   };
-  const session = await ort.InferenceSession.create(writeModel(model), {
+  const { bytes, externalData } = serialise(model);
+  const session = await ort.InferenceSession.create(bytes, {
     executionProviders: ["wasm"],
+    externalData,
     graphOptimizationLevel: OPTIMIZATION,
     // Warnings about initializers that nothing uses would land in the user's terminal.
     logSeverityLevel: 3,
@@ -97,14 +100,23 @@ export async function createSession(
   };
 }
 
+/** A model for the runtime, large weights beside it: it copies them into its memory one by one. */
+function serialise(model: Model) {
+  const { model: light, data } = detachWeights(model);
+  const externalData = Array.from(data, ([path, bytes]) => ({ path, data: bytes }));
+  return { bytes: writeModel(light), externalData };
+}
+
 function shapes(feeds: ReadonlyMap<string, Tensor>): string {
   return [...feeds].map(([name, { dims }]) => `${name} [${dims}]`).join(", ");
 }
 
 /** Computes a model without inputs, for constant folding. */
 export const runConstants: ConstantRunner = async (model) => {
-  const session = await ort.InferenceSession.create(writeModel(model), {
+  const { bytes, externalData } = serialise(model);
+  const session = await ort.InferenceSession.create(bytes, {
     executionProviders: ["wasm"],
+    externalData,
     logSeverityLevel: 3,
   });
   try {

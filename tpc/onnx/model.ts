@@ -9,6 +9,7 @@ import {
   type GraphProto,
   type ModelProto,
   ModelProtoSchema,
+  type TensorProto,
   TensorProto_DataLocation,
 } from "onnx-buf";
 import { PlimsollError } from "../core/errors.ts";
@@ -24,6 +25,25 @@ export type Model = ModelProto & { graph: GraphProto };
  * @throws {PlimsollError} kind `input` for anything that isn't a whole ONNX model with its weights.
  */
 export function readModel(bytes: Uint8Array, name: string): Model {
+  const model = parseModel(bytes, name);
+  const [external] = externalTensors(model.graph);
+  if (external !== undefined) {
+    throw new PlimsollError("model", {
+      action: `reading model ${JSON.stringify(name)}`,
+      wanted: "weights inside the file",
+      found: `tensor ${JSON.stringify(external.name)} in an external data file`,
+      remedy: "Save the model as one file (onnx.save_model with save_as_external_data=False)",
+    });
+  }
+  return model;
+}
+
+/**
+ * Parses an ONNX file whose weights may lie in other files; see `external_data.ts`, which reads them.
+ *
+ * @throws {PlimsollError} kind `input` for anything that isn't a whole ONNX model.
+ */
+export function parseModel(bytes: Uint8Array, name: string): Model {
   const fail = (found: string, cause?: unknown) =>
     new PlimsollError("input", {
       action: `reading model ${JSON.stringify(name)}`,
@@ -45,22 +65,42 @@ export function readModel(bytes: Uint8Array, name: string): Model {
   }
   if (graph.output.length === 0) throw fail("a graph without outputs");
   if (model.opsetImport.length === 0) throw fail("a model without opset imports, cut off perhaps");
-  const external = graph.initializer.find((tensor) =>
-    tensor.dataLocation === TensorProto_DataLocation.EXTERNAL
-  );
-  if (external !== undefined) {
-    throw new PlimsollError("model", {
-      action: `reading model ${JSON.stringify(name)}`,
-      wanted: "weights inside the file",
-      found: `tensor ${JSON.stringify(external.name)} in an external data file`,
-      remedy: "Save the model as one file (onnx.save_model with save_as_external_data=False)",
-    });
-  }
   return model as Model;
 }
 
-/** Serialises a model. The inverse of {@linkcode readModel}, unknown fields included. */
+/** Tensors of a graph, its attributes and its sub-graphs whose data lie in another file. */
+export function externalTensors(graph: GraphProto): TensorProto[] {
+  const attributes = graph.node.flatMap(({ attribute }) => attribute);
+  const own = [
+    ...graph.initializer,
+    ...attributes.flatMap(({ t, tensors }) => t === undefined ? tensors : [t, ...tensors]),
+  ];
+  const inner = attributes.flatMap(({ g, graphs }) => g === undefined ? graphs : [g, ...graphs]);
+  return [
+    ...own.filter((tensor) => tensor.dataLocation === TensorProto_DataLocation.EXTERNAL),
+    ...inner.flatMap(externalTensors),
+  ];
+}
+
+/** Protobuf messages end here. */
+const MAX_FILE_BYTES = 2 ** 31 - 1;
+
+/**
+ * Serialises a model. The inverse of {@linkcode readModel}, unknown fields included.
+ *
+ * @throws {PlimsollError} kind `output` when the weights are beyond what a protobuf message holds;
+ * `splitWeights` of `external_data.ts` puts them beside it.
+ */
 export function writeModel(model: Model): Uint8Array<ArrayBuffer> {
+  const bytes = model.graph.initializer.reduce((sum, { rawData }) => sum + rawData.length, 0);
+  if (bytes > MAX_FILE_BYTES) {
+    throw new PlimsollError("output", {
+      action: "writing the model as one file",
+      wanted: `at most ${MAX_FILE_BYTES} bytes of weights`,
+      found: `${bytes}`,
+      remedy: "Write its weights as external data",
+    });
+  }
   return toBinary(ModelProtoSchema, model);
 }
 

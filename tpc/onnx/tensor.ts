@@ -41,6 +41,22 @@ export function elementCount(dims: readonly number[]): number {
   return dims.reduce((product, dim) => product * dim, 1);
 }
 
+/** Bytes of the element types that {@linkcode tensorData} can't read but a model may hold. */
+const OTHER_BYTES: Partial<Record<TensorProto_DataType, number>> = {
+  [TensorProto_DataType.FLOAT16]: 2,
+  [TensorProto_DataType.BFLOAT16]: 2,
+  [TensorProto_DataType.UINT32]: 4,
+  [TensorProto_DataType.UINT64]: 8,
+};
+
+/** Bytes that the elements of a tensor take when stored raw; undefined for types not known here. */
+export function byteLength(tensor: TensorProto): number | undefined {
+  const type = tensor.dataType as keyof typeof ARRAYS;
+  const bytes = ARRAYS[type]?.BYTES_PER_ELEMENT ??
+    OTHER_BYTES[tensor.dataType as TensorProto_DataType];
+  return bytes === undefined ? undefined : bytes * elementCount(dimensions(tensor));
+}
+
 /**
  * Elements of a tensor, row-major, whether it stores them raw or in a typed field. A copy unless the
  * raw bytes happen to be aligned: don't write to it.

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { loadModel } from "../../pipeline/cli/inputs.ts";
+import { denoHost } from "../../pipeline/host/deno.ts";
+import { loadFloatModel } from "../../pipeline/quantize.ts";
+import { splitWeights } from "../../tpc/onnx/external_data.ts";
+import { readModel, writeModel } from "../../tpc/onnx/model.ts";
+import { DEMO_MODEL } from "../support/demo.ts";
+import { assertSameOutputs } from "../support/run_model.ts";
+import { floats, gaussian } from "../support/random.ts";
+
+/** Writes the demo model with its weights in a file of another folder below. */
+async function writeDemo(folder: string, cut = 0) {
+  const original = readModel(await Deno.readFile(DEMO_MODEL), DEMO_MODEL);
+  const { model, data } = splitWeights(original, "weights/demo.data", 1);
+  await Deno.mkdir(`${folder}/weights`);
+  const file = new Uint8Array(data.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const chunk of data) {
+    file.set(chunk, offset);
+    offset += chunk.length;
+  }
+  await Deno.writeFile(`${folder}/weights/demo.data`, file.subarray(0, file.length - cut));
+  await Deno.writeFile(`${folder}/m.onnx`, writeModel(model));
+  return { original, path: `${folder}/m.onnx`, data: `${folder}/weights/demo.data` };
+}
+
+Deno.test("loadModel() reads weights from a file beside the model", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { original, path, data } = await writeDemo(folder);
+    const float = await loadModel(denoHost, path);
+    const image = { data: floats(784, gaussian(3)), dims: [1, 1, 28, 28] };
+    await assertSameOutputs(original, float.prepared, { image });
+    await assertSameOutputs(original, float.original, { image });
+
+    const bytes = await Deno.readFile(data);
+    bytes[5] ^= 1;
+    await Deno.writeFile(data, bytes);
+    const changed = await loadModel(denoHost, path);
+    assert.notEqual(changed.sha256, float.sha256, "the hash covers weights outside the file");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("loadModel() says which file of weights is missing or cut off", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { path, data } = await writeDemo(folder, 100);
+    await assert.rejects(
+      loadModel(denoHost, path),
+      /reading ".*weights\/demo\.data".*wanted \d+ bytes from byte \d+ on, found \d+\./,
+    );
+    await Deno.remove(data);
+    await assert.rejects(loadModel(denoHost, path), /opening ".*demo\.data".*no such file/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("loadFloatModel() refuses external data when it has no way to read them", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { path } = await writeDemo(folder);
+    await assert.rejects(loadFloatModel(await Deno.readFile(path), path), /external data file/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
