@@ -111,6 +111,12 @@ function shapes(feeds: ReadonlyMap<string, Tensor>): string {
   return [...feeds].map(([name, { dims }]) => `${name} [${dims}]`).join(", ");
 }
 
+/** ONNX's numbers of the runtime's element types; its arrays alone don't tell float16 from uint16. */
+const ELEMENT_TYPES: Readonly<Record<string, number>> = {
+  ...{ float32: 1, uint8: 2, int8: 3, uint16: 4, int16: 5, int32: 6, int64: 7, bool: 9 },
+  ...{ float16: 10, float64: 11, uint32: 12, uint64: 13 },
+};
+
 /** Computes a model without inputs, for constant folding. */
 export const runConstants: ConstantRunner = async (model) => {
   const { bytes, externalData } = serialise(model);
@@ -122,7 +128,7 @@ export const runConstants: ConstantRunner = async (model) => {
   try {
     const results = await session.run({});
     return Object.entries(results).map(([name, { data, dims, type }]) =>
-      makeTensor(name, dims, data as TensorData, type === "bool" ? 9 : undefined)
+      makeTensor(name, dims, data as TensorData, ELEMENT_TYPES[type])
     );
   } finally {
     await session.release();

@@ -9,12 +9,13 @@ import {
   AttributeProto_AttributeType,
   type NodeProto,
   type TensorProto,
+  TensorProto_DataType,
   ValueInfoProtoSchema,
 } from "onnx-buf";
 import { editGraph } from "./edit_graph.ts";
 import { indexGraph, reads } from "./graph_index.ts";
 import { type Model, withFields } from "./model.ts";
-import { subgraphs } from "./node.ts";
+import { intAttribute, isOperator, subgraphs } from "./node.ts";
 import { makeTensor } from "./tensor.ts";
 
 /**
@@ -24,14 +25,20 @@ import { makeTensor } from "./tensor.ts";
 export type ConstantRunner = (model: Model) => Promise<TensorProto[]>;
 
 /** Operators whose result differs from run to run. */
-const RANDOM = new Set([
+const RANDOM = [
   "Bernoulli",
   "Multinomial",
   "RandomNormal",
   "RandomNormalLike",
   "RandomUniform",
   "RandomUniformLike",
-]);
+];
+
+/** Operators whose results are no tensors, and so can't be initializers. */
+const NO_TENSORS = [
+  ...["SequenceConstruct", "SequenceEmpty", "SequenceInsert", "SequenceErase", "SplitToSequence"],
+  ...["ConcatFromSequence", "SequenceAt", "SequenceLength", "Optional", "OptionalGetElement"],
+];
 
 /** Turns every Constant node into an initializer of the same name. */
 export function foldConstantNodes(model: Model): Model {
@@ -71,18 +78,25 @@ function constantValue(node: NodeProto): TensorProto | undefined {
 
 /**
  * Computes every sub-graph that depends on constants only and puts its results in place as
- * initializers. Random operators, operators with sub-graphs and graph outputs stay.
+ * initializers. Random operators, those of other operator sets, operators with sub-graphs, strings,
+ * sequences and graph outputs stay.
  *
  * Expects {@linkcode foldConstantNodes} to have run.
  */
 export async function foldConstantSubgraphs(model: Model, run: ConstantRunner): Promise<Model> {
   const index = indexGraph(model.graph);
-  const constant = new Set(index.initializers.keys());
+  const { STRING } = TensorProto_DataType;
+  const constant = new Set(
+    [...index.initializers.values()].filter(({ dataType }) => dataType !== STRING)
+      .map(({ name }) => name),
+  );
   const folded = new Set<NodeProto>();
   for (const node of index.nodes) {
     const inputs = [...reads(node)];
     const computable = inputs.length > 0 && inputs.every((name) => constant.has(name)) &&
-      !RANDOM.has(node.opType) && subgraphs(node).length === 0 &&
+      isOperator(node, node.opType) && !isOperator(node, ...RANDOM, ...NO_TENSORS) &&
+      !(isOperator(node, "Cast") && intAttribute(node, "to", 0) === STRING) &&
+      subgraphs(node).length === 0 &&
       !node.output.some((name) => index.outputs.has(name)) &&
       // A quantized weight's DequantizeLinear must stay what it is.
       node.opType !== "DequantizeLinear";

@@ -39,9 +39,11 @@ export function inferShapes(graph: GraphProto, index: GraphIndex): Shapes {
 
 function declaredShape({ type }: ValueInfoProto): Shape | undefined {
   if (type?.value.case !== "tensorType") return undefined;
-  return type.value.value.shape?.dim.map(({ value }) =>
+  const shape = type.value.value.shape?.dim.map(({ value }) =>
     value.case === "dimValue" ? Number(value.value) : undefined
   );
+  // Some exporters write "no dimensions", which means a scalar, where they don't know them.
+  return shape?.length === 0 ? undefined : shape;
 }
 
 /** Operators whose result has the shape of their first input. */

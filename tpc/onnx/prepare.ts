@@ -12,10 +12,10 @@ import { removeNoOps } from "./remove_no_ops.ts";
 import { upgradeOpset } from "./upgrade_opset.ts";
 
 /**
- * Returns an equal model that is easier to quantize: of opset 13 or newer, constants folded, nodes that do nothing gone,
- * padding in the layers that read it, BatchNormalization and its like in the weights beside them.
- * Inputs, outputs and surviving tensors keep their names; metadata and unknown fields stay. `model`
- * itself is not changed.
+ * Returns an equal model that is easier to quantize: of opset 13 or newer, constants folded, nodes
+ * that do nothing gone, padding in the layers that read it, BatchNormalization and its like in the
+ * weights beside them. Inputs, outputs and surviving tensors keep their names; metadata and unknown
+ * fields stay. `model` itself is not changed.
  *
  * @throws {PlimsollError} kind `model` when an old operator isn't known to mean the same in opset 13.
  * @param run Computes constant sub-graphs. Without it they stay in the graph.

@@ -173,6 +173,37 @@ Deno.test("foldConstants leaves random operators alone", async () => {
   ]);
 });
 
+Deno.test("foldConstants leaves strings and sequences, and keeps the type of float16", async () => {
+  const half = makeTensor("half", [2], Uint16Array.of(0x3c00, 0x4000), 10);
+  const before = model({
+    nodes: [
+      node("SequenceConstruct", ["c", "c"], ["s"]),
+      node("SequenceAt", ["s", "i"], ["a"]),
+      node("Cast", ["c"], ["text"], { to: 8 }),
+      node("Cast", ["text"], ["back"], { to: 1 }),
+      node("Add", ["half", "half"], ["doubled"]),
+      node("Cast", ["xh"], ["x"], { to: 1 }),
+      node("Cast", ["x0"], ["xh"], { to: 10 }),
+      node("Mul", ["xh", "doubled"], ["m"]),
+      node("Cast", ["m"], ["mf"], { to: 1 }),
+      node("Sum", ["x", "a", "back", "mf"], ["z"]),
+    ],
+    inputs: [value("x0", [2])],
+    outputs: [value("z", [2])],
+    initializers: [
+      half,
+      makeTensor("c", [2], Float32Array.of(3, 4)),
+      makeTensor("i", [], BigInt64Array.of(0n)),
+    ],
+  });
+  const after = await prepareModel(before, runConstants);
+  const left = operators(after);
+  assert.ok(left.includes("SequenceAt") && !left.includes("Add"), `${left}`);
+  const doubled = after.graph.initializer.find(({ name }) => name === "doubled");
+  assert.equal(doubled?.dataType, 10);
+  await assertSameOutputs(before, after, { x0: { data: floats(2, normal), dims: [2] } });
+});
+
 Deno.test("prepareModel() lifts a model of IR version 3, whose weights are listed as inputs", async () => {
   const old = model({
     nodes: [
