@@ -39,8 +39,9 @@ export function inferShapes(graph: GraphProto, index: GraphIndex): Shapes {
 
 function declaredShape({ type }: ValueInfoProto): Shape | undefined {
   if (type?.value.case !== "tensorType") return undefined;
+  // Paddle writes −1, others 0, for a dimension that varies.
   const shape = type.value.value.shape?.dim.map(({ value }) =>
-    value.case === "dimValue" ? Number(value.value) : undefined
+    value.case === "dimValue" && value.value > 0n ? Number(value.value) : undefined
   );
   // Some exporters write "no dimensions", which means a scalar, where they don't know them.
   return shape?.length === 0 ? undefined : shape;
@@ -59,8 +60,9 @@ const BROADCASTING = ["Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum", "M
 /** Operators that keep the rank, the batch and the channels. */
 const POOLS = ["MaxPool", "AveragePool", "LpPool"];
 const GLOBAL_POOLS = ["GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"];
+const REDUCTIONS = ["ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceProd"];
 /** Operators of which only the rank is the same. */
-const RANK_KEEPERS = ["Pad", "Resize", "Upsample", "Slice", "Split", "CumSum"];
+const RANK_KEEPERS = ["Pad", "Resize", "Upsample", "Split", "CumSum"];
 
 function outputShape(
   node: NodeProto,
@@ -69,13 +71,27 @@ function outputShape(
 ): Shape | undefined {
   const [x, y] = inputs;
   if (isOperator(node, ...BROADCASTING)) return broadcast(inputs);
-  if (isOperator(node, "Reshape")) return reshaped(node, x, index);
+  if (isOperator(node, "Reshape")) return reshaped(node, { x, target: y }, index);
   if (x === undefined) return undefined;
   if (isOperator(node, ...ELEMENTWISE)) return x;
   if (isOperator(node, ...POOLS)) return x.map((dim, axis) => axis < 2 ? dim : undefined);
   if (isOperator(node, ...GLOBAL_POOLS)) return x.map((dim, axis) => axis < 2 ? dim : 1);
   if (isOperator(node, ...RANK_KEEPERS)) return x.map(() => undefined);
+  if (isOperator(node, ...REDUCTIONS)) return reduced(node, x, index);
   if (isOperator(node, "Flatten")) return flattened(x, intAttribute(node, "axis", 1));
+  if (isOperator(node, "Shape") && node.attribute.length === 0) return [x.length];
+  if (isOperator(node, "Slice")) return sliced(node, x, index);
+  if (isOperator(node, "Concat")) return concatenated(inputs, intAttribute(node, "axis", 0));
+  if (isOperator(node, "Unsqueeze")) return unsqueezed(node, x, index);
+  if (isOperator(node, "Squeeze")) {
+    const axes = axesOf(node, x.length, index);
+    return axes && x.filter((_, axis) => !axes.includes(axis));
+  }
+  if (isOperator(node, "Gather") && y !== undefined) {
+    const axis = intAttribute(node, "axis", 0);
+    const at = axis < 0 ? axis + x.length : axis;
+    return [...x.slice(0, at), ...y, ...x.slice(at + 1)];
+  }
   if (isOperator(node, "Transpose")) {
     const perm = intsAttribute(node, "perm") ?? x.map((_, axis) => x.length - 1 - axis);
     return perm.map((axis) => x[axis]);
@@ -89,9 +105,9 @@ function outputShape(
     const m = intAttribute(node, "transA", 0) === 0 ? x[0] : x[1];
     return [m, intAttribute(node, "transB", 0) === 0 ? y[1] : y[0]];
   }
-  // Only with batches on one side at most: the others are broadcast.
-  if (isOperator(node, "MatMul") && y?.length === 2 && x.length >= 2) {
-    return [...x.slice(0, -1), y[1]];
+  if (isOperator(node, "MatMul") && y !== undefined && x.length >= 2 && y.length >= 2) {
+    const batches = broadcast([x.slice(0, -2), y.slice(0, -2)]);
+    return batches && [...batches, x.at(-2), y.at(-1)];
   }
   return undefined;
 }
@@ -109,12 +125,70 @@ function broadcast(shapes: readonly (Shape | undefined)[]): Shape | undefined {
   });
 }
 
-function reshaped(node: NodeProto, x: Shape | undefined, index: GraphIndex): Shape | undefined {
+function reshaped(
+  node: NodeProto,
+  { x, target }: { x: Shape | undefined; target: Shape | undefined },
+  index: GraphIndex,
+): Shape | undefined {
   const copiesZeros = intAttribute(node, "allowzero", 0) === 0;
-  const target = constantNumbers(index, node.input[1])?.map((size, axis) =>
+  const sizes = constantNumbers(index, node.input[1])?.map((size, axis) =>
     size === -1 ? undefined : size === 0 && copiesZeros ? x?.[axis] : size
   );
-  return target;
+  // A computed shape has a length at least, which is the rank.
+  const [rank] = target ?? [];
+  return sizes ?? (rank === undefined ? undefined : new Array<undefined>(rank).fill(undefined));
+}
+
+function concatenated(shapes: readonly (Shape | undefined)[], axis: number): Shape | undefined {
+  const [first] = shapes;
+  if (first === undefined) return undefined;
+  const at = axis < 0 ? axis + first.length : axis;
+  const sizes = shapes.map((shape) => shape?.[at]);
+  return first.map((dim, i) => i === at ? sizes.reduce(add, 0) : dim);
+}
+
+function add(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? undefined : a + b;
+}
+
+/** A piece of a list, which is how computed shapes are taken apart; of anything else the rank only. */
+function sliced(node: NodeProto, x: Shape, index: GraphIndex): Shape {
+  const list = (input: number, name: string) =>
+    constantNumbers(index, node.input[input]) ?? intsAttribute(node, name);
+  const [starts, ends] = [list(1, "starts"), list(2, "ends")];
+  const steps = (node.input[4] ?? "") === "" ? [1] : constantNumbers(index, node.input[4]);
+  const isPlain = x.length === 1 && steps?.[0] === 1;
+  const [length] = x;
+  if (!isPlain || length === undefined || starts === undefined || ends === undefined) {
+    return x.map(() => undefined);
+  }
+  const clamp = (at: number) => Math.min(Math.max(at < 0 ? at + length : at, 0), length);
+  return [Math.max(clamp(ends[0]) - clamp(starts[0]), 0)];
+}
+
+/** Axes of Squeeze, Unsqueeze and reductions: an attribute in old opsets, later an input. */
+function axesOf(node: NodeProto, rank: number, index: GraphIndex): number[] | undefined {
+  const axes = constantNumbers(index, node.input[1]) ?? intsAttribute(node, "axes");
+  return axes?.map((axis) => axis < 0 ? axis + rank : axis);
+}
+
+function reduced(node: NodeProto, x: Shape, index: GraphIndex): Shape | undefined {
+  const isKept = intAttribute(node, "keepdims", 1) !== 0;
+  const axes = axesOf(node, x.length, index);
+  // Without axes all are reduced, or none, as another attribute says.
+  if (axes === undefined) return isKept ? x.map(() => undefined) : undefined;
+  return isKept
+    ? x.map((dim, axis) => axes.includes(axis) ? 1 : dim)
+    : x.filter((_, axis) => !axes.includes(axis));
+}
+
+function unsqueezed(node: NodeProto, x: Shape, index: GraphIndex): Shape | undefined {
+  const count = (constantNumbers(index, node.input[1]) ?? intsAttribute(node, "axes"))?.length;
+  const rank = x.length + (count ?? 0);
+  const axes = axesOf(node, rank, index);
+  if (axes === undefined) return undefined;
+  const left = [...x];
+  return Array.from({ length: rank }, (_, axis) => axes.includes(axis) ? 1 : left.shift());
 }
 
 function flattened(x: Shape, axis: number): Shape {
