@@ -3,11 +3,12 @@
  *
  * @module
  */
-import type { ActivationSpec } from "../tpc/core/types.ts";
 import type { Model } from "../tpc/onnx/model.ts";
 import { outlineGraph } from "../tpc/onnx/outline.ts";
+import type { ActivationPlan } from "../tpc/placement/types.ts";
 import { resolve } from "../tpc/resolve.ts";
 import type { Target } from "../tpc/target.ts";
+import { gridStatistics } from "./search/grid_statistics.ts";
 import { searchThreshold } from "./search/search_threshold.ts";
 import { settleMethod } from "./search/settle_method.ts";
 import type { TensorStatistics } from "./statistics/statistics.ts";
@@ -36,7 +37,7 @@ export interface Convergence {
  * ```
  */
 export class ConvergenceMonitor {
-  readonly #specs: ReadonlyMap<string, ActivationSpec>;
+  readonly #plans: readonly ActivationPlan[];
   readonly #patience: number;
   readonly #state = new Map<string, { threshold: number; lastChanged: number }>();
   #samples = 0;
@@ -48,8 +49,7 @@ export class ConvergenceMonitor {
    * @param patience Batches without any change after which it is enough, at least 1.
    */
   constructor(model: Model, target: Target, patience: number) {
-    const { activations } = resolve(outlineGraph(model.graph), target);
-    this.#specs = new Map(activations.map(({ tensor, spec }) => [tensor, spec]));
+    this.#plans = resolve(outlineGraph(model.graph), target).activations;
     this.#patience = patience;
   }
 
@@ -57,10 +57,9 @@ export class ConvergenceMonitor {
   readonly isEnough = (samples: number, tensors: () => TensorStatistics[]): boolean => {
     this.#samples = samples;
     let hasChanged = false;
-    for (const entry of tensors()) {
-      const { tensor, histogram } = entry;
-      const { spec } = settleMethod(this.#specs.get(tensor)!, entry);
-      const { threshold } = searchThreshold(histogram, spec);
+    for (const [tensor, { plan, statistics }] of gridStatistics(tensors(), this.#plans)) {
+      const { spec } = settleMethod(plan.spec, statistics);
+      const { threshold } = searchThreshold(statistics.histogram, spec);
       if (this.#state.get(tensor)?.threshold === threshold) continue;
       this.#state.set(tensor, { threshold, lastChanged: samples });
       hasChanged = true;

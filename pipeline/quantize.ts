@@ -113,7 +113,7 @@ export async function quantize(
 ): Promise<Quantization> {
   const { target, batch = DEFAULT_BATCH, isEnough, reopenForExact, ...rest } = options;
   const { prepared: model, sha256: modelSha256 } = float;
-  checkEmittable(model, target);
+  checkEmittable(model);
   const pass = { model, target, batch, ...rest };
   const statistics = await calibrate(samples, { ...pass, modelSha256, isEnough });
   const file = await writePlim(statistics);

@@ -5,11 +5,12 @@
  * @module
  */
 import { createDirectErrorsCore, type DirectErrors } from "../wasm/mod.ts";
-import type { Levels } from "../tpc/core/grid.ts";
+import { type Levels, STORED_CODES } from "../tpc/core/grid.ts";
 import type { Manifest, ManifestActivation } from "../tpc/manifest.ts";
 import { resolve } from "../tpc/resolve.ts";
 import type { Sample } from "./core/tensor.ts";
 import type { SettledSpec } from "../tpc/core/types.ts";
+import { gridStatistics } from "./search/grid_statistics.ts";
 import { settleMethod } from "./search/settle_method.ts";
 import { powerOf, shortlist } from "./search/shortlist.ts";
 import type { Statistics } from "./statistics/statistics.ts";
@@ -75,22 +76,36 @@ export async function exactChoices(
   options: PassOptions,
 ): Promise<Map<string, Levels>> {
   const { activations } = resolve(statistics.outline, options.target);
-  const plans = new Map(activations.map(({ tensor, spec }) => [tensor, spec]));
-  const specs = new Map<string, SettledSpec>();
-  const candidates = new Map<string, Levels[]>();
-  for (const entry of statistics.tensors) {
-    const plan = plans.get(entry.tensor);
-    if (plan === undefined) continue;
-    const { spec } = settleMethod(plan, entry);
-    const list = shortlist(entry.histogram, spec);
-    specs.set(entry.tensor, spec);
-    if (list.length > 0) candidates.set(entry.tensor, list);
+  const grids: { spec: SettledSpec; tensors: string[]; candidates: Levels[] }[] = [];
+  for (
+    const { plan, statistics: entry } of gridStatistics(statistics.tensors, activations).values()
+  ) {
+    const { spec } = settleMethod(plan.spec, entry);
+    const candidates = shortlist(entry.histogram, spec);
+    if (candidates.length === 0) continue;
+    grids.push({ spec, tensors: [plan.tensor, ...plan.sharedWith ?? []], candidates });
   }
-  const errors = await trueErrors(candidates, samples, options, "exact");
-  return new Map([...errors].map(([tensor, trials]) => {
-    const key = powerOf(specs.get(tensor)!) === 1 ? "absolute" : "squared";
-    return [tensor, trials.reduce((a, b) => b[key] < a[key] ? b : a).levels];
+  const judged = new Map(
+    grids.flatMap(({ tensors, candidates }) => tensors.map((tensor) => [tensor, candidates])),
+  );
+  const errors = await trueErrors(judged, samples, options, "exact");
+  return new Map(grids.map(({ spec, tensors, candidates }) => {
+    const trials = addErrors(tensors.map((tensor) => errors.get(tensor)!));
+    const key = powerOf(spec) === 1 ? "absolute" : "squared";
+    const best = trials.reduce((a, b) => b[key] < a[key] ? b : a);
+    return [tensors[0], candidates[trials.indexOf(best)]];
   }));
+}
+
+/** Errors of the same grids over several tensors together. */
+function addErrors(all: readonly (readonly TrueError[])[]): readonly TrueError[] {
+  if (all.length === 1) return all[0];
+  return all[0].map(({ levels }, i) => {
+    const elements = all.reduce((sum, errors) => sum + errors[i].elements, 0);
+    const mean = (key: "squared" | "absolute") =>
+      all.reduce((sum, errors) => sum + errors[i][key] * errors[i].elements, 0) / elements;
+    return { levels, elements, squared: mean("squared"), absolute: mean("absolute") };
+  });
 }
 
 /** What {@linkcode verify} found for one tensor. */
@@ -123,11 +138,16 @@ export async function verify(
     statistics?.bounds && statistics.error !== null
   )
     .filter((entry) => powerOf(specOf(entry, options)) !== undefined);
-  const grids = new Map(checkable.map((entry) => [entry.tensor, [levelsOf(entry)]]));
+  const tensorsOf = ({ tensor, sharedWith = [] }: ManifestActivation) => [tensor, ...sharedWith];
+  const grids = new Map(
+    checkable.flatMap((entry) =>
+      tensorsOf(entry).map((tensor) => [tensor, [levelsOf(entry)]] as const)
+    ),
+  );
   const errors = await trueErrors(grids, samples, options, "verify");
   return checkable.map((entry) => {
     const { error, bounds, elements } = entry.statistics!;
-    const [trial] = errors.get(entry.tensor)!;
+    const [trial] = addErrors(tensorsOf(entry).map((tensor) => errors.get(tensor)!));
     const found = powerOf(specOf(entry, options)) === 1 ? trial.absolute : trial.squared;
     const isWithin = trial.elements === elements &&
       found >= bounds!.lower * (1 - SLACK) && found <= bounds!.upper * (1 + SLACK);
@@ -140,7 +160,10 @@ function specOf({ method }: ManifestActivation, { target }: PassOptions) {
 }
 
 /** Levels of a manifest entry before fused functions narrowed them. */
-function levelsOf({ scale, bits, signed, constraint, zeroPoint }: ManifestActivation): Levels {
-  const low = constraint === "uniform" ? -zeroPoint : signed ? -(2 ** (bits - 1)) : 0;
+function levelsOf(
+  { scale, bits, signed, constraint, zeroPoint, storage }: ManifestActivation,
+): Levels {
+  const [least] = STORED_CODES[storage];
+  const low = constraint === "uniform" ? least - zeroPoint : signed ? -(2 ** (bits - 1)) : 0;
   return { step: scale, low: low + 0, high: low + 2 ** bits - 1 };
 }

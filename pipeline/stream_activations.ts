@@ -6,7 +6,8 @@
 import { PlimsollError } from "../tpc/core/errors.ts";
 import type { Model } from "../tpc/onnx/model.ts";
 import { type GraphOutline, outlineGraph } from "../tpc/onnx/outline.ts";
-import { resolve, watchedTensors } from "../tpc/resolve.ts";
+import { watchedTensors } from "../tpc/placement/types.ts";
+import { resolve } from "../tpc/resolve.ts";
 import type { Target } from "../tpc/target.ts";
 import type { OnProgress } from "./core/progress.ts";
 import type { InferredBatch, Sample } from "./core/tensor.ts";

@@ -7,15 +7,17 @@
  *
  * @module
  */
-import type { NodeProto, TensorProto } from "onnx-buf";
+import { create } from "@bufbuild/protobuf";
+import { type NodeProto, OperatorSetIdProtoSchema, type TensorProto } from "onnx-buf";
 import { PlimsollError } from "./core/errors.ts";
 import { roundHalfEven } from "./core/grid.ts";
 import type { Edit } from "./insert_qdq.ts";
 import { editGraph } from "./onnx/edit_graph.ts";
 import { type Model, opsetVersion, withFields } from "./onnx/model.ts";
 import { makeNode } from "./onnx/node.ts";
+import { makePackedTensor } from "./onnx/packed_tensor.ts";
 import { dimensions, elementCount, floatData, makeTensor, type TensorData } from "./onnx/tensor.ts";
-import type { Grid } from "./core/types.ts";
+import type { ActivationStorage, WeightStorage } from "./core/types.ts";
 
 /** First opset with per-axis DequantizeLinear. */
 const MIN_OPSET = 13;
@@ -53,7 +55,7 @@ export function applyEdits(model: Model, edits: readonly Edit[]): Model {
         emitter.absorb(edit.node);
         break;
       case "activation":
-        emitter.quantizeActivation(edit.tensor, edit.grid);
+        emitter.quantizeActivation(edit);
         break;
       case "weight":
         emitter.quantizeWeight(edit);
@@ -72,13 +74,29 @@ export function applyEdits(model: Model, edits: readonly Edit[]): Model {
 interface QuantizedConstant {
   readonly name: string;
   readonly dims: readonly number[];
-  readonly codes: Int8Array | Int32Array;
+  readonly codes: ArrayLike<number>;
+  readonly storage: ActivationStorage | WeightStorage | "int32";
   readonly scales: Float32Array;
   /** Axis of the scales; absent: one scale in all, written as a scalar. */
   readonly axis?: number;
   /** As many as scales. */
-  readonly zeroPoints?: Int8Array;
+  readonly zeroPoints?: readonly number[];
 }
+
+/** Arrays of the types that fill whole bytes. */
+const ARRAYS = {
+  uint8: Uint8Array,
+  int8: Int8Array,
+  uint16: Uint16Array,
+  int16: Int16Array,
+  int32: Int32Array,
+} as const;
+
+/** Types that QuantizeLinear and DequantizeLinear have had from the first; others came with opset 21. */
+const BYTE_TYPES: readonly string[] = ["uint8", "int8", "int32"];
+const OPSET_OF_OTHERS = 21;
+/** ONNX Runtime has the same operators for them under older opsets. */
+const CONTRIB_DOMAIN = "com.microsoft";
 
 /** Collects the changes of all edits; the model is rebuilt once, in {@linkcode Emitter.finish}. */
 class Emitter {
@@ -94,6 +112,7 @@ class Emitter {
   readonly #added: NodeProto[] = [];
   readonly #initializers = new Map<string, TensorProto>();
   readonly #taken: Set<string>;
+  #usesContrib = false;
 
   constructor(model: Model) {
     const { graph } = model;
@@ -126,7 +145,7 @@ class Emitter {
   }
 
   /** T → Q → (Clip) → DQ → T: the float tensor takes another name, so that every reader gets the dequantized one. */
-  quantizeActivation(tensor: string, grid: Grid): void {
+  quantizeActivation({ tensor, grid, storage, isClipped }: Edit & { kind: "activation" }): void {
     const producer = this.#producer.get(tensor);
     const isInput = this.#graphInputs.has(tensor);
     if (producer === undefined && !isInput) throw this.#missing(`tensor ${JSON.stringify(tensor)}`);
@@ -135,21 +154,31 @@ class Emitter {
     if (producer !== undefined) this.#rename(producer, tensor, floatName);
     else this.#redirect(tensor, dequantized);
     const scale = this.#tensor(`${tensor}/scale`, [], Float32Array.of(grid.scale));
-    const zero = this.#tensor(`${tensor}/zero_point`, [], Uint8Array.of(grid.zeroPoint));
-    let codes = this.#fresh(`${tensor}/quantized`);
-    this.#add("QuantizeLinear", [floatName, scale, zero], codes);
-    if (grid.quantizedMin > 0 || grid.quantizedMax < 255) {
-      const low = this.#tensor(`${tensor}/min`, [], Uint8Array.of(grid.quantizedMin));
-      const high = this.#tensor(`${tensor}/max`, [], Uint8Array.of(grid.quantizedMax));
+    const zero = this.#codes(`${tensor}/zero_point`, [], [grid.zeroPoint], storage);
+    const is16Bit = storage.endsWith("16");
+    const { quantizedMin, quantizedMax, zeroPoint } = grid;
+    const clip = (input: string, low: string, high: string) => {
       const clipped = this.#fresh(`${tensor}/clipped`);
-      this.#add("Clip", [codes, low, high], clipped);
-      codes = clipped;
-    }
-    this.#add("DequantizeLinear", [codes, scale, zero], dequantized);
+      this.#add("Clip", [input, low, high], clipped);
+      return clipped;
+    };
+    // Clip on codes keeps the integer kernels; Clip has none for 16 bits, and rounding is monotone.
+    const ends = [quantizedMin, quantizedMax].map((code, i) => {
+      if (!isClipped) return "";
+      const name = `${tensor}/${i === 0 ? "min" : "max"}`;
+      return is16Bit
+        ? this.#tensor(name, [], Float32Array.of((code - zeroPoint) * grid.scale))
+        : this.#codes(name, [], [code], storage);
+    });
+    const input = isClipped && is16Bit ? clip(floatName, ends[0], ends[1]) : floatName;
+    const codes = this.#fresh(`${tensor}/quantized`);
+    this.#addLinear("QuantizeLinear", [input, scale, zero], codes, storage);
+    const inRange = isClipped && !is16Bit ? clip(codes, ends[0], ends[1]) : codes;
+    this.#addLinear("DequantizeLinear", [inRange, scale, zero], dequantized, storage);
   }
 
   quantizeWeight(
-    { node, input, axis, scales, zeroPoints, codes }: Edit & { kind: "weight" },
+    { node, input, axis, scales, zeroPoints, codes, storage }: Edit & { kind: "weight" },
   ): void {
     const { name, dims, data } = this.#constant(node, input);
     if (axis !== undefined && dims[axis] !== scales.length) {
@@ -158,14 +187,14 @@ class Emitter {
       );
     }
     const stride = axis === undefined ? data.length : elementCount(dims.slice(axis + 1));
-    const quantized = Int8Array.from(data, (w, i) => {
+    const quantized = Int16Array.from(data, (w, i) => {
       const s = Math.floor(i / stride) % scales.length;
       const code = roundHalfEven(w / scales[s]) + zeroPoints[s];
       return Math.min(Math.max(code, codes.min), codes.max);
     });
     // Zero points are there even when all are zero: QGemm is only taken then (measured, 1.30).
     this.#dequantizeConstant(node, input, {
-      ...{ name, dims, scales, axis, zeroPoints },
+      ...{ name, dims, scales, axis, zeroPoints, storage },
       codes: quantized,
     });
   }
@@ -177,7 +206,7 @@ class Emitter {
       return Math.min(Math.max(code, -INT32_MAX), INT32_MAX);
     });
     // No zero point here: with one, the WebGPU provider refuses int32.
-    this.#dequantizeConstant(node, input, { name, dims, codes, scales, axis });
+    this.#dequantizeConstant(node, input, { name, dims, codes, scales, axis, storage: "int32" });
   }
 
   finish(): Model {
@@ -189,7 +218,7 @@ class Emitter {
         withFields(node, { input: this.#inputs.get(node)!, output: this.#outputs.get(node)! }),
       );
     }
-    return editGraph(this.#model, {
+    return editGraph(this.#withDomain(), {
       remove: this.#removed,
       replace,
       add: this.#added,
@@ -198,15 +227,18 @@ class Emitter {
   }
 
   #dequantizeConstant(node: string, input: number, constant: QuantizedConstant): void {
-    const { name, dims, codes, scales, axis, zeroPoints } = constant;
+    const { name, dims, codes, scales, axis, zeroPoints, storage } = constant;
     const shape = axis === undefined ? [] : [scales.length];
     const inputs = [
-      this.#tensor(`${name}/quantized`, dims, codes),
+      this.#codes(`${name}/quantized`, dims, codes, storage),
       this.#tensor(`${name}/scale`, shape, scales),
-      ...(zeroPoints ? [this.#tensor(`${name}/zero_point`, shape, zeroPoints)] : []),
+      ...(zeroPoints ? [this.#codes(`${name}/zero_point`, shape, zeroPoints, storage)] : []),
     ];
     const output = this.#fresh(`${name}/dequantized`);
-    this.#add("DequantizeLinear", inputs, output, axis === undefined ? {} : { axis });
+    this.#addLinear(
+      ...["DequantizeLinear", inputs, output, storage] as const,
+      axis === undefined ? {} : { axis },
+    );
     this.#inputs.get(this.#node(node))![input] = output;
   }
 
@@ -244,13 +276,52 @@ class Emitter {
     return fresh;
   }
 
+  /** Adds an initializer of codes and returns its name. */
+  #codes(
+    name: string,
+    dims: readonly number[],
+    codes: ArrayLike<number>,
+    storage: QuantizedConstant["storage"],
+  ): string {
+    if (storage !== "int4" && storage !== "uint4") {
+      return this.#tensor(name, dims, ARRAYS[storage].from(codes));
+    }
+    const fresh = this.#fresh(name);
+    this.#initializers.set(fresh, makePackedTensor(fresh, dims, codes, storage));
+    return fresh;
+  }
+
+  /** Adds QuantizeLinear or DequantizeLinear, from the domain that has it for this type. */
+  #addLinear(
+    op: "QuantizeLinear" | "DequantizeLinear",
+    inputs: string[],
+    output: string,
+    storage: QuantizedConstant["storage"],
+    attributes: Record<string, number> = {},
+  ): void {
+    const isContrib = !BYTE_TYPES.includes(storage) && opsetVersion(this.#model) < OPSET_OF_OTHERS;
+    if (isContrib) this.#usesContrib = true;
+    this.#add(op, inputs, output, attributes, isContrib ? CONTRIB_DOMAIN : "");
+  }
+
+  /** The model, with the domain of ONNX Runtime's operators imported where they are used. */
+  #withDomain(): Model {
+    const { opsetImport } = this.#model;
+    const isThere = opsetImport.some(({ domain }) => domain === CONTRIB_DOMAIN);
+    if (!this.#usesContrib || isThere) return this.#model;
+    const added = create(OperatorSetIdProtoSchema, { domain: CONTRIB_DOMAIN, version: 1n });
+    return withFields<Model>(this.#model, { opsetImport: [...opsetImport, added] });
+  }
+
   #add(
     op: string,
     inputs: string[],
     output: string,
     attributes: Record<string, number> = {},
+    domain = "",
   ): void {
-    this.#added.push(makeNode(op, this.#fresh(`${output}/${op}`), inputs, [output], attributes));
+    const node = makeNode(op, this.#fresh(`${output}/${op}`), inputs, [output], attributes);
+    this.#added.push(domain === "" ? node : withFields(node, { domain }));
   }
 
   /** A name that the model doesn't use; weights that two nodes share get one copy each. */

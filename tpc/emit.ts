@@ -4,10 +4,9 @@
  * @module
  */
 import { applyEdits, checkOpset } from "./apply_edits.ts";
-import { checkBits, insertQdq } from "./insert_qdq.ts";
+import { insertQdq } from "./insert_qdq.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Model } from "./onnx/model.ts";
-import type { Target } from "./target.ts";
 
 /**
  * Makes the quantized model. `model` stays as it was and may be emitted again.
@@ -20,11 +19,10 @@ export function emitModel(model: Model, manifest: Manifest): Model {
 }
 
 /**
- * Finds out before any work whether a model can be emitted for a target.
+ * Finds out before any work whether a model can be emitted.
  *
- * @throws {PlimsollError} kind `model` for an old opset, kind `target` for more bits than codes are stored in.
+ * @throws {PlimsollError} kind `model` for an old opset.
  */
-export function checkEmittable(model: Model, { name, activation }: Target): void {
+export function checkEmittable(model: Model): void {
   checkOpset(model);
-  checkBits(activation.bits, `target ${name}`);
 }

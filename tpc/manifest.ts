@@ -6,7 +6,14 @@
  */
 import { z } from "zod";
 import { PlimsollError } from "./core/errors.ts";
-import { CONSTRAINTS, ERROR_METHODS, GRANULARITIES, WEIGHT_METHODS } from "./core/types.ts";
+import {
+  ACTIVATION_STORAGES,
+  CONSTRAINTS,
+  ERROR_METHODS,
+  GRANULARITIES,
+  WEIGHT_METHODS,
+  WEIGHT_STORAGES,
+} from "./core/types.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/).describe("SHA-256, hexadecimal");
 const count = z.int().min(0);
@@ -21,13 +28,20 @@ const activation = z.strictObject({
   clamp: z.strictObject({ low: bound, high: bound })
     .describe("Range that the fused nodes leave, in real units; null = open"),
   shape: z.array(z.int().nullable()).describe("Shape for one sample; null where it varied"),
-  sameAs: z.string().optional().describe("Tensor whose quantization this one keeps"),
+  sameAs: z.string().optional().describe("Tensor whose grid this one has"),
+  derived: z.literal(true).optional().describe(
+    "Made from tensors of the same grid by an operator that preserves it: codes need no clipping",
+  ),
+  sharedWith: z.array(z.string()).optional().describe(
+    "Further tensors that the grid was chosen for; the statistics are those of all together",
+  ),
   bits,
   signed: z.boolean(),
   constraint: z.enum(CONSTRAINTS),
   method: z.enum(ERROR_METHODS).describe("Error method that chose the threshold"),
   threshold: z.number().positive().describe("Real magnitude up to which the tensor may be loaded"),
   scale: z.number().positive().describe("Real units per integer step, a float32"),
+  storage: z.enum(ACTIVATION_STORAGES).describe("Type of the codes"),
   zeroPoint: z.int().describe("Code that stands for zero, as stored"),
   quantizedMin: z.int().describe("Smallest code, as stored, after the fused nodes"),
   quantizedMax: z.int().describe("Largest code, as stored, after the fused nodes"),
@@ -67,14 +81,15 @@ const weight = z.strictObject({
   granularity: z.enum(GRANULARITIES).describe("Which weights share a step"),
   method: z.enum(WEIGHT_METHODS).describe("Error method that chose the steps"),
   lpP: z.number().min(1).optional().describe("Exponent of method lp, default 2"),
+  storage: z.enum(WEIGHT_STORAGES).describe("Type of the codes"),
   clip: z.boolean().describe("Whether a weight may be clipped by more than half a step"),
   reason: z.array(z.string()),
   steps: z.strictObject({
     scales: z.array(z.number().positive()).min(1).describe(
       "Real units per step, one a channel, or one in all",
     ),
-    zeroPoints: z.array(z.int().min(-128).max(127)).min(1).optional().describe(
-      "Codes that stand for zero, one a scale; all 0 where absent",
+    zeroPoints: z.array(z.int().min(-128).max(255)).min(1).optional().describe(
+      "Codes that stand for zero, as stored, one a scale; all 0 where absent",
     ),
     sqnr: z.number().nullable().describe("Of the whole tensor, dB; null when infinite"),
   }).optional().describe("Absent in a manifest searched without the model: emission searches them"),
@@ -98,8 +113,14 @@ export const manifestSchema = z.strictObject({
   statistics: z.strictObject({ sha256 }).describe("The statistics file"),
   activations: z.array(activation).describe("In topological order"),
   weights: z.array(weight).describe("In topological order"),
-  float: z.array(z.strictObject({ node: z.string(), op: z.string(), reason: z.string() }))
-    .describe("Nodes that stay float, and why"),
+  float: z.array(z.strictObject({
+    node: z.string(),
+    op: z.string(),
+    island: z.int().min(0).describe(
+      "Number of the island: float nodes that pass float tensors to each other are one",
+    ),
+    reason: z.string(),
+  })).describe("Nodes that stay float, and why"),
 }).describe("Threshold manifest of Plimsoll");
 
 /** A threshold manifest. */

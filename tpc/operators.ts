@@ -3,15 +3,16 @@
  *
  * @module
  */
-import type { ElementType, GraphOutline, OutlineNode } from "./onnx/outline.ts";
+import type { AttributeValue } from "./onnx/node.ts";
+import type { ElementType, GraphOutline, OutlineConstant, OutlineNode } from "./onnx/outline.ts";
 
 /** Where an operator keeps its weights. */
 export interface WeightSlot {
   /** Number of the input that holds the weights. */
   readonly input: number;
-  /** Number of the input that holds the bias, when it has one. */
-  readonly bias: number;
-  /** Axis of the output channels in the weight tensor. */
+  /** Number of the input that holds the bias; undefined for operators without one. */
+  readonly bias?: number;
+  /** Axis of the output channels in the weight tensor; negative ones count from the end. */
   readonly axis: number;
 }
 
@@ -21,30 +22,107 @@ export function weightSlot(node: OutlineNode): WeightSlot | undefined {
   switch (node.op) {
     case "Conv":
       return { input: 1, bias: 2, axis: 0 };
+    case "ConvTranspose":
+      return { input: 1, bias: 2, axis: 1 };
     case "Gemm":
       return { input: 1, bias: 2, axis: node.attributes.transB === 1 ? 0 : 1 };
+    case "MatMul":
+      return { input: 1, axis: -1 };
     default:
       return undefined;
   }
 }
 
-/** Operators whose further inputs are parameters, not data. */
-const FIRST_INPUT_ONLY = new Set([
-  "Clip",
-  "Reshape",
-  "Squeeze",
-  "Unsqueeze",
-  "Slice",
-  "Gather",
-  "Tile",
-]);
+/** Operators that need constant weights; MatMul multiplies two activations as well. */
+export const NEEDS_WEIGHTS: ReadonlySet<string> = new Set(["Conv", "ConvTranspose", "Gemm"]);
 
-/** Names of the inputs of a node that carry activations. */
+/**
+ * Operators whose activations are some of their inputs only; the others are parameters, as shapes, axes, bounds, or
+ * the scale and offset of a normalisation.
+ */
+const DATA_INPUTS: Readonly<Record<string, readonly number[]>> = {
+  Where: [1, 2],
+  ...Object.fromEntries(
+    [
+      ...["Conv", "ConvTranspose", "Gemm"],
+      ...[
+        "Clip",
+        "Reshape",
+        "Squeeze",
+        "Unsqueeze",
+        "Slice",
+        "Gather",
+        "GatherElements",
+        "GatherND",
+      ],
+      ...[
+        "Tile",
+        "Expand",
+        "Pad",
+        "Resize",
+        "Upsample",
+        "Split",
+        "TopK",
+        "Dropout",
+        "Cast",
+        "PRelu",
+      ],
+      ...[
+        "BatchNormalization",
+        "InstanceNormalization",
+        "LayerNormalization",
+        "GroupNormalization",
+      ],
+      ...["RMSNormalization", "SkipLayerNormalization", "OneHot", "CumSum", "Pow"],
+      ...[
+        "ReduceMean",
+        "ReduceSum",
+        "ReduceMax",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceL1",
+        "ReduceL2",
+      ],
+      ...["ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"],
+    ].map((op) => [op, [0]]),
+  ),
+};
+
+/** Names of the inputs of a node that carry activations or constant operands. */
 export function dataInputs(node: OutlineNode): string[] {
-  const inputs = weightSlot(node) !== undefined || FIRST_INPUT_ONLY.has(node.op)
-    ? node.inputs.slice(0, 1)
-    : node.inputs;
-  return inputs.filter((name) => name !== "");
+  const positions = node.domain === "" && Object.hasOwn(DATA_INPUTS, node.op)
+    ? DATA_INPUTS[node.op]
+    : node.inputs.keys();
+  return [...positions].map((position) => node.inputs[position] ?? "").filter((name) =>
+    name !== ""
+  );
+}
+
+/** Values that attributes have when they are not written, as far as targets ask for them. */
+const ATTRIBUTE_DEFAULTS: Readonly<Record<string, Readonly<Record<string, AttributeValue>>>> = {
+  Resize: { mode: "nearest", coordinate_transformation_mode: "half_pixel" },
+  Upsample: { mode: "nearest" },
+  Pad: { mode: "constant" },
+  DepthToSpace: { mode: "DCR" },
+  Gemm: { alpha: 1, beta: 1, transA: 0, transB: 0 },
+  AveragePool: { ceil_mode: 0, count_include_pad: 0 },
+  MaxPool: { ceil_mode: 0 },
+  Conv: { group: 1 },
+  ConvTranspose: { group: 1 },
+  Softmax: { axis: -1 },
+  LeakyRelu: { alpha: 0.01 },
+  HardSigmoid: { alpha: 0.2, beta: 0.5 },
+  Gelu: { approximate: "none" },
+};
+
+/** Value of an attribute, written or by default. */
+export function attributeOf(node: OutlineNode, name: string): AttributeValue | undefined {
+  return node.attributes[name] ?? ATTRIBUTE_DEFAULTS[node.op]?.[name];
+}
+
+/** Value of a constant with one element that is in the outline. */
+export function scalarValue({ values }: OutlineConstant): number | undefined {
+  return values?.length === 1 ? values[0] : undefined;
 }
 
 /** Range [low, high] outside which an activation function puts nothing; undefined for other nodes. */

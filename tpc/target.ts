@@ -1,108 +1,184 @@
 /**
- * Target platform capabilities (TPC): what the hardware can do, as data.
+ * Target platform capabilities (TPC): what the hardware can do, as data. Format version 2.
  *
  * @module
  */
 import { z } from "zod";
-import { PlimsollError } from "./core/errors.ts";
-import defaultTarget from "./targets/default.json" with { type: "json" };
-import { RANGED_OPERATORS } from "./operators.ts";
 import {
+  ACTIVATION_STORAGES,
   CONSTRAINTS,
   GRANULARITIES,
   METHOD_CHOICES,
   SIGNEDNESS,
   WEIGHT_METHODS,
+  WEIGHT_STORAGES,
 } from "./core/types.ts";
 
-const operators = z.array(z.string().min(1)).min(1);
+const operatorNames = z.array(z.string().min(1)).min(1);
+const exponent = z.number().min(1).max(16).optional().describe("Exponent of method lp, default 2");
+const activationBits = z.int().min(2).max(16);
+const weightBits = z.int().min(2).max(8);
 
-/** Schema of a TPC file, version 1. `schema/target.v1.schema.json` is made from it. */
+const activation = z.strictObject({
+  bits: activationBits.describe("Bits of an activation code"),
+  constraint: z.enum(CONSTRAINTS).describe(
+    "Allowed grids: pot = thresholds that are powers of two, symmetric = any threshold, uniform = any range",
+  ),
+  signed: z.enum(SIGNEDNESS).describe("Signed codes; auto = when a value below zero was seen"),
+  error: z.enum(METHOD_CHOICES).describe(
+    "How thresholds are chosen; auto decides for each tensor on held-out samples",
+  ),
+  lpP: exponent,
+  percentile: z.number().gt(0).max(100).optional().describe(
+    "Percent of the elements that method percentile keeps, default 99.999",
+  ),
+  zThreshold: z.number().gt(0).optional().describe(
+    "Standard deviations beyond which elements are left out of the search, default none",
+  ),
+});
+
+const weight = z.strictObject({
+  bits: weightBits.describe("Bits of a weight code"),
+  constraint: z.enum(CONSTRAINTS).describe(
+    "Allowed grids: pot = thresholds that are powers of two, symmetric = any step and zero point 0, uniform = any range",
+  ),
+  granularity: z.enum(GRANULARITIES).describe(
+    "channel = one step for each output channel, tensor = one in all",
+  ),
+  error: z.enum(WEIGHT_METHODS).describe(
+    "What the step search minimises; noclipping takes the smallest grid that holds all weights",
+  ),
+  lpP: exponent,
+  clip: z.boolean().describe("Whether a weight may be clipped by more than half a step"),
+});
+
+const outputQuantizer = activation.partial().extend({
+  fixedRange: z.literal(true).optional().describe(
+    "Take the range that the operator has by definition (Softmax, Sigmoid, HardSigmoid 0 … 1, Tanh −1 … 1, Clip its bounds) instead of the data's",
+  ),
+  fixedGrid: z.strictObject({
+    scale: z.number().positive().describe("Real units per step"),
+    zeroPoint: z.int().describe("Code of zero, in the target's storage type"),
+  }).optional().describe("Take this grid, whatever the data"),
+});
+
+const operatorSet = z.strictObject({
+  name: z.string().min(1).describe("Name, unique in the target"),
+  operators: operatorNames.describe(
+    'ONNX operators ("domain:Operator" outside the default domain) and composites, by name',
+  ),
+  where: z.record(z.string(), z.array(z.union([z.string(), z.number()])).min(1)).optional()
+    .describe("Attribute → values that it may have; the set holds only nodes that fit"),
+  use: z.enum(["quantized", "preserving", "float"]).describe(
+    "quantized = integer inputs and outputs, preserving = the output keeps the quantization of the input, float = float",
+  ),
+  reason: z.string().optional().describe("Why, for the manifest; for sets that stay float"),
+  output: outputQuantizer.optional().describe("What differs from `activation` for their outputs"),
+  weight: weight.partial().optional().describe("What differs from `weight` for their weights"),
+  inputs: z.enum(["own", "same"]).optional().describe(
+    "same = all inputs and the output share one grid; default own",
+  ),
+  constants: z.enum(["quantized", "float"]).optional().describe(
+    "What becomes of constant operands (of Add, Mul …); default float",
+  ),
+  floatOutput: z.boolean().optional().describe(
+    "Whether the kernel can give float: then the output is quantized only where a quantized operator reads it",
+  ),
+}).describe(
+  "Operators that the target treats alike; of several sets that hold a node the first counts",
+);
+
+const composite = z.strictObject({
+  name: z.string().min(1).describe("Name, used in operator sets and fusing patterns"),
+  forms: z.array(z.string().min(1)).min(1).describe(
+    "Expressions that exporters write for it, as `Mul(x, Sigmoid(x))`: x = the input, c = any constant",
+  ),
+});
+
+const fusing = z.strictObject({
+  name: z.string().min(1).describe("Name, for the manifest"),
+  pattern: z.array(operatorNames).min(2).describe(
+    "For each position the operators that may stand there; of several patterns the longest counts",
+  ),
+});
+
+const override = z.strictObject({
+  match: z.strictObject({
+    tensor: z.string().optional().describe("Name of the activation tensor"),
+    node: z.string().optional().describe("Name of the node that makes it or reads the weights"),
+    operator: z.string().optional().describe("Operator of that node"),
+  }).describe("All that are given must fit; * stands for anything, /…/ is a regular expression"),
+  quantize: z.literal(false).optional().describe("Leave the node float"),
+  activation: activation.partial().optional().describe("What differs for the tensor"),
+  weight: weight.partial().optional().describe("What differs for the weights of the node"),
+}).describe("Setting for tensors and nodes by name; of several that fit the last counts");
+
+const allowed = z.strictObject({
+  activation: z.strictObject({
+    bits: z.array(activationBits).min(1).optional(),
+    constraint: z.array(z.enum(CONSTRAINTS)).min(1).optional(),
+  }).optional(),
+  weight: z.strictObject({
+    bits: z.array(weightBits).min(1).optional(),
+    constraint: z.array(z.enum(CONSTRAINTS)).min(1).optional(),
+    granularity: z.array(z.enum(GRANULARITIES)).min(1).optional(),
+  }).optional(),
+});
+
+/** Schema of a whole target. */
 export const targetSchema = z.strictObject({
-  schemaVersion: z.literal(1).describe("Version of this format"),
+  schemaVersion: z.literal(2).describe("Version of this format"),
   name: z.string().min(1).describe("Name of the target"),
   description: z.string().describe("What hardware or runtime it stands for"),
-  activation: z.strictObject({
-    bits: z.int().min(2).max(16).describe("Bits of an activation code"),
-    constraint: z.enum(CONSTRAINTS).describe(
-      "Allowed grids: pot = thresholds that are powers of two, symmetric = any threshold, uniform = any range",
-    ),
-    signed: z.enum(SIGNEDNESS).describe("Signed codes; auto = when a value below zero was seen"),
-    error: z.enum(METHOD_CHOICES).describe(
-      "How thresholds are chosen; auto decides for each tensor on held-out samples",
-    ),
-    lpP: z.number().min(1).max(16).optional().describe("Exponent of method lp, default 2"),
-    percentile: z.number().gt(0).max(100).optional().describe(
-      "Percent of the elements that method percentile keeps, default 99.999",
-    ),
-    zThreshold: z.number().gt(0).optional().describe(
-      "Standard deviations beyond which elements are left out of the search, default none",
-    ),
-    fixedRanges: z.array(z.enum(RANGED_OPERATORS)).optional().describe(
-      "Operators whose range by definition (Clip: its bounds) is taken instead of the data's, default none",
-    ),
-  }).describe("Quantizer of activations"),
-  weight: z.strictObject({
-    bits: z.int().min(2).max(8).describe("Bits of a weight code"),
-    constraint: z.enum(CONSTRAINTS).describe(
-      "Allowed grids: pot = thresholds that are powers of two, symmetric = any step and zero point 0, uniform = any range",
-    ),
-    granularity: z.enum(GRANULARITIES).describe(
-      "channel = one step for each output channel, tensor = one in all",
-    ),
-    error: z.enum(WEIGHT_METHODS).describe(
-      "What the step search minimises; noclipping takes the smallest grid that holds all weights",
-    ),
-    lpP: z.number().min(1).max(16).optional().describe("Exponent of method lp, default 2"),
-    clip: z.boolean().describe("Whether a weight may be clipped by more than half a step"),
-  }).describe("Quantizer of weights"),
-  operators: z.strictObject({
-    quantized: operators.describe("ONNX operators that run on integer inputs and outputs"),
-    preserving: operators.describe(
-      "ONNX operators whose output keeps the quantization of the input",
-    ),
-  }).describe("What the target runs on integers; every other operator stays float"),
-  fusing: z.array(z.array(operators).min(2)).describe(
-    "Patterns that run as one operator: for each position the operators that may stand there",
-  ),
+  activation: activation.describe("Quantizer of activations"),
+  weight: weight.describe("Quantizer of weights"),
   storage: z.strictObject({
-    activation: z.literal("uint8").describe(
-      "Type of activation codes; signed grids have zero point 128",
+    activation: z.enum(ACTIVATION_STORAGES).describe(
+      "Type of activation codes; more than 8 bits take the type of 16 bits with the same sign",
     ),
-    weight: z.literal("int8").describe("Type of weight codes"),
+    weight: z.enum(WEIGHT_STORAGES).describe(
+      "Type of weight codes; int4 for at most 4 bits, others stay int8",
+    ),
     bias: z.literal("int32").describe("Type of bias codes"),
   }).describe("How codes are stored in the ONNX file"),
-}).describe("Target platform capabilities of Plimsoll");
+  allowed: allowed.optional().describe(
+    "Values that options and overrides may set; what isn't listed may be anything",
+  ),
+  operatorSets: z.array(operatorSet).min(1).describe(
+    "What the target does with each operator; one that no set holds stays float",
+  ),
+  composites: z.array(composite).optional().describe(
+    "Sub-graphs that count as one operator, beside the built-in ones",
+  ),
+  fusing: z.array(fusing).describe("Chains that run as one operator, without a quantizer inside"),
+  overrides: z.array(override).optional().describe("Settings for tensors and nodes by name"),
+}).describe("Target platform capabilities of Plimsoll, version 2");
+
+/** Schema of what differs from another target. */
+export const extensionSchema = targetSchema.partial().extend({
+  schemaVersion: z.literal(2).describe("Version of this format"),
+  name: z.string().min(1).describe("Name of the target"),
+  extends: z.string().min(1).describe("Target that this one starts from, by name"),
+  activation: activation.partial().optional().describe(
+    "What differs of the quantizer of activations",
+  ),
+  weight: weight.partial().optional().describe("What differs of the quantizer of weights"),
+  storage: targetSchema.shape.storage.partial().optional().describe("What differs of the storage"),
+  without: z.array(z.string().min(1)).optional().describe(
+    "Operator sets, fusing patterns and composites of that target that this one leaves out, by name",
+  ),
+}).describe(
+  "What differs from another target. Sets, patterns and composites of the same name replace those of that target, others stand before them",
+);
+
+/** Schema of a TPC file; `schema/target.v2.schema.json` is made from it. */
+export const targetFileSchema = z.union([targetSchema, extensionSchema]).describe(
+  "File of target platform capabilities of Plimsoll, version 2: a whole target, or what differs from another one",
+);
 
 /** A target platform. */
 export type Target = Readonly<z.infer<typeof targetSchema>>;
-
-/** Targets that come with Plimsoll, by name. */
-const PRESETS: Readonly<Record<string, unknown>> = { default: defaultTarget };
-
-/** Names of the targets that come with Plimsoll. */
-export const TARGET_NAMES: readonly string[] = Object.keys(PRESETS);
-
-/**
- * Checks a parsed TPC file.
- *
- * @throws {PlimsollError} kind `target`; the message names each offending path and what may stand there.
- */
-export function parseTarget(value: unknown, name: string): Target {
-  const result = targetSchema.safeParse(value);
-  if (result.success) return result.data;
-  const faults = result.error.issues.map(({ path, message }) =>
-    `${path.length === 0 ? "the top level" : path.join(".")}: ${message}`
-  );
-  throw new PlimsollError("target", {
-    action: `reading target ${JSON.stringify(name)}`,
-    wanted: "target platform capabilities as in tpc/schema/target.v1.schema.json",
-    found: faults.join("; "),
-    remedy: "Correct the file; tpc/targets/default.json is an example",
-  });
-}
-
-/** A target of {@linkcode TARGET_NAMES} by its name, or undefined. */
-export function presetTarget(name: string): Target | undefined {
-  return Object.hasOwn(PRESETS, name) ? parseTarget(PRESETS[name], name) : undefined;
-}
+/** A set of operators that a target treats alike. */
+export type OperatorSet = Target["operatorSets"][number];
+/** A setting for tensors and nodes by name. */
+export type Override = NonNullable<Target["overrides"]>[number];

@@ -4,7 +4,7 @@
  * @module
  */
 import type { GraphOutline } from "../../tpc/onnx/outline.ts";
-import type { Placement } from "../../tpc/resolve.ts";
+import type { Placement } from "../../tpc/placement/types.ts";
 import { divideDyadic } from "../statistics/dyadic.ts";
 import { viewOf } from "../statistics/tensor_view.ts";
 import type { Statistics } from "../statistics/statistics.ts";

@@ -5,23 +5,20 @@
  */
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import { compactJson } from "../../tpc/core/canonical_json.ts";
-import { clampGrid, type Levels, weightCodes } from "../../tpc/core/grid.ts";
-import type { WeightSpec } from "../../tpc/core/types.ts";
+import { clampGrid, type Levels, storeLevels, weightCodes } from "../../tpc/core/grid.ts";
+import type { Grid, WeightSpec } from "../../tpc/core/types.ts";
 import type { Manifest, ManifestActivation, ManifestWeight } from "../../tpc/manifest.ts";
 import type { Model } from "../../tpc/onnx/model.ts";
 import { dimensions, floatData } from "../../tpc/onnx/tensor.ts";
-import {
-  type ActivationPlan,
-  type Placement,
-  resolve,
-  type WeightPlan,
-} from "../../tpc/resolve.ts";
+import type { ActivationPlan, Placement, WeightPlan } from "../../tpc/placement/types.ts";
+import { resolve } from "../../tpc/resolve.ts";
 import type { Target } from "../../tpc/target.ts";
 import { sha256 } from "../core/hash.ts";
 import { VERSION } from "../core/version.ts";
 import { divideDyadic } from "../statistics/dyadic.ts";
 import { viewOf } from "../statistics/tensor_view.ts";
 import type { Statistics, TensorStatistics } from "../statistics/statistics.ts";
+import { gridStatistics } from "./grid_statistics.ts";
 import { searchThreshold } from "./search_threshold.ts";
 import { settleMethod } from "./settle_method.ts";
 import { searchWeightSteps } from "./weights/search_weight_steps.ts";
@@ -67,26 +64,33 @@ function decideActivations(
   { statistics: { tensors }, target, choices }: DecideInput,
   { activations }: Placement,
 ): ManifestActivation[] {
-  const watched = new Map(tensors.map((entry) => [entry.tensor, entry]));
-  const decided = new Map<string, ManifestActivation>();
+  const grids = gridStatistics(tensors, activations);
+  const decided = new Map<string, Decided>();
   for (const plan of activations) {
-    const origin = plan.sameAs === undefined ? undefined : decided.get(plan.sameAs);
-    const statistics = watched.get(plan.tensor);
-    if (origin !== undefined) decided.set(plan.tensor, keepQuantization(plan, origin));
-    else if (statistics !== undefined) {
-      const choice = choices?.get(plan.tensor);
-      decided.set(plan.tensor, decideActivation(plan, statistics, choice));
-    } else throw notWatched(plan, target);
+    if (plan.sameAs !== undefined) continue;
+    const found = grids.get(plan.tensor);
+    if (found === undefined) throw notWatched(plan, target);
+    decided.set(plan.tensor, decideActivation(plan, found.statistics, choices?.get(plan.tensor)));
   }
-  return [...decided.values()];
+  return activations.map((plan) =>
+    plan.sameAs === undefined
+      ? decided.get(plan.tensor)!.entry
+      : keepQuantization(plan, decided.get(plan.sameAs)!)
+  );
+}
+
+/** An activation with its grid before fused clamps narrowed it: a tensor with the same grid may have others. */
+interface Decided {
+  readonly entry: ManifestActivation;
+  readonly grid: Grid;
 }
 
 function decideActivation(
   plan: ActivationPlan,
   statistics: TensorStatistics,
   choice: Levels | undefined,
-): ManifestActivation {
-  const { tensor, producer, fused, clamp, reason } = plan;
+): Decided {
+  const { tensor, producer, fused, clamp, reason, storage, sharedWith } = plan;
   const { shape, histogram } = statistics;
   const { spec, reason: methodReason } = settleMethod(plan.spec, statistics);
   const { curve, error, bounds, sqnr, clippedFraction, ...found } = searchThreshold(
@@ -94,11 +98,12 @@ function decideActivation(
     spec,
     choice === undefined ? {} : { choice },
   );
-  const grid = clampGrid(found.grid, clamp);
+  const grid = storeLevels(found.levels, storage);
   const { finite, zeros, min, max } = histogram;
   const isEmpty = finite === 0;
-  return {
-    ...{ tensor, producer, clamp, ...grid },
+  const entry: ManifestActivation = {
+    ...{ tensor, producer, clamp, storage, ...clampGrid(grid, clamp) },
+    ...(sharedWith === undefined ? {} : { sharedWith: [...sharedWith] }),
     fused: [...fused],
     shape: [...shape],
     bits: spec.bits,
@@ -116,13 +121,16 @@ function decideActivation(
       curve: [...curve],
     },
   };
+  return { entry, grid };
 }
 
-function keepQuantization(plan: ActivationPlan, origin: ManifestActivation): ManifestActivation {
-  const { statistics: _, ...quantizer } = origin;
+function keepQuantization(plan: ActivationPlan, { entry, grid }: Decided): ManifestActivation {
+  const { statistics: _, sharedWith: _others, ...quantizer } = entry;
   const { tensor, producer, fused, clamp, reason, sameAs } = plan;
   return {
     ...quantizer,
+    // What such an operator makes of codes in range is in range; a tensor of its own may be clamped otherwise.
+    ...(plan.isDerived ? { derived: true as const } : clampGrid(grid, clamp)),
     tensor,
     producer,
     clamp,
@@ -180,7 +188,7 @@ export function decideWeights(manifest: Manifest, model: Model): Manifest {
       });
     }
     const bias = weight.bias && floatData(tensors.get(weight.bias.tensor)!);
-    const { axis, reason, method: error, ...spec } = weight;
+    const { axis, reason, method: error, storage, ...spec } = weight;
     const found = searchWeightSteps({
       ...{ data, axis, spec: { ...spec, error } },
       dims: dimensions(tensor),
@@ -189,13 +197,13 @@ export function decideWeights(manifest: Manifest, model: Model): Manifest {
     const widened = found.widened > 0
       ? [`${found.widened} steps widened so that the bias fits into int32`]
       : [];
-    const { min } = weightCodes(spec.constraint, spec.bits);
+    const { min } = weightCodes(spec.constraint, spec.bits, storage);
     return {
       ...weight,
       reason: [...reason, ...widened],
       steps: {
         scales: found.levels.map(({ step }) => step),
-        ...(spec.constraint === "uniform"
+        ...(spec.constraint === "uniform" || storage.startsWith("u")
           ? { zeroPoints: found.levels.map(({ low }) => min - low) }
           : {}),
         sqnr: found.sqnr,

@@ -3,14 +3,8 @@
  *
  * @module
  */
-import { type Levels, storageBitsFor, storeLevels } from "../../tpc/core/grid.ts";
-import type {
-  ActivationSpec,
-  Constraint,
-  ErrorMethod,
-  Grid,
-  SettledSpec,
-} from "../../tpc/core/types.ts";
+import type { Levels } from "../../tpc/core/grid.ts";
+import type { ActivationSpec, Constraint, ErrorMethod, SettledSpec } from "../../tpc/core/types.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
 import { divideDyadic, toNumber } from "../statistics/dyadic.ts";
 import { boundedError } from "../statistics/grid_errors.ts";
@@ -74,8 +68,6 @@ export interface Threshold {
   /** Largest magnitude that the grid is made for; for uniform grids, that it can hold. */
   readonly threshold: number;
   readonly levels: Levels;
-  /** The levels as they are stored. */
-  readonly grid: Grid;
   readonly signed: boolean;
   /** ERR per element, null when there is no element. */
   readonly error: number | null;
@@ -120,7 +112,9 @@ export function searchThreshold(
   const all = viewOf(data);
   const filtered = filterByZScore(data, spec.zThreshold);
   const view = filtered.left === 0 ? all : viewOf(filtered.data);
-  const searched = choose(view, size, listen(method, options), CONSTRAINTS[spec.constraint]);
+  const searched = spec.fixedGrid === undefined
+    ? choose(view, size, listen(method, options), CONSTRAINTS[spec.constraint])
+    : fixedChoice(spec.fixedGrid);
   const found = options.choice === undefined
     ? searched
     : replaceChoice(searched, options.choice, spec);
@@ -132,7 +126,6 @@ export function searchThreshold(
   }
   return {
     ...describe(all, size, method, found),
-    grid: storeLevels(found.levels, storageBitsFor(spec.bits)),
     signed: sign.signed,
     curve: found.curve.map((trial) => ({
       threshold: trial.threshold,
@@ -149,6 +142,17 @@ function fixedRange({ op, low, high }: NonNullable<ActivationSpec["fixedRange"]>
     isFixed: true,
     formula: `${op} gives ${low} … ${high}, which the target fixes whatever the data`,
     range: () => ({ low, high }),
+  };
+}
+
+/** A grid that the target fixes. */
+function fixedChoice({ op, step, low, high }: NonNullable<ActivationSpec["fixedGrid"]>): Choice {
+  const levels = { step: Math.fround(step), low, high };
+  return {
+    levels,
+    threshold: Math.max(-low, high + 1) * levels.step,
+    curve: [],
+    reason: [`the target fixes the grid of ${op}, whatever the data`],
   };
 }
 
@@ -260,8 +264,11 @@ function fractionOutside({ bins, data }: TensorView, { step, low, high }: Levels
 
 function chooseSign(
   { finite, min }: HistogramData,
-  { signed, constraint, fixedRange }: ActivationSpec,
+  { signed, constraint, fixedRange, fixedGrid }: ActivationSpec,
 ) {
+  if (fixedGrid !== undefined) {
+    return { signed: fixedGrid.low < 0, reason: "the fixed grid decides where zero lies" };
+  }
   if (constraint === "uniform") {
     return { signed: finite > 0 && min < 0, reason: "the range decides where zero lies" };
   }

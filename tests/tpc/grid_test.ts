@@ -19,7 +19,7 @@ Deno.test("roundHalfEven() takes ties to the even neighbour", () => {
 
 Deno.test("symmetricLevels() has MCT's values (test_activation_quantization_functions.py)", () => {
   const quantize = (signed: boolean) => {
-    const grid = storeLevels(symmetricLevels(2, 2, signed), 8);
+    const grid = storeLevels(symmetricLevels(2, 2, signed), "uint8");
     return [-2.1, -1.1, 0, 1, 1.1].map((x) => dequantizeValue(quantizeValue(x, grid), grid) + 0);
   };
   assert.deepEqual(quantize(true), [-2, -1, 0, 1, 1]);
@@ -29,7 +29,7 @@ Deno.test("symmetricLevels() has MCT's values (test_activation_quantization_func
 Deno.test("clampGrid() on codes is the clamp on values, for every grid and bound", () => {
   for (const signed of [false, true]) {
     for (const bits of [2, 5, 8]) {
-      const grid = storeLevels(symmetricLevels(8, bits, signed), 8);
+      const grid = storeLevels(symmetricLevels(8, bits, signed), "uint8");
       for (
         const [low, high] of [[0, 6], [-1, 1], [0, null], [null, 3.3], [0.05, 5.77]] as [
           number | null,
@@ -52,7 +52,7 @@ Deno.test("clampGrid() on codes is the clamp on values, for every grid and bound
 
 Deno.test("uniformLevels() has MCT's values and zero on the grid (fix_range, mct.md §9.2)", () => {
   const values = (min: number, max: number, bits: number) => {
-    const grid = storeLevels(uniformLevels(min, max, bits), 8);
+    const grid = storeLevels(uniformLevels(min, max, bits), "uint8");
     return [-2.1, -1.1, 0, 1, 1.1].map((x) => dequantizeValue(quantizeValue(x, grid), grid) + 0);
   };
   assert.deepEqual(values(-2, 1, 2), [-2, -1, 0, 1, 1]);
@@ -68,7 +68,7 @@ Deno.test("uniformLevels() has MCT's values and zero on the grid (fix_range, mct
       const levels = uniformLevels(min, max, bits);
       assert.equal(levels.high - levels.low, 2 ** bits - 1);
       assert.ok(levels.low <= 0 && levels.high >= 0);
-      const grid = storeLevels(levels, bits <= 8 ? 8 : 16);
+      const grid = storeLevels(levels, bits <= 8 ? "uint8" : "uint16");
       assert.equal(quantizeValue(0, grid), grid.zeroPoint);
     }
   }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { outlineGraph } from "../../tpc/onnx/outline.ts";
 import { makeTensor } from "../../tpc/onnx/tensor.ts";
-import { resolve, watchedTensors } from "../../tpc/resolve.ts";
-import { presetTarget } from "../../tpc/target.ts";
+import { watchedTensors } from "../../tpc/placement/types.ts";
+import { resolve } from "../../tpc/resolve.ts";
+import { presetTarget } from "../../tpc/read_target.ts";
 import { model, node, value } from "../support/onnx.ts";
 
 const target = presetTarget("default")!;
@@ -117,17 +118,20 @@ Deno.test("resolve() leaves what it can't quantize float and says why", () => {
   const placement = place([
     node("Conv", ["x", "w"], ["c"]),
     node("Erf", ["c"], ["e"]),
-    node("Mul", ["e", "six"], ["m"]),
+    node("Mul", ["e", "six"], ["k"]),
+    node("Abs", ["k"], ["m"]),
     node("Conv", ["m", "m"], ["dynamic"]),
     node("Conv", ["m", "w"], ["y"]),
   ], ["y", "dynamic"]);
   assert.deepEqual(placement.float.map(({ op, reason }) => [op, reason]), [
     ["Erf", "target default doesn't quantize Erf"],
-    ["Mul", "one of its operands is constant"],
+    ["Mul", "between float operators: on integers it would split their island"],
+    ["Abs", "target default doesn't quantize Abs"],
     ["Conv", "its weights are not constant float32"],
   ]);
   assert.deepEqual(summary(placement).map(({ tensor }) => tensor), ["x", "c", "m", "y"]);
-  assert.match(placement.activations[2].reason, /output of Mul \(float\)/);
+  assert.match(placement.activations[2].reason, /output of Abs \(float\)/);
+  assert.deepEqual(placement.float.map(({ island }) => island), [0, 0, 0, 1]);
 });
 
 Deno.test("resolve() doesn't take shape arithmetic for activations", () => {
@@ -171,7 +175,7 @@ Deno.test("resolve() doesn't fuse what a sub-graph captures", () => {
 });
 
 Deno.test("resolve() fixes the range of operators that the target names, from the graph and not from data", () => {
-  const place2 = (op: string, fixedRanges: ("Softmax" | "Clip")[]) => {
+  const place2 = (op: string, fixed: string[]) => {
     const inputs = op === "Clip" ? ["x", "zero", "six"] : ["x"];
     const { graph } = model({
       nodes: [node(op, inputs, ["s"]), node("Conv", ["s", "w"], ["y"])],
@@ -179,7 +183,16 @@ Deno.test("resolve() fixes the range of operators that the target names, from th
       outputs: [value("y", ["N", 2, 8, 8])],
       initializers: [w("w", 2, 2, 1, 1), scalar("zero", 0), scalar("six", 6)],
     });
-    const fixing = { ...target, activation: { ...target.activation, fixedRanges } };
+    const operatorSets = [
+      {
+        name: "fixed",
+        operators: fixed,
+        use: "float" as const,
+        output: { fixedRange: true as const },
+      },
+      ...target.operatorSets.filter(({ name }) => name !== "known ranges"),
+    ];
+    const fixing = { ...target, operatorSets };
     return resolve(outlineGraph(graph), fixing).activations.find(({ tensor }) => tensor === "s")
       ?.spec.fixedRange;
   };

@@ -16,7 +16,8 @@ import {
   makeTensor,
   tensorData,
 } from "../../tpc/onnx/tensor.ts";
-import { presetTarget, type Target } from "../../tpc/target.ts";
+import { presetTarget } from "../../tpc/read_target.ts";
+import type { Target } from "../../tpc/target.ts";
 import { demoModel, demoSamples } from "../support/demo.ts";
 import { profileKernels } from "../support/kernels.ts";
 import { model, node, value } from "../support/onnx.ts";
@@ -113,7 +114,7 @@ function checkCodes(manifest: Manifest, emitted: Model): void {
     if (constraint === "pot") {
       for (const s of scales) assert.ok(Number.isInteger(Math.log2(s)), `${s}`);
     }
-    const { min, max } = weightCodes(constraint, bits);
+    const { min, max } = weightCodes(constraint, bits, "int8");
     const stride = granularity === "tensor"
       ? weights.length
       : elementCount(dimensions(codes).slice(axis + 1));

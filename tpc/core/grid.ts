@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Constraint, Grid } from "./types.ts";
+import type { ActivationStorage, Constraint, Grid, WeightStorage } from "./types.ts";
 
 /** Levels k·step for integers k from `low` to `high`, both included; 0 is one of them. */
 export interface Levels {
@@ -41,35 +41,53 @@ export function uniformLevels(min: number, max: number, bits: number): Levels {
   return { step, low, high: low + codes };
 }
 
+/** Smallest and largest code of each storage type. */
+export const STORED_CODES: Readonly<
+  Record<ActivationStorage | WeightStorage, readonly [number, number]>
+> = {
+  uint8: [0, 255],
+  int8: [-128, 127],
+  uint16: [0, 65535],
+  int16: [-32768, 32767],
+  uint4: [0, 15],
+  int4: [-8, 7],
+};
+
 /**
- * How levels are stored: unsigned codes, since ONNX Runtime's integer kernels want uint8. The zero
- * point of a signed symmetric grid is the middle of the storage (128), that of any other grid −low.
- *
- * @param storageBits 8 or 16.
+ * How levels are stored. The zero point of a signed symmetric grid is the middle of the type (128 of uint8, 0 of
+ * int8: the same real numbers), that of any other grid puts its lowest level on the smallest code.
  */
-export function storeLevels({ step, low, high }: Levels, storageBits: number): Grid {
+export function storeLevels(
+  { step, low, high }: Levels,
+  storage: ActivationStorage,
+): Grid {
+  const [min, max] = STORED_CODES[storage];
   const isSigned = low + high === -1;
-  const zeroPoint = isSigned ? 2 ** (storageBits - 1) : -low + 0;
+  const zeroPoint = isSigned ? (min + max + 1) / 2 : min - low + 0;
   return { scale: step, zeroPoint, quantizedMin: zeroPoint + low, quantizedMax: zeroPoint + high };
 }
 
 /**
- * First and last code of a weight as stored, in the signed type of so many bits. A symmetric grid leaves out the
- * first code of the type, so that it has as many levels below zero as above.
+ * First and last code of a weight as stored. A symmetric grid leaves out the first code, so that it has as many
+ * levels below zero as above. Codes of fewer bits than the type lie around its middle.
  *
- * @param bits 2 to 8.
+ * @param bits 2 to 8, at most those of the type.
  */
 export function weightCodes(
   constraint: Constraint,
   bits: number,
+  storage: WeightStorage,
 ): { readonly min: number; readonly max: number } {
+  const [least, most] = STORED_CODES[storage];
+  const middle = (least + most + 1) / 2;
   const max = 2 ** (bits - 1) - 1;
-  return { min: constraint === "symmetric" ? -max : -max - 1, max };
+  return { min: middle - (constraint === "symmetric" ? max : max + 1), max: middle + max };
 }
 
-/** Bits of the type that holds codes of so many bits. */
-export function storageBitsFor(bits: number): number {
-  return bits <= 8 ? 8 : 16;
+/** The type that holds codes of so many bits: the given one, or that of 16 bits with the same sign. */
+export function storageFor(bits: number, storage: ActivationStorage): ActivationStorage {
+  if (bits <= 8) return storage;
+  return storage === "uint8" || storage === "uint16" ? "uint16" : "int16";
 }
 
 /** Code of a real value: round half to even, saturated to the grid. ONNX QuantizeLinear's rule. */

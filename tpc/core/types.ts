@@ -52,6 +52,13 @@ export interface ActivationSpec {
   readonly zThreshold?: number;
   /** Range that the operator gives by definition and the target fixes: the data don't matter then. */
   readonly fixedRange?: { readonly op: string; readonly low: number; readonly high: number };
+  /** Grid that the target fixes for the operator, as TFLite does for Softmax; nothing is searched then. */
+  readonly fixedGrid?: {
+    readonly op: string;
+    readonly step: number;
+    readonly low: number;
+    readonly high: number;
+  };
 }
 
 /** A spec whose method is decided; see `settleMethod`. */
@@ -80,6 +87,16 @@ export interface WeightSpec {
   /** Whether a weight may be clipped by more than half a step. */
   readonly clip: boolean;
 }
+
+/** Types that activation codes are stored in. */
+export const ACTIVATION_STORAGES = ["uint8", "int8", "uint16", "int16"] as const;
+/** One of {@linkcode ACTIVATION_STORAGES}. */
+export type ActivationStorage = (typeof ACTIVATION_STORAGES)[number];
+
+/** Types that weight codes are stored in. */
+export const WEIGHT_STORAGES = ["int8", "uint8", "int4", "uint4"] as const;
+/** One of {@linkcode WEIGHT_STORAGES}. */
+export type WeightStorage = (typeof WEIGHT_STORAGES)[number];
 
 /**
  * A uniform integer grid. Real value = `scale` · (code − `zeroPoint`), with

@@ -11,10 +11,10 @@
 import { z } from "zod";
 import { canonicalJson } from "../core/canonical_json.ts";
 import { manifestSchema } from "../manifest.ts";
-import { targetSchema } from "../target.ts";
+import { targetFileSchema } from "../target.ts";
 
 const SCHEMAS = {
-  "target.v1.schema.json": targetSchema,
+  "target.v2.schema.json": targetFileSchema,
   "manifest.v1.schema.json": manifestSchema,
 };
 

@@ -1,0 +1,41 @@
+/**
+ * Histograms added up: exact, whatever the order.
+ *
+ * @module
+ */
+import type { HistogramData } from "../../wasm/mod.ts";
+
+/**
+ * The histogram of the elements of all parts together.
+ *
+ * @param parts At least one.
+ */
+export function mergeHistograms(parts: readonly HistogramData[]): HistogramData {
+  if (parts.length === 1) return parts[0];
+  const sums = new Map<number, { n: number; r1: bigint; r2: bigint }>();
+  for (const { bins, n, r1, r2 } of parts) {
+    for (const [i, bin] of bins.entries()) {
+      const sum = sums.get(bin);
+      if (sum === undefined) sums.set(bin, { n: n[i], r1: r1[i], r2: r2[i] });
+      else sums.set(bin, { n: sum.n + n[i], r1: sum.r1 + r1[i], r2: sum.r2 + r2[i] });
+    }
+  }
+  const bins = Uint32Array.from(sums.keys()).sort();
+  const total = (key: "finite" | "zeros" | "nan" | "positiveInfinity" | "negativeInfinity") =>
+    parts.reduce((sum, part) => sum + part[key], 0);
+  // Parts without elements have min and max NaN.
+  const filled = parts.filter(({ finite }) => finite > 0);
+  return {
+    finite: total("finite"),
+    zeros: total("zeros"),
+    nan: total("nan"),
+    positiveInfinity: total("positiveInfinity"),
+    negativeInfinity: total("negativeInfinity"),
+    min: filled.length === 0 ? NaN : Math.min(...filled.map(({ min }) => min)),
+    max: filled.length === 0 ? NaN : Math.max(...filled.map(({ max }) => max)),
+    bins,
+    n: Float64Array.from(bins, (bin) => sums.get(bin)!.n),
+    r1: BigUint64Array.from(bins, (bin) => sums.get(bin)!.r1),
+    r2: BigUint64Array.from(bins, (bin) => sums.get(bin)!.r2),
+  };
+}

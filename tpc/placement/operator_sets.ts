@@ -1,0 +1,19 @@
+/**
+ * What a target says of one unit.
+ *
+ * @module
+ */
+import { attributeOf } from "../operators.ts";
+import type { OperatorSet, Target } from "../target.ts";
+import type { Unit } from "./units.ts";
+
+/** The first set of a target that holds a unit; undefined when none does: it stays float then. */
+export function operatorSetOf({ op, nodes }: Unit, target: Target): OperatorSet | undefined {
+  const node = nodes.at(-1)!;
+  return target.operatorSets.find(({ operators, where = {} }) =>
+    operators.includes(op) &&
+    Object.entries(where).every(([name, values]) =>
+      values.some((value) => value === attributeOf(node, name))
+    )
+  );
+}

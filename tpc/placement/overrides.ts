@@ -1,0 +1,55 @@
+/**
+ * Settings for tensors and nodes by name.
+ *
+ * @module
+ */
+import type { Override, Target } from "../target.ts";
+
+/** What an override looks at. */
+export interface Subject {
+  /** Name of the activation tensor. */
+  readonly tensor?: string;
+  /** Name of the node that makes it, or reads the weights. */
+  readonly node?: string;
+  /** Operator of that node. */
+  readonly operator?: string;
+}
+
+/** The overrides of a target that fit, in their order: later ones count more. */
+export function overridesFor({ overrides = [] }: Target, subject: Subject): Override[] {
+  return overrides.filter(({ match }) =>
+    Object.entries(match).every(([key, pattern]) => {
+      const name = subject[key as keyof Subject];
+      return name !== undefined && pattern !== undefined && matchesPattern(pattern, name);
+    })
+  );
+}
+
+/** How messages and the manifest call an override. */
+export function describeOverride({ match }: Override): string {
+  return Object.entries(match).map(([key, pattern]) => `${key} ${pattern}`).join(", ");
+}
+
+/**
+ * Whether a name fits a pattern: `*` stands for any characters, `/…/` is a regular expression, anything else is the
+ * name itself.
+ *
+ * @throws {SyntaxError} for a broken regular expression.
+ */
+export function matchesPattern(pattern: string, name: string): boolean {
+  if (pattern.length > 1 && pattern.startsWith("/") && pattern.endsWith("/")) {
+    return new RegExp(pattern.slice(1, -1)).test(name);
+  }
+  const parts = pattern.split("*");
+  if (parts.length === 1) return pattern === name;
+  // Each part as early as possible, the last one at the end: no backtracking.
+  let from = parts[0].length;
+  if (!name.startsWith(parts[0])) return false;
+  for (const part of parts.slice(1, -1)) {
+    const at = name.indexOf(part, from);
+    if (at < 0) return false;
+    from = at + part.length;
+  }
+  const end = parts.at(-1)!;
+  return name.length - end.length >= from && name.endsWith(end);
+}

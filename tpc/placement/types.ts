@@ -1,0 +1,74 @@
+/**
+ * Vocabulary of placement: what is decided about a graph before looking at data.
+ *
+ * @module
+ */
+import type {
+  ActivationSpec,
+  ActivationStorage,
+  WeightSpec,
+  WeightStorage,
+} from "../core/types.ts";
+
+/** One activation tensor that gets a quantizer. */
+export interface ActivationPlan {
+  readonly tensor: string;
+  /** Operator and node that make it, the last of a fused chain; null for an input of the model. */
+  readonly producer: { readonly op: string; readonly node: string } | null;
+  readonly spec: ActivationSpec;
+  /** Type of its codes. */
+  readonly storage: ActivationStorage;
+  /** Nodes that vanish: clamps at the end of a fused chain, whose effect is in `clamp`. */
+  readonly fused: readonly string[];
+  /** Range that the fused clamps leave, in real units; null bounds are open. */
+  readonly clamp: { readonly low: number | null; readonly high: number | null };
+  /** The tensor whose grid this one has, if any. It is not watched itself. */
+  readonly sameAs?: string;
+  /** True where an operator that preserves grids makes it: its codes are in range without clipping. */
+  readonly isDerived: boolean;
+  /** Further tensors that the grid of this one is chosen for, as the other inputs of a Concat; watched, too. */
+  readonly sharedWith?: readonly string[];
+  readonly reason: string;
+}
+
+/** One constant of one node that gets a quantizer: weights, or a constant operand. */
+export interface WeightPlan {
+  readonly tensor: string;
+  readonly node: string;
+  readonly op: string;
+  /** Number of the node's input that holds the weights. */
+  readonly input: number;
+  /** The activation that the weights meet. */
+  readonly activation: string;
+  /** Bias tensor and the number of its input, when the node has one. */
+  readonly bias?: { readonly tensor: string; readonly input: number };
+  /** Axis of the output channels. */
+  readonly axis: number;
+  readonly spec: WeightSpec;
+  /** Type of the codes. */
+  readonly storage: WeightStorage;
+  readonly reason: string;
+}
+
+/** A node that stays float. */
+export interface FloatNode {
+  readonly node: string;
+  readonly op: string;
+  /** Number of the island: float nodes that pass float tensors to each other are one. From 0. */
+  readonly island: number;
+  readonly reason: string;
+}
+
+/** Everything that was decided about a graph before looking at data. */
+export interface Placement {
+  /** In topological order. */
+  readonly activations: readonly ActivationPlan[];
+  readonly weights: readonly WeightPlan[];
+  readonly float: readonly FloatNode[];
+}
+
+/** Tensors whose statistics the search needs. */
+export function watchedTensors({ activations }: Placement): string[] {
+  return activations.filter(({ sameAs }) => sameAs === undefined)
+    .flatMap(({ tensor, sharedWith = [] }) => [tensor, ...sharedWith]);
+}

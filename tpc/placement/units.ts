@@ -1,0 +1,188 @@
+/**
+ * Units: what a target sees as one operator. A node is a unit, and so is a composite: a sub-graph that stands for
+ * one operator.
+ *
+ * @module
+ */
+import type { OutlineNode } from "../onnx/outline.ts";
+import { attributeOf, dataInputs, scalarValue } from "../operators.ts";
+import type { Target } from "../target.ts";
+import { COMPOSITES } from "./composite_library.ts";
+import { type Expression, parseExpression } from "./expression.ts";
+import type { GraphView } from "./graph_view.ts";
+
+/** One operator as the target sees it. */
+export interface Unit {
+  /** Operator, "domain:Operator" outside the default domain, or name of the composite. */
+  readonly op: string;
+  /** The nodes in topological order; the last one makes the output. */
+  readonly nodes: readonly OutlineNode[];
+  /** Tensors that carry activations into it. */
+  readonly inputs: readonly string[];
+}
+
+/** First output of a unit; composites have no other. */
+export function outputOf({ nodes }: Unit): string {
+  return nodes.at(-1)!.outputs[0];
+}
+
+/** Name of a unit: that of its last node. */
+export function nameOf({ nodes }: Unit): string {
+  return nodes.at(-1)!.name;
+}
+
+/** Name of a node's operator as targets write it. */
+export function operatorName({ op, domain }: OutlineNode): string {
+  return domain === "" ? op : `${domain}:${op}`;
+}
+
+/**
+ * All units of a graph, in topological order of their last nodes. Composites are found where the target names
+ * them; of several that end in one node, the one of most nodes counts.
+ */
+export function unitsOf(graph: GraphView, target: Target): Unit[] {
+  const forms = formsFor(target);
+  const composites = new Map<OutlineNode, Unit>();
+  const taken = new Set<OutlineNode>();
+  // From the outputs up, so that a composite inside a larger one doesn't break it.
+  for (const node of graph.outline.nodes.toReversed()) {
+    if (taken.has(node)) continue;
+    let best: Unit | undefined;
+    for (const { op, form } of forms) {
+      const found = matchComposite(op, form, node, graph);
+      const isFree = found?.nodes.every((member) => !taken.has(member));
+      if (found && isFree && found.nodes.length > (best?.nodes.length ?? 0)) best = found;
+    }
+    if (best === undefined) continue;
+    composites.set(node, best);
+    for (const member of best.nodes) taken.add(member);
+  }
+  return graph.outline.nodes.flatMap((node): Unit[] => {
+    const composite = composites.get(node);
+    if (composite !== undefined) return [composite];
+    if (taken.has(node)) return [];
+    return [{ op: operatorName(node), nodes: [node], inputs: dataInputs(node) }];
+  });
+}
+
+/** The forms of all composites that a target names. */
+function formsFor({ operatorSets, fusing, composites = [] }: Target) {
+  const named = new Set([
+    ...operatorSets.flatMap(({ operators }) => operators),
+    ...fusing.flatMap(({ pattern }) => pattern.flat()),
+  ]);
+  return [...composites, ...COMPOSITES].filter(({ name }) => named.has(name)).flatMap((
+    { name, forms },
+  ) => forms.map((form) => ({ op: name, form: parseExpression(form) })));
+}
+
+/** Relative difference up to which constants count as equal: exporters round them. */
+const TOLERANCE = 1e-3;
+const COMMUTATIVE = new Set(["Add", "Mul"]);
+
+/** The composite that ends in `last`, if the form fits and nothing outside reads what is inside. */
+function matchComposite(
+  op: string,
+  form: Expression,
+  last: OutlineNode,
+  graph: GraphView,
+): Unit | undefined {
+  const binding = bind(form, last.outputs[0], graph, { nodes: new Set() });
+  if (binding?.input === undefined) return undefined;
+  const { input, nodes } = binding;
+  for (const node of nodes) {
+    if (node === last) continue;
+    const isInside = node.outputs.every((name) =>
+      !graph.isOutput(name) && graph.readers(name).every((reader) => nodes.has(reader))
+    );
+    if (!isInside) return undefined;
+  }
+  const ordered = graph.outline.nodes.filter((node) => nodes.has(node));
+  return { op, nodes: ordered, inputs: [input] };
+}
+
+interface Binding {
+  readonly input?: string;
+  readonly nodes: ReadonlySet<OutlineNode>;
+}
+
+/** Binds a form to the tensor that it should make; undefined when it doesn't fit. */
+function bind(
+  form: Expression,
+  tensor: string,
+  graph: GraphView,
+  binding: Binding,
+): Binding | undefined {
+  switch (form.kind) {
+    case "input":
+      if (graph.constant(tensor) !== undefined || !graph.isFloat(tensor)) return undefined;
+      return binding.input === undefined
+        ? { ...binding, input: tensor }
+        : binding.input === tensor
+        ? binding
+        : undefined;
+    case "constant": {
+      const constant = graph.constant(tensor);
+      if (constant === undefined) return undefined;
+      if (form.value === undefined) return binding;
+      const value = scalarValue(constant);
+      return value !== undefined && isClose(value, form.value) ? binding : undefined;
+    }
+    case "node": {
+      const node = graph.producer(tensor);
+      const fits = node !== undefined && node.domain === "" && node.op === form.op &&
+        node.outputs[0] === tensor &&
+        [...form.attributes].every(([name, value]) => {
+          const actual = attributeOf(node, name);
+          return typeof actual === "number" && isClose(actual, value);
+        });
+      return fits ? bindArguments(form.args, node, graph, binding) : undefined;
+    }
+    default:
+      return form satisfies never;
+  }
+}
+
+function bindArguments(
+  args: readonly Expression[],
+  node: OutlineNode,
+  graph: GraphView,
+  binding: Binding,
+): Binding | undefined {
+  const inside = { ...binding, nodes: new Set([...binding.nodes, node]) };
+  const inputs = inputsOf(node);
+  const orders = COMMUTATIVE.has(node.op) && args.length === 2
+    ? [args, [args[1], args[0]]]
+    : [args];
+  // Further inputs may be parameters, as the axes of ReduceMean.
+  const rest = inputs.slice(args.length);
+  if (!rest.every((name) => typeof name !== "string" || graph.constant(name))) return undefined;
+  for (const order of orders) {
+    let found: Binding | undefined = inside;
+    for (const [i, arg] of order.entries()) {
+      const input = inputs[i];
+      if (input === undefined) found = undefined;
+      else if (typeof input === "string") found = found && bind(arg, input, graph, found);
+      // A bound that is an attribute, as Clip's before opset 11.
+      else if (arg.kind !== "constant" || arg.value === undefined || !isClose(input, arg.value)) {
+        found = undefined;
+      }
+      if (found === undefined) break;
+    }
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** Inputs of a node; those that older opsets have as attributes are numbers. */
+function inputsOf(node: OutlineNode): (string | number)[] {
+  const { min, max } = node.attributes;
+  if (node.op === "Clip" && node.inputs.length === 1) {
+    return [node.inputs[0], ...[min, max].filter((bound) => typeof bound === "number")];
+  }
+  return [...node.inputs];
+}
+
+function isClose(a: number, b: number): boolean {
+  return Math.abs(a - b) <= TOLERANCE * Math.abs(b);
+}

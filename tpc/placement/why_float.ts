@@ -1,0 +1,55 @@
+/**
+ * Why a unit can't run on integers.
+ *
+ * @module
+ */
+import { attributeOf, clampRange, NEEDS_WEIGHTS, weightSlot } from "../operators.ts";
+import type { OperatorSet, Target } from "../target.ts";
+import type { GraphView } from "./graph_view.ts";
+import { describeOverride, overridesFor } from "./overrides.ts";
+import { nameOf, outputOf, type Unit } from "./units.ts";
+
+/** The reason, or undefined when the unit can be quantized as its set says. */
+export function whyFloat(
+  unit: Unit,
+  set: OperatorSet | undefined,
+  graph: GraphView,
+  target: Target,
+): string | undefined {
+  const subject = { tensor: outputOf(unit), node: nameOf(unit), operator: unit.op };
+  const exclusion = overridesFor(target, subject).findLast(({ quantize }) => quantize === false);
+  if (exclusion !== undefined) {
+    return `left float by the override for ${describeOverride(exclusion)}`;
+  }
+  if (set === undefined) return `target ${target.name} doesn't quantize ${unit.op}`;
+  if (set.use === "float") return set.reason ?? `target ${target.name} keeps ${unit.op} float`;
+  if (unit.inputs.every((name) => graph.constant(name) !== undefined)) {
+    return "its inputs are constant";
+  }
+  if (unit.inputs.some((name) => !graph.isFloat(name))) return "its input is not float32";
+  return unit.nodes.length === 1 ? whyNodeFloat(unit, graph) : undefined;
+}
+
+function whyNodeFloat({ nodes: [node] }: Unit, graph: GraphView): string | undefined {
+  if (node.op === "Clip" && clampRange(node, graph.outline) === undefined) {
+    return "its bounds are not constant";
+  }
+  if (node.op === "Gemm") {
+    const isPlain = attributeOf(node, "alpha") === 1 && attributeOf(node, "beta") === 1 &&
+      attributeOf(node, "transA") === 0;
+    if (!isPlain) return "Gemm with alpha, beta or transA has no integer kernel";
+  }
+  const slot = weightSlot(node);
+  if (slot === undefined || !NEEDS_WEIGHTS.has(node.op)) return undefined;
+  const weight = graph.constant(node.inputs[slot.input]);
+  if (weight?.type !== "float") return "its weights are not constant float32";
+  const bias = slot.bias === undefined ? "" : node.inputs[slot.bias] ?? "";
+  if (bias === "") return undefined;
+  const shape = graph.constant(bias)?.shape;
+  if (shape === undefined) return "its bias is not constant";
+  const groups = node.op === "ConvTranspose" ? Number(attributeOf(node, "group")) : 1;
+  const channels = weight.shape[slot.axis] * groups;
+  return shape.length === 1 && shape[0] === channels
+    ? undefined
+    : `its bias has shape [${shape}], not [${channels}]`;
+}
