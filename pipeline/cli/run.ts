@@ -11,6 +11,7 @@ import { addCalibrateCommand } from "./calibrate.ts";
 import type { Context } from "./context.ts";
 import { addEmitCommand } from "./emit.ts";
 import { addEvaluateCommand } from "./evaluate.ts";
+import { addExportCommand } from "./export.ts";
 import { addInspectCommand } from "./inspect.ts";
 import { addQuantizeCommand } from "./quantize.ts";
 import { addSearchCommand } from "./search.ts";
@@ -74,5 +75,6 @@ Examples:
   addEmitCommand(program, context);
   addEvaluateCommand(program, context);
   addInspectCommand(program, context);
+  addExportCommand(program, context);
   return program;
 }

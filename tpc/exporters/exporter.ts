@@ -16,7 +16,7 @@ export type ExportedActivation =
     ManifestActivation,
     "tensor" | "bits" | "signed" | "constraint" | "scale" | "zeroPoint"
   >
-  & Pick<ManifestActivation, "quantizedMin" | "quantizedMax">
+  & Pick<ManifestActivation, "quantizedMin" | "quantizedMax" | "fused">
   & {
     /** Type of the codes; default uint8 or, above 8 bits, uint16. */
     readonly storage?: ActivationCodes;
@@ -40,6 +40,15 @@ export interface Decisions {
   readonly activations: readonly ExportedActivation[];
   /** In topological order. */
   readonly weights: readonly ExportedWeight[];
+  /** Tensors inside fused chains; a manifest doesn't name them, `innerTensors` finds them. */
+  readonly inner?: readonly InnerTensor[];
+}
+
+/** A tensor between the nodes of a fused chain. */
+export interface InnerTensor {
+  readonly tensor: string;
+  /** The activation at the end of the chain, whose quantizer is the only one of the chain. */
+  readonly like: string;
 }
 
 /** A file of another tool. */

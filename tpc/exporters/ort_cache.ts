@@ -39,7 +39,7 @@ const QUANT_TYPES: Record<ActivationCodes, string> = {
   int16: "QInt16",
 };
 
-function write({ activations, weights }: Decisions) {
+function write({ activations, weights, inner }: Decisions) {
   const notes = new Notes();
   const data: Record<string, unknown> = {};
   for (const activation of activations) {
@@ -61,6 +61,15 @@ function write({ activations, weights }: Decisions) {
           "ours; ort-overrides keeps them exactly",
       );
     }
+  }
+  // ORT asks for the ranges of tensors that it then replaces by the end of the chain (KeyError in
+  // `try_replacing_upstream_output` without them, 1.30).
+  for (const { tensor, like } of inner ?? []) data[tensor] ??= data[like];
+  if (inner === undefined && activations.some(({ fused }) => fused.length > 0)) {
+    notes.say(
+      "ranges inside fused chains, as between Conv and Relu, are missing, and quantize_static fails " +
+        "without them; name the model, and they are written",
+    );
   }
   const types = new Set(activations.map(activationStorage));
   notes.say(

@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import { roundHalfEven } from "../../../tpc/core/grid.ts";
 import { EXPORT_FORMATS, EXPORTERS } from "../../../tpc/exporters/exporters.ts";
+import { innerTensors } from "../../../tpc/exporters/inner_tensors.ts";
+import { makeTensor } from "../../../tpc/onnx/tensor.ts";
+import { model, node, value } from "../../support/onnx.ts";
 import type {
   Decisions,
   ExportedActivation,
@@ -17,6 +20,7 @@ const activation = (values: Partial<ExportedActivation> = {}): ExportedActivatio
   zeroPoint: 128,
   quantizedMin: 0,
   quantizedMax: 255,
+  fused: [],
   ...values,
 });
 const unsigned = activation({ tensor: "unsigned", signed: false, zeroPoint: 0, quantizedMin: 0 });
@@ -137,6 +141,23 @@ Deno.test("ort-cache: what a range can't say is noted", () => {
   noted(notes, /^"six bits": 6 bits become 8/);
   noted(notes, /activation_type=QuantType\.QUInt8/);
   noted(notes, /no place for the steps of 1 weight tensors/);
+});
+
+Deno.test("ort-cache: tensors inside a fused chain have the range of its end", () => {
+  const activations = [activation({ tensor: "y", fused: ["relu"] })];
+  const { graph } = model({
+    nodes: [node("Conv", ["x", "w"], ["c"]), { ...node("Relu", ["c"], ["y"]), name: "relu" }],
+    inputs: [value("x", ["N", 1, 4, 4])],
+    outputs: [value("y", ["N", 2, 4, 4])],
+    initializers: [makeTensor("w", [2, 1, 1, 1], Float32Array.of(1, 2))],
+  });
+  const inner = innerTensors(activations, graph);
+  assert.deepEqual(inner, [{ tensor: "c", like: "y" }]);
+  const { text, notes } = write("ort-cache", { activations, inner });
+  const { data } = JSON.parse(text);
+  assert.deepEqual(data.c, data.y);
+  assert.ok(!notes.some((note) => /fused chains/.test(note)));
+  noted(write("ort-cache", { activations }).notes, /fused chains.*name the model/);
 });
 
 Deno.test("ort-overrides: a dictionary for each tensor, or for each channel with the axis", () => {

@@ -1,0 +1,33 @@
+/** The command line in this process. */
+import { runCli } from "../../pipeline/cli/run.ts";
+import { denoHost } from "../../pipeline/host/deno.ts";
+
+/** What a user sees. */
+export interface CliRun {
+  code: number;
+  out: string;
+  error: string;
+}
+
+/** Runs one command and catches what it prints. */
+export async function runCommand(...args: string[]): Promise<CliRun> {
+  let [out, error] = ["", ""];
+  const host = {
+    ...denoHost,
+    isTerminal: false,
+    print: (text: string) => void (out += text),
+    printError: (text: string) => void (error += text),
+  };
+  const code = await runCli(args, host, new AbortController().signal);
+  return { code, out, error };
+}
+
+/** Runs a test in a folder that goes afterwards. */
+export async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "plimsoll " });
+  try {
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
