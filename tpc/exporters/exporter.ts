@@ -3,36 +3,23 @@
  *
  * @module
  */
+import { STORED_CODES } from "../core/grid.ts";
+import type { ActivationStorage, WeightStorage } from "../core/types.ts";
 import type { ManifestActivation, ManifestWeight } from "../manifest.ts";
 
-/** Types that activation codes are stored in. */
-export type ActivationCodes = "uint8" | "int8" | "uint16" | "int16";
-/** Types that weight codes are stored in. */
-export type WeightCodes = "int8" | "uint8" | "int4" | "uint4";
-
 /** What exporters read of an activation. */
-export type ExportedActivation =
-  & Pick<
-    ManifestActivation,
-    "tensor" | "bits" | "signed" | "constraint" | "scale" | "zeroPoint"
-  >
-  & Pick<ManifestActivation, "quantizedMin" | "quantizedMax" | "fused">
-  & {
-    /** Type of the codes; default uint8 or, above 8 bits, uint16. */
-    readonly storage?: ActivationCodes;
-  };
+export type ExportedActivation = Pick<
+  ManifestActivation,
+  | ("tensor" | "bits" | "signed" | "constraint" | "scale" | "storage" | "zeroPoint")
+  | ("quantizedMin" | "quantizedMax" | "fused")
+>;
 
 /** What exporters read of a weight tensor. */
-export type ExportedWeight =
-  & Pick<
-    ManifestWeight,
-    "tensor" | "node" | "op" | "activation" | "axis" | "bits" | "constraint" | "granularity"
-  >
-  & Pick<ManifestWeight, "clip" | "steps">
-  & {
-    /** Type of the codes; default int8. */
-    readonly storage?: WeightCodes;
-  };
+export type ExportedWeight = Pick<
+  ManifestWeight,
+  | ("tensor" | "node" | "op" | "activation" | "axis" | "bits" | "storage" | "constraint")
+  | ("granularity" | "clip" | "steps")
+>;
 
 /** The decisions of a manifest; a manifest is one. */
 export interface Decisions {
@@ -97,20 +84,8 @@ export function isSymmetric({ low, high }: LevelRange): boolean {
   return low + high === -1;
 }
 
-/** Type of an activation's codes. */
-export function activationStorage(
-  { storage, bits }: Pick<ExportedActivation, "storage" | "bits">,
-): ActivationCodes {
-  return storage ?? (bits <= 8 ? "uint8" : "uint16");
-}
-
-/** Type of a weight's codes. */
-export function weightStorage({ storage }: Pick<ExportedWeight, "storage">): WeightCodes {
-  return storage ?? "int8";
-}
-
 /** Bits of a type that holds codes. */
-export function storageBits(storage: ActivationCodes | WeightCodes): number {
+export function storageBits(storage: ActivationStorage | WeightStorage): number {
   return Number(/\d+$/.exec(storage)![0]);
 }
 
@@ -125,8 +100,9 @@ export interface ChannelStep {
 
 /** Steps of a weight tensor; undefined in a manifest that was searched without the model. */
 export function channelSteps(weight: ExportedWeight): ChannelStep[] | undefined {
-  const { steps, bits } = weight;
-  const first = weightStorage(weight).startsWith("u") ? 0 : -(2 ** (bits - 1));
+  const { steps, bits, storage } = weight;
+  const [least, most] = STORED_CODES[storage];
+  const first = (least + most + 1) / 2 - 2 ** (bits - 1);
   return steps?.scales.map((scale, i) => {
     const zeroPoint = steps.zeroPoints?.[i] ?? 0;
     return { scale, zeroPoint, low: first - zeroPoint };

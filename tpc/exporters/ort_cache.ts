@@ -11,10 +11,9 @@
  * @module
  */
 import { canonicalJson } from "../core/canonical_json.ts";
+import type { ActivationStorage } from "../core/types.ts";
 import { roundHalfEven } from "../core/grid.ts";
 import {
-  type ActivationCodes,
-  activationStorage,
   type Decisions,
   type ExportedActivation,
   type Exporter,
@@ -32,7 +31,7 @@ export const ortCache: Exporter = {
 };
 
 /** `QuantType` members. */
-const QUANT_TYPES: Record<ActivationCodes, string> = {
+const QUANT_TYPES: Record<ActivationStorage, string> = {
   uint8: "QUInt8",
   int8: "QInt8",
   uint16: "QUInt16",
@@ -51,7 +50,7 @@ function write({ activations, weights, inner }: Decisions) {
       highest: float32(highest),
       lowest: float32(lowest),
     };
-    const stored = storageBits(activationStorage(activation));
+    const stored = storageBits(activation.storage);
     if (bits !== stored) {
       notes.add(tensor, `${bits} bits become ${stored}: the cache holds ranges, not bits`);
     } else if (!comesBack(activation, levels, lowest, highest)) {
@@ -71,7 +70,7 @@ function write({ activations, weights, inner }: Decisions) {
         "without them; name the model, and they are written",
     );
   }
-  const types = new Set(activations.map(activationStorage));
+  const types = new Set(activations.map(({ storage }) => storage));
   notes.say(
     types.size === 1
       ? `give quantize_static activation_type=QuantType.${QUANT_TYPES[[...types][0]]}`

@@ -15,17 +15,8 @@
  * @module
  */
 import { canonicalJson } from "../core/canonical_json.ts";
-import {
-  type ActivationCodes,
-  activationStorage,
-  channelSteps,
-  type Decisions,
-  type Exporter,
-  Notes,
-  storageBits,
-  type WeightCodes,
-  weightStorage,
-} from "./exporter.ts";
+import type { ActivationStorage, WeightStorage } from "../core/types.ts";
+import { channelSteps, type Decisions, type Exporter, Notes, storageBits } from "./exporter.ts";
 
 /** The exporter. */
 export const ortOverrides: Exporter = {
@@ -35,7 +26,7 @@ export const ortOverrides: Exporter = {
 };
 
 /** `QuantType` members. */
-const QUANT_TYPES: Record<ActivationCodes | WeightCodes, string> = {
+const QUANT_TYPES: Record<ActivationStorage | WeightStorage, string> = {
   uint8: "QUInt8",
   int8: "QInt8",
   uint16: "QUInt16",
@@ -56,17 +47,15 @@ function write({ activations, weights }: Decisions) {
     }
   };
   for (const activation of activations) {
-    const { tensor, scale, zeroPoint, bits } = activation;
-    const storage = activationStorage(activation);
+    const { tensor, scale, zeroPoint, bits, storage } = activation;
     checkBits(tensor, bits, storageBits(storage));
     overrides[tensor] = [{ quant_type: QUANT_TYPES[storage], scale, zero_point: zeroPoint }];
   }
   notes.addStepless(weights);
   for (const weight of weights) {
-    const { tensor, axis, granularity, bits } = weight;
+    const { tensor, axis, granularity, bits, storage } = weight;
     const steps = channelSteps(weight);
     if (steps === undefined) continue;
-    const storage = weightStorage(weight);
     checkBits(tensor, bits, storageBits(storage));
     const common = {
       quant_type: QUANT_TYPES[storage],

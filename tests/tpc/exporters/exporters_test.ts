@@ -17,6 +17,7 @@ const activation = (values: Partial<ExportedActivation> = {}): ExportedActivatio
   signed: true,
   constraint: "pot",
   scale: 2 ** -6,
+  storage: "uint8",
   zeroPoint: 128,
   quantizedMin: 0,
   quantizedMax: 255,
@@ -42,6 +43,7 @@ const wide = activation({
   tensor: "wide",
   bits: 16,
   scale: 2 ** -12,
+  storage: "uint16",
   zeroPoint: 32768,
   quantizedMax: 65535,
 });
@@ -60,6 +62,7 @@ const weight = (values: Partial<ExportedWeight> = {}): ExportedWeight => ({
   activation: "signed",
   axis: 0,
   bits: 8,
+  storage: "int8",
   constraint: "symmetric",
   granularity: "channel",
   clip: false,
@@ -72,6 +75,12 @@ const affineWeight = weight({
   constraint: "uniform",
   steps: { scales: [0.5], zeroPoints: [-28], sqnr: 40 },
   granularity: "tensor",
+});
+/** Symmetric all the same: 128 is the middle of uint8. */
+const asUint8 = weight({
+  tensor: "uw",
+  storage: "uint8",
+  steps: { scales: [0.5, 1], zeroPoints: [128, 128], sqnr: 40 },
 });
 const gemm = weight({ tensor: "g", node: "gemm", op: "Gemm", activation: "unsigned" });
 
@@ -233,6 +242,8 @@ Deno.test("tensorrt: a name with a line break is left out and noted", () => {
   noted(notes, /left out: the name has a line break/);
 });
 
+const w4 = weight({ tensor: "w4", bits: 4, storage: "int4" });
+
 /** AIMET's rule: the representable range from scale, offset and width. */
 const ends = (scale: number, offset: number, bits: number) => [
   scale * offset,
@@ -242,7 +253,7 @@ const ends = (scale: number, offset: number, bits: number) => [
 Deno.test("aimet-0.6.1 and aimet-1.0.0 hold every grid", () => {
   const decisions = {
     activations: [activation(), asInt8, unsigned, clamped, affine, six, wide],
-    weights: [weight(), affineWeight, gemm, weight({ tensor: "w4", bits: 4, storage: "int4" })],
+    weights: [weight(), affineWeight, gemm, w4, asUint8],
   };
   const old = write("aimet-0.6.1", decisions);
   const current = write("aimet-1.0.0", decisions);
@@ -262,6 +273,7 @@ Deno.test("aimet-0.6.1 and aimet-1.0.0 hold every grid", () => {
     aw: [-100],
     g: [-128, -128],
     w4: [-8, -8],
+    uw: [-128, -128],
   };
   for (const kind of ["activation_encodings", "param_encodings"]) {
     for (const { name, enc_type, dtype, bw, is_sym, scale, offset } of b[kind]) {
@@ -283,7 +295,7 @@ Deno.test("aimet-0.6.1 and aimet-1.0.0 hold every grid", () => {
     }
   }
   assert.equal(b.activation_encodings.length, 7);
-  assert.equal(b.param_encodings.length, 4);
+  assert.equal(b.param_encodings.length, 5);
 });
 
 /** As `read_int8scale_table` of ncnn2int8 reads a table. */
