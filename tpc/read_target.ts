@@ -5,6 +5,7 @@
  */
 import type { z } from "zod";
 import { PlimsollError } from "./core/errors.ts";
+import { parseExpression } from "./placement/expression.ts";
 import { migrateTarget } from "./migrate_target.ts";
 import { extensionSchema, type Target, targetSchema } from "./target.ts";
 import defaultTarget from "./targets/default.json" with { type: "json" };
@@ -113,7 +114,14 @@ function checkReferences(target: Target, name: string): Target {
   }
   checkAllowed({ allowed, name }, "activation", activation, name);
   checkAllowed({ allowed, name }, "weight", weight, name);
-  return target;
+  for (const form of target.composites?.flatMap(({ forms }) => forms) ?? []) {
+    try {
+      parseExpression(form);
+    } catch (error) {
+      throw fault(name, `composites: ${(error as Error).message}`);
+    }
+  }
+  return addOverrides({ ...target, overrides: [] }, target.overrides ?? []);
 }
 
 /**
@@ -138,6 +146,22 @@ export function checkAllowed(
       remedy: "Choose an allowed value, or extend the target in a file of your own",
     });
   }
+}
+
+/**
+ * Adds overrides behind those that a target has.
+ *
+ * @throws {PlimsollError} kind `target`, naming what is wrong or what the target doesn't allow.
+ */
+export function addOverrides(target: Target, overrides: readonly unknown[]): Target {
+  if (overrides.length === 0) return target;
+  const checked = check(targetSchema.shape.overrides.unwrap(), overrides, "--override");
+  for (const { activation = {}, weight = {}, match } of checked) {
+    const where = `the override for ${JSON.stringify(match)}`;
+    checkAllowed(target, "activation", activation, where);
+    checkAllowed(target, "weight", weight, where);
+  }
+  return { ...target, overrides: [...target.overrides ?? [], ...checked] };
 }
 
 function fault(name: string, found: string): PlimsollError {

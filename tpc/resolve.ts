@@ -7,6 +7,7 @@
  * @module
  */
 import { storageFor, STORED_CODES } from "./core/grid.ts";
+import { PlimsollError } from "./core/errors.ts";
 import type { ActivationSpec, ActivationStorage } from "./core/types.ts";
 import type { GraphOutline } from "./onnx/outline.ts";
 import { clampRange, knownRange, NEEDS_WEIGHTS, weightSlot } from "./operators.ts";
@@ -62,6 +63,7 @@ export function resolve(outline: GraphOutline, target: Target): Placement {
     graph,
   );
 
+  checkOverridesMatch(units, graph, target);
   const context = { graph, target, sets, unitOf, shares };
   const float = units.filter((unit) =>
     isFloat(unit) && !taken.has(unit) && isActivation(unit, graph)
@@ -79,6 +81,31 @@ export function resolve(outline: GraphOutline, target: Target): Placement {
       }))
     ),
   };
+}
+
+/** An override that fits nothing is a typing error more often than not. */
+function checkOverridesMatch(units: readonly Unit[], graph: GraphView, target: Target): void {
+  const subjects = [
+    ...graph.outline.inputs.map(({ name }) => ({ tensor: name })),
+    ...units.flatMap((unit) =>
+      unit.nodes.flatMap((node) =>
+        node.outputs.map((tensor) => ({ tensor, node: node.name, operator: unit.op }))
+      )
+    ),
+  ];
+  const unused = target.overrides?.find((override) =>
+    !override.optional &&
+    subjects.every((subject) =>
+      overridesFor({ ...target, overrides: [override] }, subject).length === 0
+    )
+  );
+  if (unused === undefined) return;
+  throw new PlimsollError("target", {
+    action: "applying overrides to the model",
+    wanted: "a tensor or node that each of them fits",
+    found: `none for ${describeOverride(unused)}`,
+    remedy: "`inspect` lists the names; * stands for anything in them",
+  });
 }
 
 interface Context {
@@ -107,7 +134,7 @@ function activationPlans(groups: readonly Group[], context: Context): Activation
     const group = groupOf.get(tensor);
     const clamps = group === undefined ? [] : group.units.slice(group.units.length - group.clamps);
     const [origin, ...further] = sources;
-    const { spec, storage, reason } = quantizerFor(tensor, unit, group, context);
+    const { spec, storage, reason } = quantizerFor(tensor, origin, unit, group, context);
     return {
       tensor,
       producer: producer === undefined ? null : { op: unit!.op, node: producer.name },
@@ -133,9 +160,19 @@ function clampOf(clamps: readonly Unit[], graph: GraphView): ActivationPlan["cla
   return { low: Number.isFinite(low) ? low : null, high: Number.isFinite(high) ? high : null };
 }
 
+function notItsOwn(tensor: string, origin: string): PlimsollError {
+  return new PlimsollError("target", {
+    action: "applying overrides to the model",
+    wanted: "a tensor with a grid of its own",
+    found: `${JSON.stringify(tensor)}, which has that of ${JSON.stringify(origin)}`,
+    remedy: "Override that tensor instead",
+  });
+}
+
 /** What the target asks of one tensor: its defaults, its set's for the producer, its overrides. */
 function quantizerFor(
   tensor: string,
+  origin: string,
   unit: Unit | undefined,
   group: Group | undefined,
   { target, sets, graph }: Context,
@@ -148,6 +185,11 @@ function quantizerFor(
   }).filter(({ activation }) => activation !== undefined);
   const reason: string[] = [];
   let spec: ActivationSpec = { ...target.activation, ...output };
+  if (origin !== tensor) {
+    const named = overrides.find(({ match }) => match.tensor === tensor);
+    if (named !== undefined) throw notItsOwn(tensor, origin);
+    return { spec, storage: storageFor(spec.bits, target.storage.activation), reason };
+  }
   for (const override of overrides) {
     const name = `the override for ${describeOverride(override)}`;
     checkAllowed(target, "activation", override.activation!, name);

@@ -108,6 +108,9 @@ const override = z.strictObject({
     node: z.string().optional().describe("Name of the node that makes it or reads the weights"),
     operator: z.string().optional().describe("Operator of that node"),
   }).describe("All that are given must fit; * stands for anything, /…/ is a regular expression"),
+  optional: z.literal(true).optional().describe(
+    "Say nothing when it fits no tensor or node of a model; otherwise that is an error",
+  ),
   quantize: z.literal(false).optional().describe("Leave the node float"),
   activation: activation.partial().optional().describe("What differs for the tensor"),
   weight: weight.partial().optional().describe("What differs for the weights of the node"),

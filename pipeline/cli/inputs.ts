@@ -4,7 +4,14 @@
  * @module
  */
 import { PlimsollError } from "../../tpc/core/errors.ts";
-import { parseTarget, presetTarget, type Target, TARGET_NAMES } from "../../tpc/target.ts";
+import {
+  addOverrides,
+  checkAllowed,
+  parseTarget,
+  presetTarget,
+  TARGET_NAMES,
+} from "../../tpc/read_target.ts";
+import type { Target } from "../../tpc/target.ts";
 import type { Host } from "../core/host.ts";
 import { mapStream } from "../core/map_stream.ts";
 import type { RawSample, Sample } from "../core/tensor.ts";
@@ -107,17 +114,50 @@ export async function loadTarget(host: Host, options: TargetOptions): Promise<Ta
     clip: options.weightClip && options.weightClip === "yes",
   };
   const { error, bits, constraint, signed, lpP, percentile, zThreshold } = rest;
-  const target = presetTarget(name) ?? await loadTargetFile(host, name);
+  const preset = presetTarget(name) ?? await loadTargetFile(host, name);
   const defined = <T extends object>(values: T) =>
     Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
-  return {
-    ...target,
-    activation: {
-      ...target.activation,
-      ...defined({ error, bits, constraint, signed, lpP, percentile, zThreshold }),
-    },
-    weight: { ...target.weight, ...defined(weight) },
+  const activation = defined({ error, bits, constraint, signed, lpP, percentile, zThreshold });
+  checkAllowed(preset, "activation", activation, "the options");
+  checkAllowed(preset, "weight", defined(weight), "the options");
+  const target = {
+    ...preset,
+    activation: { ...preset.activation, ...activation },
+    weight: { ...preset.weight, ...defined(weight) },
+    // What an option says holds for all tensors: sets may not say otherwise.
+    operatorSets: preset.operatorSets.map((set) => ({
+      ...set,
+      ...(set.output && { output: without(set.output, activation) }),
+      ...(set.weight && { weight: without(set.weight, defined(weight)) }),
+    })),
   };
+  const overrides: unknown[] = [];
+  for (const text of options.override ?? []) {
+    const value = await readOverride(host, text);
+    overrides.push(...Array.isArray(value) ? value : [value]);
+  }
+  return addOverrides(target, overrides);
+}
+
+function without<T extends object>(values: T, keys: object): T {
+  const rest = Object.entries(values).filter(([key]) => !(key in keys));
+  return Object.fromEntries(rest) as T;
+}
+
+/** JSON on the command line, or the name of a file with JSON. */
+async function readOverride(host: Host, text: string): Promise<unknown> {
+  if (!/^\s*[[{]/.test(text)) return await readJson(host, text);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new PlimsollError("usage", {
+      action: "reading --override",
+      wanted: "JSON, or the name of a file with JSON",
+      found: (cause as Error).message,
+      remedy: `Write it as '{"match": {"node": "head*"}, "quantize": false}'`,
+      cause,
+    });
+  }
 }
 
 async function loadTargetFile(host: Host, name: string): Promise<Target> {

@@ -41,6 +41,7 @@ export interface TargetOptions {
   lpP?: number;
   percentile?: number;
   zThreshold?: number;
+  override?: string[];
 }
 
 /** How results are printed. */
@@ -137,6 +138,11 @@ export function addTargetOptions(command: Command): Command {
         "--weight-clip <allowed>",
         "whether a weight may be clipped by more than half a step (default: the target's)",
       ).choices(["yes", "no"]),
+    )
+    .option(
+      "--override <json|file>",
+      "settings for tensors, nodes or operators by name or pattern; may be given several times",
+      (text: string, before: string[] = []) => [...before, text],
     );
 }
 
