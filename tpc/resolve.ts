@@ -39,7 +39,7 @@ export function resolve(outline: GraphOutline, target: Target): Placement {
   const isFloat = (unit: Unit) => reasons.get(unit) !== undefined;
   const isPreserving = (unit: Unit) => !isFloat(unit) && sets.get(unit)?.use === "preserving";
   for (const unit of insideIslands(units.filter((unit) => !isPreserving(unit)), graph, isFloat)) {
-    reasons.set(unit, "between float operators: on integers it would split their island");
+    reasons.set(unit, "on an island of float operators: on integers it would only add a quantizer");
   }
 
   const taken = new Set<Unit>();

@@ -187,6 +187,17 @@ export function decideWeights(manifest: Manifest, model: Model): Manifest {
         remedy: "Give the model that the manifest was made for",
       });
     }
+    const broken = data.findIndex((w) => !Number.isFinite(w));
+    if (broken >= 0) {
+      throw new PlimsollError("model", {
+        action: `searching steps for ${JSON.stringify(weight.tensor)}`,
+        wanted: "finite weights",
+        found: `${data[broken]} at position ${broken}`,
+        remedy: `Leave node ${
+          JSON.stringify(weight.node)
+        } float with --override, or mend the model`,
+      });
+    }
     const bias = weight.bias && floatData(tensors.get(weight.bias.tensor)!);
     const { axis, reason, method: error, storage, ...spec } = weight;
     const found = searchWeightSteps({

@@ -125,7 +125,7 @@ Deno.test("resolve() leaves what it can't quantize float and says why", () => {
   ], ["y", "dynamic"]);
   assert.deepEqual(placement.float.map(({ op, reason }) => [op, reason]), [
     ["Erf", "target default doesn't quantize Erf"],
-    ["Mul", "between float operators: on integers it would split their island"],
+    ["Mul", "on an island of float operators: on integers it would only add a quantizer"],
     ["Abs", "target default doesn't quantize Abs"],
     ["Conv", "its weights are not constant float32"],
   ]);

@@ -33,6 +33,8 @@ export const COMPOSITES: readonly CompositeDefinition[] = [
       "Mul(x, Div(Clip(Add(x, 3), 0, 6), 6))",
       "Mul(x, Mul(Clip(Add(x, 3), 0, 6), 0.166667))",
       "Mul(Mul(x, Clip(Add(x, 3), 0, 6)), 0.166667)",
+      // The factor folded into the layer behind it.
+      "Mul(x, Clip(Add(x, 3), 0, 6))",
     ],
   },
   {
@@ -52,6 +54,10 @@ export const COMPOSITES: readonly CompositeDefinition[] = [
       "Mul(Mul(x, 0.5), Add(Tanh(Mul(Add(x, Mul(Pow(x, 3), 0.044715)), 0.79788456)), 1))",
       "Mul(Mul(x, Add(Tanh(Mul(Add(x, Mul(Pow(x, 3), 0.044715)), 0.79788456)), 1)), 0.5)",
       "Mul(x, Mul(Add(Tanh(Mul(Add(x, Mul(Pow(x, 3), 0.044715)), 0.79788456)), 1), 0.5))",
+      // The factor ½ folded into the layer behind it.
+      "Mul(x, Add(Erf(Div(x, 1.41421356)), 1))",
+      "Mul(x, Add(Erf(Mul(x, 0.70710678)), 1))",
+      "Mul(x, Add(Tanh(Mul(Add(x, Mul(Pow(x, 3), 0.044715)), 0.79788456)), 1))",
       // quick GELU (CLIP)
       "Mul(x, Sigmoid(Mul(x, 1.702)))",
     ],

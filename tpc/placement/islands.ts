@@ -3,14 +3,15 @@
  *
  * @module
  */
-import { weightSlot } from "../operators.ts";
+import { clampRange, weightSlot } from "../operators.ts";
 import type { GraphView } from "./graph_view.ts";
 import { outputOf, type Unit } from "./units.ts";
 
 /**
- * Units that could be quantized but lie between float ones: all they read is made by float units or constant, and
- * all that read them are float. Quantizing them would only split an island in two. Units with weights are
- * not among them, since they are what quantization is for.
+ * Units that could be quantized but belong to an island: all they read is made by float units or constant, and
+ * either all that read them are float, so that quantizing them would only split the island, or they are clamps,
+ * whose work the quantizer of their output does. Units with weights are not among them, since they are what
+ * quantization is for.
  *
  * @param isFloat Whether a unit stays float already.
  */
@@ -28,13 +29,15 @@ export function insideIslands(
       if (isOnFloat(unit) || unit.nodes.some((node) => weightSlot(node) !== undefined)) continue;
       const output = outputOf(unit);
       const readers = graph.readers(output);
-      if (graph.isOutput(output) || readers.length === 0) continue;
+      const isClamp = unit.nodes.length === 1 &&
+        clampRange(unit.nodes[0], graph.outline) !== undefined;
+      if (!isClamp && (graph.isOutput(output) || readers.length === 0)) continue;
       const producers = unit.inputs.filter((name) => graph.constant(name) === undefined)
         .map((name) => graph.producer(name));
       const isInside = producers.every((node) =>
         node !== undefined && isOnFloat(unitOf.get(node)!)
       ) &&
-        readers.every((node) => isOnFloat(unitOf.get(node)!));
+        (isClamp || readers.every((node) => isOnFloat(unitOf.get(node)!)));
       if (isInside) joined.add(unit);
     }
   }

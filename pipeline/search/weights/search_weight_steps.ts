@@ -53,9 +53,11 @@ const DEFAULT_LP_P = 2;
 export function searchWeightSteps(input: WeightSearchInput): WeightSteps {
   const { dims, axis, spec, bias } = input;
   const isShared = spec.granularity === "tensor";
-  const work = isShared ? Math.min(MAX_WORK, WORK_PER_CHANNEL * dims[axis]) : WORK_PER_CHANNEL;
+  // A scalar, as a constant operand may be, has no axes.
+  const channels = dims[axis] ?? 1;
+  const work = isShared ? Math.min(MAX_WORK, WORK_PER_CHANNEL * channels) : WORK_PER_CHANNEL;
   const floors = Array.from(
-    bias?.data ?? new Float32Array(dims[axis]),
+    bias?.data ?? new Float32Array(channels),
     (b) => bias === undefined ? 0 : Math.abs(b) / bias.inputScale / MAX_BIAS_CODE,
   );
   const levels: Levels[] = [];
