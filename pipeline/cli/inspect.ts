@@ -12,6 +12,7 @@ import { outlineReport, statisticsReport } from "../report/inspection.ts";
 import { thresholdReport } from "../report/thresholds.ts";
 import { readPlim } from "../statistics/plim.ts";
 import type { Context } from "./context.ts";
+import { inputShape, inspectFusion } from "./inspect_fusion.ts";
 import { loadModel, loadTarget, readJson } from "./inputs.ts";
 import {
   addOutputOptions,
@@ -20,7 +21,10 @@ import {
   type TargetOptions,
 } from "./options.ts";
 
-type InspectCommandOptions = TargetOptions & OutputOptions;
+interface InspectCommandOptions extends TargetOptions, OutputOptions {
+  fusion?: boolean;
+  inputShape?: Map<string, number[]>;
+}
 
 /** Adds the command to the program. */
 export function addInspectCommand(program: Command, context: Context): void {
@@ -28,6 +32,15 @@ export function addInspectCommand(program: Command, context: Context): void {
     .description("show what is in a model, a statistics file or a manifest")
     .argument("[file]", "*.onnx, *.plim or *.json (default: the demo's model)");
   addOutputOptions(addTargetOptions(command))
+    .option(
+      "--fusion",
+      "run a model once and show which kernels ran, and why some are float (default: out/model.onnx)",
+    )
+    .option(
+      "--input-shape <name:shape>",
+      "shape of an input for --fusion, as image:1x3x224x224; repeatable (default: as declared, 1 where dynamic)",
+      inputShape,
+    )
     .addHelpText(
       "after",
       `
@@ -35,6 +48,7 @@ Examples:
   deno task inspect                        what would be quantized and fused in the demo model
   deno task inspect out/statistics.plim    what calibration saw
   deno task inspect out/manifest.json      thresholds
+  deno task inspect --fusion m.onnx        which kernels the runtime takes for a quantized model
 `,
     )
     .action((file: string | undefined, options: InspectCommandOptions) =>
@@ -49,6 +63,10 @@ async function run(
 ): Promise<void> {
   const show = (value: unknown, text: string) =>
     host.print(options.json ? canonicalJson(value) : text);
+  if (options.fusion) {
+    const { value, text } = await inspectFusion(host, file ?? "out/model.onnx", options.inputShape);
+    return show(value, text);
+  }
   if (file?.endsWith(".json")) {
     const manifest = parseManifest(await readJson(host, file), file);
     return show(manifest, thresholdReport(manifest));

@@ -23,8 +23,8 @@ export interface InferenceSession {
    * @throws {PlimsollError} kind `runtime`.
    */
   run(feeds: ReadonlyMap<string, Tensor>, outputs: readonly string[]): Promise<Map<string, Tensor>>;
-  /** Ends profiling; the runtime prints the profile as JSON to the console. */
-  endProfiling(): void;
+  /** Ends profiling and returns the profile: a JSON array of events, one a line. */
+  endProfiling(): string;
   /** Frees the runtime's memory. */
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -95,7 +95,7 @@ export async function createSession(
         return [output, { data: tensor.data as Float32Array, dims: tensor.dims }];
       }));
     },
-    endProfiling: () => session.endProfiling(),
+    endProfiling: () => capturePrints(() => session.endProfiling()),
     [Symbol.asyncDispose]: () => session.release(),
   };
 }
@@ -105,6 +105,31 @@ function serialise(model: Model) {
   const { model: light, data } = detachWeights(model);
   const externalData = Array.from(data, ([path, bytes]) => ({ path, data: bytes }));
   return { bytes: writeModel(light), externalData };
+}
+
+/**
+ * What the runtime prints while `action` runs. It has no other way to give its profile: in Deno and
+ * Node it writes to the descriptor of standard output, in browsers to the console that it found when
+ * it started, which can't be caught (1.30).
+ */
+function capturePrints(action: () => void): string {
+  const { process } = globalThis as {
+    process?: { getBuiltinModule?(name: string): { writeSync: unknown } | undefined };
+  };
+  const files = process?.getBuiltinModule?.("node:fs");
+  if (files === undefined) {
+    action();
+    return "";
+  }
+  const parts: string[] = [];
+  const { writeSync } = files;
+  files.writeSync = (_descriptor: number, text: string) => void parts.push(text);
+  try {
+    action();
+  } finally {
+    files.writeSync = writeSync;
+  }
+  return parts.join("");
 }
 
 function shapes(feeds: ReadonlyMap<string, Tensor>): string {

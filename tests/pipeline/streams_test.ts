@@ -24,7 +24,7 @@ const doubling: InferenceSession = {
     const { data, dims } = feeds.get("x")!;
     return Promise.resolve(new Map([["y", { data: data.map((v) => 2 * v), dims }]]));
   },
-  endProfiling: () => {},
+  endProfiling: () => "",
   [Symbol.asyncDispose]: () => Promise.resolve(),
 };
 const inference = () => inferBatches(doubling, { name: "x", shape: [null, 1, 1, 2] }, ["x", "y"]);

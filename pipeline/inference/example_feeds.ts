@@ -1,0 +1,55 @@
+/**
+ * Inputs for a model when any will do.
+ *
+ * @module
+ */
+import { PlimsollError } from "../../tpc/core/errors.ts";
+import type { Model } from "../../tpc/onnx/model.ts";
+import { outlineGraph } from "../../tpc/onnx/outline.ts";
+import { elementCount } from "../../tpc/onnx/tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
+
+/**
+ * Numbers between −1 and 1 without a pattern for each input, the same in every run.
+ *
+ * @param shapes Shapes by input name; others are as declared, dimensions that vary being 1.
+ * @throws {PlimsollError} kind `model` for inputs that aren't float32 or have no declared rank, kind
+ * `usage` for a shape that doesn't fit, or of an input that isn't there.
+ */
+export function exampleFeeds(
+  model: Model,
+  shapes: ReadonlyMap<string, readonly number[]>,
+): Map<string, Tensor> {
+  const { inputs } = outlineGraph(model.graph);
+  for (const name of shapes.keys()) {
+    if (inputs.some((input) => input.name === name)) continue;
+    throw new PlimsollError("usage", {
+      action: "making inputs for the model",
+      wanted: `shapes for ${inputs.map((input) => JSON.stringify(input.name)).join(", ")}`,
+      found: `one for ${JSON.stringify(name)}`,
+      remedy: "Correct --input-shape",
+    });
+  }
+  return new Map(inputs.map(({ name, type, shape: declared }) => {
+    const fail = (kind: "model" | "usage", wanted: string, found: string) =>
+      new PlimsollError(kind, {
+        action: `making input ${JSON.stringify(name)} for the model`,
+        ...{ wanted, found },
+        remedy: kind === "usage" ? "Correct --input-shape" : "Give a model with float32 inputs",
+      });
+    if (type !== "float") throw fail("model", "a float32 input", "one of another type");
+    const given = shapes.get(name);
+    const dims = given ?? declared?.map((size) => size ?? 1);
+    if (dims === undefined) {
+      throw fail("usage", "a shape, which the model doesn't declare", "none given");
+    }
+    const fits = declared === undefined || declared.length === dims.length &&
+        declared.every((size, i) => size === null || size === dims[i]);
+    if (!fits) {
+      const text = declared!.map((size) => size ?? "any").join("x");
+      throw fail("usage", text, dims.join("x"));
+    }
+    const data = Float32Array.from({ length: elementCount(dims) }, (_, i) => Math.sin(i * i));
+    return [name, { data, dims: [...dims] }];
+  }));
+}

@@ -1,0 +1,71 @@
+/**
+ * Which kernels the runtime runs for a model, read from its profiler.
+ *
+ * @module
+ */
+import { PlimsollError } from "../../tpc/core/errors.ts";
+import type { KernelRun } from "../../tpc/fusion.ts";
+import type { Model } from "../../tpc/onnx/model.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { createSession } from "./session.ts";
+
+/** What a profile event ends its node's name with. */
+const SUFFIX = "_kernel_time";
+
+/**
+ * Runs a model once and returns the kernels that ran, in their order.
+ *
+ * @param name What messages call the model.
+ * @throws {PlimsollError} kind `runtime` when the runtime refuses the model or gives no profile.
+ */
+export async function profileKernels(
+  model: Model,
+  feeds: ReadonlyMap<string, Tensor>,
+  name: string,
+): Promise<KernelRun[]> {
+  await using session = await createSession(model, { name, profile: true });
+  await session.run(feeds, session.outputs);
+  const kernels = parseProfile(session.endProfiling());
+  if (kernels.length > 0) return kernels;
+  throw new PlimsollError("runtime", {
+    action: `profiling ${name}`,
+    wanted: "a profile with the kernels that ran",
+    found: "none",
+    remedy: "Profile under Deno or Node, where the runtime's output can be read",
+  });
+}
+
+/** One event of a profile, as far as it is read here. */
+interface ProfileEvent {
+  readonly name: string;
+  readonly dur: number;
+  readonly args?: {
+    readonly op_name?: string;
+    readonly input_type_shape?: readonly Readonly<Record<string, unknown>>[];
+    readonly output_type_shape?: readonly Readonly<Record<string, unknown>>[];
+  };
+}
+
+/** Kernels of a profile that onnxruntime-web printed. */
+export function parseProfile(text: string): KernelRun[] {
+  const events: ProfileEvent[] = [];
+  for (const line of text.split("\n")) {
+    const event = line.trim().replace(/,$/, "");
+    if (event.startsWith("{")) events.push(JSON.parse(event));
+  }
+  return events.flatMap(({ name, dur, args }) =>
+    name.endsWith(SUFFIX) && args?.op_name !== undefined
+      ? [{
+        node: name.slice(0, -SUFFIX.length),
+        kernel: args.op_name,
+        inputs: types(args.input_type_shape),
+        outputs: types(args.output_type_shape),
+        microseconds: dur,
+      }]
+      : []
+  );
+}
+
+function types(list: readonly Readonly<Record<string, unknown>>[] = []): string[] {
+  return list.flatMap((entry) => Object.keys(entry));
+}
