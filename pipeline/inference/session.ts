@@ -35,6 +35,11 @@ export interface SessionOptions {
   readonly name: string;
   /** Record which kernels run. */
   readonly profile?: boolean;
+  /**
+   * Run every node as it is written, without fusing: DequantizeLinear, the float operator, QuantizeLinear. For
+   * comparisons only; it changes bits.
+   */
+  readonly unoptimized?: boolean;
 }
 
 // Threads need a worker from a blob URL, which Deno refuses. Parallelism, where wanted, is workers
@@ -70,7 +75,7 @@ export async function createSession(
   const session = await ort.InferenceSession.create(bytes, {
     executionProviders: ["wasm"],
     externalData,
-    graphOptimizationLevel: OPTIMIZATION,
+    graphOptimizationLevel: options.unoptimized ? "disabled" : OPTIMIZATION,
     // Warnings about initializers that nothing uses would land in the user's terminal.
     logSeverityLevel: 3,
     ...(options.profile ? { enableProfiling: true } : {}),

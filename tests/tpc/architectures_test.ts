@@ -3,13 +3,11 @@
  * on integers does, read from the profiler.
  */
 import assert from "node:assert/strict";
-import { loadFloatModel, quantize } from "../../pipeline/quantize.ts";
-import type { Sample } from "../../pipeline/core/tensor.ts";
-import { readModel, writeModel } from "../../tpc/onnx/model.ts";
-import { presetTarget, TARGET_NAMES } from "../../tpc/read_target.ts";
+import { readModel } from "../../tpc/onnx/model.ts";
+import { TARGET_NAMES } from "../../tpc/read_target.ts";
 import { type Architecture, ARCHITECTURES } from "../support/architectures.ts";
 import { profileKernels } from "../support/kernels.ts";
-import { floats, gaussian } from "../support/random.ts";
+import { quantizeArchitecture, samplesFor, sqnr } from "../support/quantize_architecture.ts";
 import { runModel } from "../support/run_model.ts";
 
 /** Operators that have no integer kernel in ONNX Runtime, by architecture: nothing else may stay float. */
@@ -27,33 +25,13 @@ const NEUTRAL = new Set([
 /** The integer kernels. */
 const INTEGER = /^(QLinear\w+|QGemm|MatMulIntegerToFloat)$/;
 
-function samplesOf(input: readonly number[], count: number): Sample[] {
-  const random = gaussian(7);
-  const [, ...dims] = input;
-  const length = dims.reduce((a, b) => a * b, 1);
-  return Array.from({ length: count }, (_, index) => ({
-    index,
-    id: `sample ${index}`,
-    input: { data: floats(length, random), dims },
-  }));
-}
-
-async function quantizeFor({ model, input }: Architecture, name: string, preset: string) {
-  const float = await loadFloatModel(writeModel(model), name);
-  const samples = samplesOf(input, 12);
-  const target = presetTarget(preset)!;
-  const { model: file, manifest } = await quantize(float, ReadableStream.from(samples), { target });
-  const feeds = { x: { data: samples[0].input.data, dims: input } };
-  const [reference, found] = [
-    (await runModel(model, feeds)).get("y")!.data,
-    (await runModel(readModel(file, name), feeds)).get("y")!.data,
-  ];
-  let [signal, noise] = [0, 0];
-  reference.forEach((x, i) => {
-    signal += x * x;
-    noise += (x - found[i]) ** 2;
-  });
-  return { file, manifest, sqnr: 10 * Math.log10(signal / noise) };
+async function quantizeFor(architecture: Architecture, name: string, preset: string) {
+  const { model: file, manifest } = await quantizeArchitecture(architecture, preset);
+  const [{ input: { data } }] = samplesFor(architecture, 1);
+  const feeds = { x: { data, dims: architecture.input } };
+  const reference = (await runModel(architecture.model, feeds)).get("y")!.data;
+  const found = (await runModel(readModel(file, name), feeds)).get("y")!.data;
+  return { file, manifest, distance: sqnr(reference, found) };
 }
 
 /** Least output SQNR in dB that a sound quantization of these random networks reaches; measured, less a margin. */
@@ -62,9 +40,9 @@ const LEAST_SQNR: Readonly<Record<string, number>> = { qnnpack: 18, "onnxruntime
 for (const [name, make] of Object.entries(ARCHITECTURES)) {
   for (const preset of TARGET_NAMES) {
     Deno.test(`${name} is quantized for ${preset}, runs, and stays close to float`, async () => {
-      const { sqnr, manifest } = await quantizeFor(make(), name, preset);
+      const { distance, manifest } = await quantizeFor(make(), name, preset);
       const least = LEAST_SQNR[preset] ?? 22;
-      assert.ok(sqnr > least, `${sqnr.toFixed(1)} dB`);
+      assert.ok(distance > least, `${distance.toFixed(1)} dB`);
       for (const { reason } of manifest.float) assert.ok(reason.length > 0);
     });
   }
