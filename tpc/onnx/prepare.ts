@@ -8,6 +8,7 @@ import { foldAffineBefore } from "./fold_affine_before.ts";
 import { type ConstantRunner, foldConstantNodes, foldConstantSubgraphs } from "./fold_constants.ts";
 import { foldPad } from "./fold_pad.ts";
 import { type Model, withFields } from "./model.ts";
+import { normaliseGemm } from "./normalise_gemm.ts";
 import { removeNoOps } from "./remove_no_ops.ts";
 import { upgradeOpset } from "./upgrade_opset.ts";
 
@@ -27,7 +28,8 @@ export async function prepareModel(model: Model, run?: ConstantRunner): Promise<
   prepared = removeNoOps(prepared);
   prepared = foldPad(prepared);
   prepared = foldAffineAfter(prepared);
-  return foldAffineBefore(prepared);
+  prepared = foldAffineBefore(prepared);
+  return normaliseGemm(prepared);
 }
 
 /**
