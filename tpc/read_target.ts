@@ -1,10 +1,11 @@
 /**
- * TPC files: presets by name, files of a user, older versions, one that extends another.
+ * TPC files: presets by name, files of a user, older versions, one that extends another, platforms of Sony's MCT.
  *
  * @module
  */
 import type { z } from "zod";
 import { PlimsollError } from "./core/errors.ts";
+import { importMctTarget, isMctTarget, type MctImport } from "./import_mct.ts";
 import { parseExpression } from "./placement/expression.ts";
 import { migrateTarget } from "./migrate_target.ts";
 import { extensionSchema, type Target, targetSchema } from "./target.ts";
@@ -56,7 +57,14 @@ export function presetTarget(name: string): Target | undefined {
  * ```
  */
 export function parseTarget(value: unknown, name: string): Target {
-  return complete(value, name, []);
+  return readTarget(value, name).target;
+}
+
+/** As {@linkcode parseTarget}, with notes on what a platform of MCT says and a target can't. */
+export function readTarget(value: unknown, name: string): MctImport {
+  if (!isMctTarget(value)) return { target: complete(value, name, []), notes: [] };
+  const { target, notes } = importMctTarget(value, name);
+  return { target: complete(target, name, []), notes };
 }
 
 function complete(value: unknown, name: string, via: readonly string[]): Target {

@@ -7,10 +7,12 @@ import { PlimsollError } from "../../tpc/core/errors.ts";
 import {
   addOverrides,
   checkAllowed,
-  parseTarget,
   presetTarget,
+  readTarget,
   TARGET_NAMES,
 } from "../../tpc/read_target.ts";
+import { readModelWithData } from "../../tpc/onnx/external_data.ts";
+import type { Model } from "../../tpc/onnx/model.ts";
 import type { Target } from "../../tpc/target.ts";
 import type { Host } from "../core/host.ts";
 import { mapStream } from "../core/map_stream.ts";
@@ -42,6 +44,17 @@ export async function loadModel(host: Host, path: string | undefined): Promise<F
     file,
     (location, offset, length) => host.readRange(sibling(file, location), offset, length),
   );
+}
+
+/** Reads a model as it is in the file, float or quantized, with weights from the files beside it. */
+export async function loadOriginal(host: Host, path: string | undefined): Promise<Model> {
+  const file = path ?? host.assetPath(DEMO.model);
+  const { model } = await readModelWithData(
+    await host.readFile(file),
+    file,
+    (location, offset, length) => host.readRange(sibling(file, location), offset, length),
+  );
+  return model;
 }
 
 /**
@@ -169,7 +182,10 @@ async function loadTargetFile(host: Host, name: string): Promise<Target> {
       remedy: "Correct the name or the path",
     });
   }
-  return parseTarget(await readJson(host, name), name);
+  const { target, notes } = readTarget(await readJson(host, name), name);
+  // With --quiet, too: they say what an imported platform loses.
+  for (const note of notes) host.printError(`note: ${note}\n`);
+  return target;
 }
 
 /** Reads and parses a JSON file. */
