@@ -11,6 +11,7 @@
  * @module
  */
 import { checkEmittable, emitModel } from "../tpc/emit.ts";
+import { splitWeights } from "../tpc/onnx/external_data.ts";
 import type { Manifest } from "../tpc/manifest.ts";
 import { readModelWithData } from "../tpc/onnx/external_data.ts";
 import { type Model, readModel, writeModel } from "../tpc/onnx/model.ts";
@@ -33,6 +34,8 @@ export interface FloatModel {
   readonly prepared: Model;
   /** SHA-256 of the file, and of weights that lie beside it. */
   readonly sha256: string;
+  /** Whether weights lie in files beside it; those of the quantized model do then, too. */
+  readonly hasExternalData: boolean;
 }
 
 /** What {@linkcode quantize} needs. */
@@ -60,6 +63,8 @@ export interface QuantizeOptions {
 export interface Quantization {
   /** The quantized QDQ model as an ONNX file. */
   readonly model: Uint8Array<ArrayBuffer>;
+  /** Its weights as the file `model.onnx.data` beside it, in pieces; empty when they are in the model. */
+  readonly weights: readonly Uint8Array[];
   /** Every decision, with its reason. */
   readonly manifest: Manifest;
   /** The statistics as a `.plim` file: decide again later without data or inference. */
@@ -89,6 +94,7 @@ export async function loadFloatModel(
     original,
     prepared: await prepareModel(original, runConstants),
     sha256: await hashModel(file, external),
+    hasExternalData: external.length > 0,
   };
 }
 
@@ -122,5 +128,26 @@ export async function quantize(
     ...{ statistics, target, model, choices },
     statisticsSha256: await sha256(file),
   });
-  return { model: writeModel(emitModel(model, manifest)), manifest, statistics: file };
+  const { file: quantized, weights } = serialiseFor(float, emitModel(model, manifest));
+  return { model: quantized, weights, manifest, statistics: file };
+}
+
+/** Tensors of fewer bytes stay in the model, as with `onnx.save` (size_threshold). */
+const MIN_OUTSIDE_BYTES = 1024;
+/** Name of the file with the weights of a quantized model, when they lie outside. */
+const WEIGHTS_FILE = "model.onnx.data";
+
+/**
+ * A quantized model as an ONNX file, with its weights outside when those of the float model are.
+ *
+ * @param location Name of the file with the weights.
+ */
+export function serialiseFor(
+  { hasExternalData }: Pick<FloatModel, "hasExternalData">,
+  model: Model,
+  location = WEIGHTS_FILE,
+): { file: Uint8Array<ArrayBuffer>; weights: readonly Uint8Array[] } {
+  if (!hasExternalData) return { file: writeModel(model), weights: [] };
+  const { model: light, data } = splitWeights(model, location, MIN_OUTSIDE_BYTES);
+  return { file: writeModel(light), weights: data };
 }

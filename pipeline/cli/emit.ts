@@ -8,7 +8,8 @@ import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { emitModel } from "../../tpc/emit.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import { parseManifest } from "../../tpc/manifest.ts";
-import { writeModel } from "../../tpc/onnx/model.ts";
+import type { FileContent } from "../core/host.ts";
+import { serialiseFor } from "../quantize.ts";
 import { decideWeights } from "../search/decide.ts";
 import type { Context } from "./context.ts";
 import { loadModel, readJson } from "./inputs.ts";
@@ -57,8 +58,12 @@ async function run(options: EmitCommandOptions, { host }: Context): Promise<void
       remedy: "Name the model that was calibrated with --model",
     });
   }
-  const model = writeModel(emitModel(float.prepared, decideWeights(manifest, float.prepared)));
-  await host.writeFiles(new Map([[options.out, model]]));
+  const location = `${options.out.split(/[/\\]/).at(-1)}.data`;
+  const emitted = emitModel(float.prepared, decideWeights(manifest, float.prepared));
+  const { file: model, weights } = serialiseFor(float, emitted, location);
+  const files = new Map<string, FileContent>([[options.out, model]]);
+  if (weights.length > 0) files.set(`${options.out}.data`, weights);
+  await host.writeFiles(files);
   host.print(
     options.json
       ? canonicalJson({ file: options.out, bytes: model.length })

@@ -5,11 +5,10 @@
  */
 import type { Command } from "commander";
 import { canonicalJson } from "../../tpc/core/canonical_json.ts";
-import { readModel } from "../../tpc/onnx/model.ts";
 import { accuracyReport } from "../report/accuracy.ts";
 import type { Context } from "./context.ts";
 import { evaluateModels } from "./evaluate_models.ts";
-import { dataPath, loadModel, loadSamples } from "./inputs.ts";
+import { dataPath, loadOriginal, loadSamples } from "./inputs.ts";
 import {
   addDataOptions,
   addOutputOptions,
@@ -53,10 +52,10 @@ async function run(
   const data = dataPath(host, { data: options.data, model: paths[0], role: "evaluation" });
   const models = [];
   if (paths.length === 0) {
-    models.push({ name: "float", model: (await loadModel(host, undefined)).original });
+    models.push({ name: "float", model: await loadOriginal(host, undefined) });
   }
   for (const path of paths.length === 0 ? ["out/model.onnx"] : paths) {
-    models.push({ name: path, model: readModel(await host.readFile(path), path) });
+    models.push({ name: path, model: await loadOriginal(host, path) });
   }
   const samples = await loadSamples(host, data, options);
   const evaluations = await evaluateModels(models, samples, {

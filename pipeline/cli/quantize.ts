@@ -6,7 +6,6 @@
 import type { Command } from "commander";
 import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { emitModel } from "../../tpc/emit.ts";
-import { readModel } from "../../tpc/onnx/model.ts";
 import type { Target } from "../../tpc/target.ts";
 import type { ErrorMethod } from "../../tpc/core/types.ts";
 import type { ModelEvaluation } from "../evaluate/evaluate.ts";
@@ -17,6 +16,7 @@ import { accuracyReport } from "../report/accuracy.ts";
 import { decide } from "../search/decide.ts";
 import { verify } from "../second_pass.ts";
 import { readPlim } from "../statistics/plim.ts";
+import type { FileContent } from "../core/host.ts";
 import type { Context } from "./context.ts";
 import { evaluateModels } from "./evaluate_models.ts";
 import { checkReadable, dataPath, loadModel, loadSamples, loadTarget } from "./inputs.ts";
@@ -120,11 +120,12 @@ async function run(options: QuantizeCommandOptions, { host, signal }: Context): 
     progress,
   );
 
-  const files = new Map<string, Uint8Array | string>([
+  const files = new Map<string, FileContent>([
     [`${options.out}/model.onnx`, result.model],
     [`${options.out}/manifest.json`, canonicalJson(result.manifest)],
     [`${options.out}/statistics.plim`, result.statistics],
   ]);
+  if (result.weights.length > 0) files.set(`${options.out}/model.onnx.data`, result.weights);
   if (evaluations) {
     files.set(`${options.out}/evaluation.json`, canonicalJson({ models: evaluations }));
   }
@@ -158,7 +159,7 @@ async function compareWithBaseline(
 ): Promise<ModelEvaluation[]> {
   const models = [
     { name: "float", model: float.original },
-    { name: target.activation.error, model: readModel(result.model, "the quantized model") },
+    { name: target.activation.error, model: emitModel(float.prepared, result.manifest) },
   ];
   if (target.activation.error !== BASELINE) {
     const manifest = await decide({

@@ -5,6 +5,9 @@
  * @module
  */
 
+/** What a file holds: bytes, text, or bytes in pieces that are written one after the other. */
+export type FileContent = Uint8Array | string | readonly Uint8Array[];
+
 /** Files by name, and a terminal. */
 export interface Host {
   /** Whole content of a file. Throws {@linkcode PlimsollError} kind `input`. */
@@ -23,7 +26,7 @@ export interface Host {
    * renamed when the last one is whole. Folders are made where missing. Throws
    * {@linkcode PlimsollError} kind `output` and leaves nothing of its own behind.
    */
-  writeFiles(files: ReadonlyMap<string, Uint8Array | string>): Promise<void>;
+  writeFiles(files: ReadonlyMap<string, FileContent>): Promise<void>;
   /**
    * Finds out before any work whether {@linkcode Host.writeFiles} could write to `path`, which may
    * not exist yet. Throws {@linkcode PlimsollError} kind `output`.

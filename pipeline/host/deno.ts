@@ -4,7 +4,7 @@
  * @module
  */
 import { PlimsollError } from "../../tpc/core/errors.ts";
-import type { Host } from "../core/host.ts";
+import type { FileContent, Host } from "../core/host.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -97,7 +97,7 @@ async function readRange(
   return bytes;
 }
 
-async function writeFiles(files: ReadonlyMap<string, Uint8Array | string>): Promise<void> {
+async function writeFiles(files: ReadonlyMap<string, FileContent>): Promise<void> {
   const partials = new Map<string, string>();
   const made: string[] = [];
   try {
@@ -105,9 +105,12 @@ async function writeFiles(files: ReadonlyMap<string, Uint8Array | string>): Prom
       made.push(...await makeFolder(parent(path), path));
       const partial = `${path}.${crypto.randomUUID()}.partial`;
       partials.set(partial, path);
-      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-      await Deno.writeFile(partial, bytes, { createNew: true })
-        .catch((cause) => throwUnwritable(path, cause));
+      const pieces = typeof content === "string"
+        ? [new TextEncoder().encode(content)]
+        : content instanceof Uint8Array
+        ? [content]
+        : content;
+      await writePieces(partial, pieces).catch((cause) => throwUnwritable(path, cause));
     }
     for (const [partial, path] of partials) {
       await Deno.rename(partial, path).catch((cause) => throwUnwritable(path, cause));
@@ -117,6 +120,13 @@ async function writeFiles(files: ReadonlyMap<string, Uint8Array | string>): Prom
     for (const partial of partials.keys()) await Deno.remove(partial).catch(() => {});
     await removeFolders(made);
     throw error;
+  }
+}
+
+async function writePieces(path: string, pieces: readonly Uint8Array[]): Promise<void> {
+  using file = await Deno.open(path, { write: true, createNew: true });
+  for (const piece of pieces) {
+    for (let done = 0; done < piece.length;) done += await file.write(piece.subarray(done));
   }
 }
 

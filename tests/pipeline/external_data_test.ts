@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { runCli } from "../../pipeline/cli/run.ts";
 import { loadModel } from "../../pipeline/cli/inputs.ts";
 import { denoHost } from "../../pipeline/host/deno.ts";
 import { loadFloatModel } from "../../pipeline/quantize.ts";
@@ -63,6 +64,54 @@ Deno.test("loadFloatModel() refuses external data when it has no way to read the
   try {
     const { path } = await writeDemo(folder);
     await assert.rejects(loadFloatModel(await Deno.readFile(path), path), /external data file/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("emit writes the weights of such a model beside the quantized one, and evaluate reads them", async () => {
+  const folder = await Deno.makeTempDir();
+  const run = async (...args: string[]) => {
+    const printed: string[] = [];
+    const host = { ...denoHost, print: (text: string) => void printed.push(text) };
+    const code = await runCli([...args, "--quiet"], host, new AbortController().signal);
+    assert.equal(code, 0, args.join(" "));
+    return printed.join("");
+  };
+  try {
+    const { path } = await writeDemo(folder);
+    const data = denoHost.assetPath("data/fashion/calibration-images-idx3-ubyte.gz");
+    await run(
+      "quantize",
+      "--model",
+      path,
+      "--data",
+      data,
+      "--samples",
+      "16",
+      "--out",
+      `${folder}/q`,
+    );
+    const whole = await Deno.readFile(`${folder}/q/model.onnx`);
+    const weights = await Deno.readFile(`${folder}/q/model.onnx.data`);
+    assert.ok(weights.length > 50000);
+    const emit = ["emit", "--model", path, "--manifest", `${folder}/q/manifest.json`];
+    await run(...emit, "--out", `${folder}/q/model.onnx`);
+    assert.deepEqual(await Deno.readFile(`${folder}/q/model.onnx`), whole);
+    assert.deepEqual(await Deno.readFile(`${folder}/q/model.onnx.data`), weights);
+    const report = JSON.parse(
+      await run(
+        "evaluate",
+        path,
+        `${folder}/q/model.onnx`,
+        "--data",
+        data,
+        "--samples",
+        "16",
+        "--json",
+      ),
+    );
+    assert.ok(report.models[1].sqnr > 20, JSON.stringify(report.models[1]));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
