@@ -15,6 +15,7 @@ import { addExportCommand } from "./export.ts";
 import { addInspectCommand } from "./inspect.ts";
 import { addQuantizeCommand } from "./quantize.ts";
 import { addSearchCommand } from "./search.ts";
+import { addTargetsCommand } from "./targets.ts";
 
 /** Exit codes; the same for every command. */
 export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -76,5 +77,6 @@ Examples:
   addEvaluateCommand(program, context);
   addInspectCommand(program, context);
   addExportCommand(program, context);
+  addTargetsCommand(program, context);
   return program;
 }
