@@ -79,6 +79,8 @@ interface QuantizedConstant {
   readonly scales: Float32Array;
   /** Axis of the scales; absent: one scale in all, written as a scalar. */
   readonly axis?: number;
+  /** Weights along the axis that share a scale. */
+  readonly blockSize?: number;
   /** As many as scales. */
   readonly zeroPoints?: readonly number[];
 }
@@ -97,6 +99,23 @@ const BYTE_TYPES: readonly string[] = ["uint8", "int8", "int32"];
 const OPSET_OF_OTHERS = 21;
 /** ONNX Runtime has the same operators for them under older opsets. */
 const CONTRIB_DOMAIN = "com.microsoft";
+
+/** From the position of a weight to that of its scale. */
+function scaleIndex(
+  dims: readonly number[],
+  axis: number | undefined,
+  blockSize = 1,
+): (i: number) => number {
+  if (axis === undefined) return () => 0;
+  const stride = elementCount(dims.slice(axis + 1));
+  const size = dims[axis];
+  if (blockSize === 1) return (i) => Math.floor(i / stride) % size;
+  return (i) => {
+    const outer = Math.floor(i / (stride * size));
+    const block = Math.floor(Math.floor(i / stride) % size / blockSize);
+    return (outer * size / blockSize + block) * stride + i % stride;
+  };
+}
 
 /** Collects the changes of all edits; the model is rebuilt once, in {@linkcode Emitter.finish}. */
 class Emitter {
@@ -178,23 +197,24 @@ class Emitter {
   }
 
   quantizeWeight(
-    { node, input, axis, scales, zeroPoints, codes, storage }: Edit & { kind: "weight" },
+    { node, input, axis, blockSize, scales, zeroPoints, codes, storage }: Edit & { kind: "weight" },
   ): void {
     const { name, dims, data } = this.#constant(node, input);
-    if (axis !== undefined && dims[axis] !== scales.length) {
+    if (blockSize !== undefined) this.#checkBlocks();
+    if (axis !== undefined && blockSize === undefined && dims[axis] !== scales.length) {
       throw this.#missing(
         `${scales.length} channels along axis ${axis} of ${JSON.stringify(name)}`,
       );
     }
-    const stride = axis === undefined ? data.length : elementCount(dims.slice(axis + 1));
+    const scaleOf = scaleIndex(dims, axis, blockSize);
     const quantized = Int16Array.from(data, (w, i) => {
-      const s = Math.floor(i / stride) % scales.length;
+      const s = scaleOf(i);
       const code = roundHalfEven(w / scales[s]) + zeroPoints[s];
       return Math.min(Math.max(code, codes.min), codes.max);
     });
     // Zero points are there even when all are zero: QGemm is only taken then (measured, 1.30).
     this.#dequantizeConstant(node, input, {
-      ...{ name, dims, scales, axis, zeroPoints, storage },
+      ...{ name, dims, scales, axis, blockSize, zeroPoints, storage },
       codes: quantized,
     });
   }
@@ -207,6 +227,18 @@ class Emitter {
     });
     // No zero point here: with one, the WebGPU provider refuses int32.
     this.#dequantizeConstant(node, input, { name, dims, codes, scales, axis, storage: "int32" });
+  }
+
+  /** Blocks came with opset 21, and ONNX Runtime's own operators have none. */
+  #checkBlocks(): void {
+    const opset = opsetVersion(this.#model);
+    if (opset >= OPSET_OF_OTHERS) return;
+    throw new PlimsollError("model", {
+      action: "emitting the quantized model",
+      wanted: `a model of opset ${OPSET_OF_OTHERS} or newer, which has steps for blocks of weights`,
+      found: `opset ${opset}`,
+      remedy: "Convert it with onnx.version_converter, or use --weight-granularity channel",
+    });
   }
 
   finish(): Model {
@@ -227,8 +259,12 @@ class Emitter {
   }
 
   #dequantizeConstant(node: string, input: number, constant: QuantizedConstant): void {
-    const { name, dims, codes, scales, axis, zeroPoints, storage } = constant;
-    const shape = axis === undefined ? [] : [scales.length];
+    const { name, dims, codes, scales, axis, blockSize, zeroPoints, storage } = constant;
+    const shape = axis === undefined
+      ? []
+      : blockSize === undefined
+      ? [scales.length]
+      : dims.map((size, i) => i === axis ? size / blockSize : size);
     const inputs = [
       this.#codes(`${name}/quantized`, dims, codes, storage),
       this.#tensor(`${name}/scale`, shape, scales),
@@ -237,7 +273,10 @@ class Emitter {
     const output = this.#fresh(`${name}/dequantized`);
     this.#addLinear(
       ...["DequantizeLinear", inputs, output, storage] as const,
-      axis === undefined ? {} : { axis },
+      {
+        ...(axis === undefined ? {} : { axis }),
+        ...(blockSize === undefined ? {} : { block_size: blockSize }),
+      },
     );
     this.#inputs.get(this.#node(node))![input] = output;
   }

@@ -28,6 +28,8 @@ export type Edit =
     readonly input: number;
     /** Axis of the scales; absent: one scale in all. */
     readonly axis?: number;
+    /** Weights along the axis that share a scale; absent: one scale for each place on the axis. */
+    readonly blockSize?: number;
     readonly scales: Float32Array;
     /** As many as scales. */
     readonly zeroPoints: readonly number[];
@@ -74,6 +76,7 @@ export function insertQdq(manifest: Manifest): Edit[] {
     edits.push({
       ...{ kind: "weight", node, input, scales },
       ...(isShared ? {} : { axis: weight.axis }),
+      ...(weight.blockSize === undefined ? {} : { blockSize: weight.blockSize }),
       zeroPoints: steps.zeroPoints ?? steps.scales.map(() => 0),
       storage,
       codes: weightCodes(constraint, bits, storage),

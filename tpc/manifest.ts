@@ -75,10 +75,13 @@ const weight = z.strictObject({
   input: z.int().min(0).describe("Number of the node's input"),
   activation: z.string().describe("Activation tensor that the weights meet"),
   bias: z.strictObject({ tensor: z.string(), input: z.int() }).optional(),
-  axis: z.int().min(0).describe("Axis of the output channels"),
+  axis: z.int().min(0).describe(
+    "Axis of the output channels; of granularity block that of the blocks",
+  ),
   bits,
   constraint: z.enum(CONSTRAINTS),
   granularity: z.enum(GRANULARITIES).describe("Which weights share a step"),
+  blockSize: z.int().min(1).optional().describe("Weights in a block, of granularity block"),
   method: z.enum(WEIGHT_METHODS).describe("Error method that chose the steps"),
   lpP: z.number().min(1).optional().describe("Exponent of method lp, default 2"),
   storage: z.enum(WEIGHT_STORAGES).describe("Type of the codes"),
@@ -86,7 +89,7 @@ const weight = z.strictObject({
   reason: z.array(z.string()),
   steps: z.strictObject({
     scales: z.array(z.number().positive()).min(1).describe(
-      "Real units per step, one a channel, or one in all",
+      "Real units per step: one a channel, one in all, or one a block in the order of their first weights",
     ),
     zeroPoints: z.array(z.int().min(-128).max(255)).min(1).optional().describe(
       "Codes that stand for zero, as stored, one a scale; all 0 where absent",

@@ -8,8 +8,8 @@
  */
 import { storageFor, STORED_CODES } from "./core/grid.ts";
 import { PlimsollError } from "./core/errors.ts";
-import type { ActivationSpec, ActivationStorage } from "./core/types.ts";
-import type { GraphOutline } from "./onnx/outline.ts";
+import type { ActivationSpec, ActivationStorage, WeightSpec } from "./core/types.ts";
+import type { GraphOutline, OutlineNode } from "./onnx/outline.ts";
 import { clampRange, knownRange, NEEDS_WEIGHTS, weightSlot } from "./operators.ts";
 import { type Group, groupFrom, groupOutput } from "./placement/fuse.ts";
 import { GraphView } from "./placement/graph_view.ts";
@@ -275,7 +275,7 @@ function weightPlan(
 ): WeightPlan {
   const { target, sets, graph } = context;
   const [node] = unit.nodes;
-  let spec = { ...target.weight, ...sets.get(unit)?.weight };
+  let spec: WeightSpec = { ...target.weight, ...sets.get(unit)?.weight };
   const reason = [`weights of ${node.op}`];
   for (const override of overridesFor(target, { node: node.name, operator: unit.op })) {
     if (override.weight === undefined) continue;
@@ -289,16 +289,53 @@ function weightPlan(
     spec = { ...spec, granularity: "tensor" };
     reason.push("one step, since output channels of a grouped ConvTranspose lie along two axes");
   }
+  const wanted = target.storage.weight;
+  const isPacked = wanted === "int4" || wanted === "uint4";
+  const storage = isPacked && spec.bits > 4 ? wanted === "int4" ? "int8" : "uint8" : wanted;
+  const blocks = spec.granularity !== "block"
+    ? undefined
+    : storage === wanted && isPacked
+    ? blocksOf(node, input, axis, spec, graph)
+    // Measured on 1.30: it takes MatMul with blocks for QLinearMatMul, which then refuses them.
+    : "one step a channel: ONNX Runtime runs blocks of 4 bits only";
+  const { blockSize: _, ...unblocked } = spec;
+  if (blocks === undefined) spec = unblocked;
+  else if (typeof blocks === "string") {
+    spec = { ...unblocked, granularity: "channel" };
+    reason.push(blocks);
+  } else spec = { ...spec, blockSize: blocks.size };
+  const isBlocked = typeof blocks === "object";
+  // The scale of a bias code is one for all its products: blocks have several.
+  if (isBlocked && bias !== undefined) reason.push("bias left float");
   return {
     tensor: node.inputs[input],
     node: node.name,
     op: node.op,
     input,
     activation: activationInputs(unit, graph)[0],
-    ...(bias === undefined ? {} : { bias }),
-    axis,
+    ...(bias === undefined || isBlocked ? {} : { bias }),
+    axis: isBlocked ? blocks.axis : axis,
     spec,
-    storage: target.storage.weight === "int4" && spec.bits > 4 ? "int8" : target.storage.weight,
+    storage,
     reason: reason.join("; "),
   };
+}
+
+/** Weights in a block unless the target says otherwise. */
+const BLOCK_SIZE = 32;
+
+/** Axis and size of the blocks of a weight matrix, or why there are none. */
+function blocksOf(
+  node: OutlineNode,
+  input: number,
+  channelAxis: number,
+  { blockSize: size = BLOCK_SIZE }: WeightSpec,
+  graph: GraphView,
+): { axis: number; size: number } | string {
+  const { shape } = graph.constant(node.inputs[input])!;
+  if (shape.length !== 2) return `one step a channel: weights of ${node.op} are no matrix`;
+  const axis = 1 - channelAxis;
+  return shape[axis] % size === 0
+    ? { axis, size }
+    : `one step a channel: ${shape[axis]} inputs don't divide into blocks of ${size}`;
 }

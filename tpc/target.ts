@@ -43,7 +43,10 @@ const weight = z.strictObject({
     "Allowed grids: pot = thresholds that are powers of two, symmetric = any step and zero point 0, uniform = any range",
   ),
   granularity: z.enum(GRANULARITIES).describe(
-    "channel = one step for each output channel, tensor = one in all",
+    "channel = one step for each output channel, tensor = one in all, block = one for every blockSize weights along the input axis of Gemm and MatMul (opset 21; other operators take channel)",
+  ),
+  blockSize: z.union([16, 32, 64, 128, 256].map((size) => z.literal(size))).optional().describe(
+    "Weights in a block, default 32",
   ),
   error: z.enum(WEIGHT_METHODS).describe(
     "What the step search minimises; noclipping takes the smallest grid that holds all weights",
@@ -118,14 +121,20 @@ const override = z.strictObject({
 
 const allowed = z.strictObject({
   activation: z.strictObject({
-    bits: z.array(activationBits).min(1).optional(),
-    constraint: z.array(z.enum(CONSTRAINTS)).min(1).optional(),
-  }).optional(),
+    bits: z.array(activationBits).min(1).optional().describe("Bits that may be set"),
+    constraint: z.array(z.enum(CONSTRAINTS)).min(1).optional().describe(
+      "Constraints that may be set",
+    ),
+  }).optional().describe("What may be set for activations"),
   weight: z.strictObject({
-    bits: z.array(weightBits).min(1).optional(),
-    constraint: z.array(z.enum(CONSTRAINTS)).min(1).optional(),
-    granularity: z.array(z.enum(GRANULARITIES)).min(1).optional(),
-  }).optional(),
+    bits: z.array(weightBits).min(1).optional().describe("Bits that may be set"),
+    constraint: z.array(z.enum(CONSTRAINTS)).min(1).optional().describe(
+      "Constraints that may be set",
+    ),
+    granularity: z.array(z.enum(GRANULARITIES)).min(1).optional().describe(
+      "Granularities that may be set",
+    ),
+  }).optional().describe("What may be set for weights"),
 });
 
 /** Schema of a whole target. */

@@ -122,6 +122,7 @@ export async function loadTarget(host: Host, options: TargetOptions): Promise<Ta
     bits: options.weightBits,
     constraint: options.weightConstraint,
     granularity: options.weightGranularity,
+    blockSize: options.weightBlock,
     error: options.weightError,
     lpP: options.weightLpP,
     clip: options.weightClip && options.weightClip === "yes",

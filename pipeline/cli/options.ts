@@ -35,6 +35,7 @@ export interface TargetOptions {
   weightGranularity?: (typeof GRANULARITIES)[number];
   weightError?: (typeof WEIGHT_METHODS)[number];
   weightLpP?: number;
+  weightBlock?: number;
   weightClip?: "yes" | "no";
   constraint?: (typeof CONSTRAINTS)[number];
   signed?: (typeof SIGNEDNESS)[number];
@@ -132,6 +133,11 @@ export function addTargetOptions(command: Command): Command {
       new Option("--weight-error <method>", "how weight steps are chosen (default: the target's)")
         .choices(WEIGHT_METHODS),
     )
+    .option(
+      "--weight-block <n>",
+      "weights in a block of --weight-granularity block: 16, 32, 64, 128 or 256 (default: 32)",
+      blockSize,
+    )
     .option("--weight-lp-p <p>", "exponent of --weight-error lp (default: 2)", numberFrom(1, 16))
     .addOption(
       new Option(
@@ -168,6 +174,12 @@ function bitCount(most: number) {
     if (Number.isInteger(value) && value >= 2 && value <= most) return value;
     throw new InvalidArgumentError(`Give 2 to ${most}.`);
   };
+}
+
+function blockSize(text: string): number {
+  const value = Number(text);
+  if ([16, 32, 64, 128, 256].includes(value)) return value;
+  throw new InvalidArgumentError("Give 16, 32, 64, 128 or 256.");
 }
 
 function numberFrom(least: number, most: number) {

@@ -27,6 +27,7 @@ const SIGNS: Readonly<Record<Target["activation"]["signed"], string>> = {
 const SHARED: Readonly<Record<Target["weight"]["granularity"], string>> = {
   channel: "one step per output channel",
   tensor: "one step per tensor",
+  block: "one step per block of inputs",
 };
 
 /** What a list says of one target; the JSON form of {@linkcode targetList}. */

@@ -155,7 +155,11 @@ function describeWeight({ spec, reason, bias, ...plan }: WeightPlan): ManifestWe
 /** What the steps of weights are searched for. */
 function describeSearch({ error, lpP = 2, clip, constraint, granularity }: WeightSpec): string {
   const grid = { pot: "power-of-two", symmetric: "symmetric", uniform: "affine" }[constraint];
-  const whose = granularity === "tensor" ? "one for the tensor" : "one for each output channel";
+  const whose = {
+    tensor: "one for the tensor",
+    channel: "one for each output channel",
+    block: "one for each block of inputs",
+  }[granularity];
   if (error === "noclipping") return `smallest ${grid} grid that clips no weight, ${whose}`;
   const least = { mse: "squared error", mae: "absolute error", lp: `|error|^${lpP}` }[error];
   return `${grid} grid of least ${least}, ${

@@ -1,10 +1,11 @@
 /** What is emitted is valid ONNX, loads elsewhere, keeps its interface, and computes what it says. */
 import assert from "node:assert/strict";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { type NodeProto, ValueInfoProtoSchema } from "onnx-buf";
+import { type NodeProto, TensorProto_DataType, ValueInfoProtoSchema } from "onnx-buf";
 import { type Model, readModel, writeModel } from "../../tpc/onnx/model.ts";
 import { withFields } from "../../tpc/onnx/model.ts";
-import { makeTensor } from "../../tpc/onnx/tensor.ts";
+import { dimensions, elementCount, makeTensor, tensorData } from "../../tpc/onnx/tensor.ts";
+import type { Target } from "../../tpc/target.ts";
 import type { ActivationStorage, WeightStorage } from "../../tpc/core/types.ts";
 import { createSession } from "../../pipeline/inference/session.ts";
 import { type Architecture, ARCHITECTURES } from "../support/architectures.ts";
@@ -118,6 +119,137 @@ for (const opset of [17, 21]) {
       });
     }
   }
+}
+
+for (const weight of ["int4", "uint4"] as const) {
+  Deno.test(`blocks of weights have steps of their own: ${weight}`, async () => {
+    const random = gaussian(9);
+    // The second half of the inputs has weights a hundred times larger: one step a channel would lose the first.
+    const matrix = (rows: number, columns: number, byRow: boolean) =>
+      floats(rows * columns, random).map((w, i) =>
+        w * ((byRow ? Math.floor(i / columns) >= rows / 2 : i % columns >= columns / 2) ? 100 : 1)
+      );
+    const architecture: Architecture = {
+      input: [1, 64],
+      model: withFields<Model>(
+        model({
+          nodes: [
+            node("MatMul", ["x", "m"], ["h"]),
+            node("Gemm", ["h", "g", "b"], ["y"], { transB: 1 }),
+          ],
+          inputs: [value("x", ["N", 64])],
+          outputs: [value("y", ["N", 5])],
+          initializers: [
+            makeTensor("m", [64, 32], matrix(64, 32, true)),
+            makeTensor("g", [5, 32], matrix(5, 32, false)),
+            makeTensor("b", [5], floats(5, random)),
+          ],
+          opset: 21,
+        }),
+        { irVersion: 10n },
+      ),
+    };
+    const spread = async (granularity: "block" | "channel") => {
+      const { model: file, manifest } = await quantizeArchitecture(
+        architecture,
+        "default",
+        (target) => ({
+          ...target,
+          storage: { ...target.storage, weight },
+          weight: {
+            ...target.weight,
+            bits: 4,
+            granularity,
+            ...(granularity === "block" ? { blockSize: 16 } : {}),
+          },
+        }),
+      );
+      const constants = dequantizedConstants(readModel(file, "blocks"));
+      const original = architecture.model.graph.initializer[0];
+      const small = (data: Float32Array) => data.subarray(0, 32 * 32);
+      const distance = sqnr(
+        small(tensorData(original) as Float32Array),
+        small(constants.get("m")!),
+      );
+      await runModel(readModel(file, "blocks"), {
+        x: { data: samplesFor(architecture, 1)[0].input.data, dims: [1, 64] },
+      });
+      return { distance, manifest };
+    };
+    const [block, channel] = [await spread("block"), await spread("channel")];
+    assert.ok(
+      block.distance > channel.distance + 10,
+      `${block.distance} and ${channel.distance} dB`,
+    );
+    const [first, second] = block.manifest.weights;
+    assert.deepEqual([first.axis, first.steps!.scales.length], [0, 4 * 32]);
+    assert.deepEqual([second.axis, second.steps!.scales.length, second.bias], [
+      1,
+      5 * 2,
+      undefined,
+    ]);
+  });
+}
+
+Deno.test("blocks of weights need opset 21, and sizes that divide", async () => {
+  const architecture = ARCHITECTURES.plain();
+  const block = (blockSize: 16 | 256) => (target: Target): Target => ({
+    ...target,
+    storage: { ...target.storage, weight: "int4" },
+    weight: { ...target.weight, bits: 4, granularity: "block", blockSize },
+  });
+  await assert.rejects(
+    quantizeArchitecture(architecture, "default", block(16)),
+    /opset 21 or newer/,
+  );
+  const { manifest } = await quantizeArchitecture(architecture, "default", block(256));
+  assert.ok(manifest.weights.every(({ granularity }) => granularity === "channel"));
+  assert.match(manifest.weights.at(-1)!.reason[0], /16 inputs don't divide into blocks of 256/);
+  const { manifest: wide } = await quantizeArchitecture(architecture, "default", (target) => ({
+    ...target,
+    weight: { ...target.weight, granularity: "block", blockSize: 16 },
+  }));
+  assert.match(wide.weights.at(-1)!.reason[0], /blocks of 4 bits only/);
+});
+
+/** Constants that DequantizeLinear makes, computed here from codes, scales and zero points. */
+function dequantizedConstants({ graph }: Model): Map<string, Float32Array> {
+  const constants = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
+  const result = new Map<string, Float32Array>();
+  for (const { opType, input, attribute } of graph.node) {
+    const codes = constants.get(input[0]);
+    if (opType !== "DequantizeLinear" || codes === undefined || codes.dims.length !== 2) continue;
+    const [rows, columns] = dimensions(codes);
+    const attributeOf = (name: string, fallback: number) =>
+      Number(attribute.find((entry) => entry.name === name)?.i ?? fallback);
+    const [axis, size] = [attributeOf("axis", 1), attributeOf("block_size", 0)];
+    const unpack = (name: string) => {
+      const tensor = constants.get(name)!;
+      const type = tensor.dataType;
+      if (type !== TensorProto_DataType.INT4 && type !== TensorProto_DataType.UINT4) {
+        return Array.from(tensorData(tensor) as Int8Array);
+      }
+      const count = elementCount(dimensions(tensor));
+      return Array.from({ length: count }, (_, i) => {
+        const half = (tensor.rawData[i >> 1] >> (i % 2 * 4)) & 15;
+        return type === TensorProto_DataType.INT4 && half > 7 ? half - 16 : half;
+      });
+    };
+    const [values, zeros] = [unpack(input[0]), unpack(input[2])];
+    const scales = tensorData(constants.get(input[1])!) as Float32Array;
+    const at = (row: number, column: number) =>
+      size === 0
+        ? (axis === 0 ? row : column)
+        : axis === 0
+        ? Math.floor(row / size) * columns + column
+        : row * (columns / size) + Math.floor(column / size);
+    const data = Float32Array.from({ length: rows * columns }, (_, i) => {
+      const s = at(Math.floor(i / columns), i % columns);
+      return (values[i] - zeros[s]) * scales[s];
+    });
+    result.set(input[0].replace(/\/quantized.*$/, ""), data);
+  }
+  return result;
 }
 
 /** One layer of each kind that has an integer kernel. */

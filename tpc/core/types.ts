@@ -69,8 +69,8 @@ export const WEIGHT_METHODS = ["mse", "mae", "lp", "noclipping"] as const;
 /** One of {@linkcode WEIGHT_METHODS}. */
 export type WeightMethod = (typeof WEIGHT_METHODS)[number];
 
-/** Which weights share a step: those of an output channel, or all of the tensor. */
-export const GRANULARITIES = ["channel", "tensor"] as const;
+/** Which weights share a step: those of an output channel, all of the tensor, or blocks along the inputs. */
+export const GRANULARITIES = ["channel", "tensor", "block"] as const;
 /** One of {@linkcode GRANULARITIES}. */
 export type Granularity = (typeof GRANULARITIES)[number];
 
@@ -81,6 +81,8 @@ export interface WeightSpec {
   /** As for activations; `symmetric` leaves out the code −2^(bits−1). */
   readonly constraint: Constraint;
   readonly granularity: Granularity;
+  /** Weights in a block, of granularity `block`; default 32. */
+  readonly blockSize?: number;
   readonly error: WeightMethod;
   /** Exponent of method `lp`, at least 1; default 2. */
   readonly lpP?: number;

@@ -98,9 +98,10 @@ export interface ChannelStep {
   readonly low: number;
 }
 
-/** Steps of a weight tensor; undefined in a manifest that was searched without the model. */
+/** Steps of a weight tensor; undefined without steps, and for blocks, which no format here has. */
 export function channelSteps(weight: ExportedWeight): ChannelStep[] | undefined {
-  const { steps, bits, storage } = weight;
+  const { steps, bits, storage, granularity } = weight;
+  if (granularity === "block") return undefined;
   const [least, most] = STORED_CODES[storage];
   const first = (least + most + 1) / 2 - 2 ** (bits - 1);
   return steps?.scales.map((scale, i) => {
@@ -128,8 +129,10 @@ export class Notes {
 
   /** Notes the weights whose steps the manifest doesn't have. */
   addStepless(weights: readonly ExportedWeight[]): void {
-    for (const { tensor, steps } of weights) {
-      if (steps === undefined) {
+    for (const { tensor, steps, granularity } of weights) {
+      if (granularity === "block") {
+        this.add(tensor, "steps for blocks of weights, which the format can't hold, are left out");
+      } else if (steps === undefined) {
         this.add(tensor, "the manifest has no weight steps; name the model, and they are searched");
       }
     }

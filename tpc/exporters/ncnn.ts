@@ -79,8 +79,8 @@ function findObstacle(weight: ExportedWeight): string | undefined {
   }
   // The other layers' rows are looked up by the suffix.
   if (node.includes("_param_")) return 'the node\'s name has "_param_" in it';
-  if (granularity === "tensor") {
-    return "one step for the whole tensor; ncnn needs one an output channel (--weight-granularity channel)";
+  if (granularity !== "channel") {
+    return `one step a ${granularity}; ncnn needs one an output channel (--weight-granularity channel)`;
   }
   if (channelSteps(weight)?.some(({ low }) => low !== -(2 ** (bits - 1)))) {
     return "affine weights; ncnn has symmetric ones only (--weight-constraint symmetric)";

@@ -3,22 +3,33 @@
  *
  * @module
  */
-import type { Granularity } from "../../../tpc/core/types.ts";
+import type { WeightSpec } from "../../../tpc/core/types.ts";
 
-/** A weight tensor, row-major, with the axis of its output channels. */
+/** A weight tensor, row-major, with the axis of its output channels, or of its blocks. */
 export interface WeightTensor {
   readonly data: Float32Array;
   readonly dims: readonly number[];
   readonly axis: number;
 }
 
-/** The weights of each step: one output channel each, or all of them. Copies. */
+/** The weights of each step: those of an output channel, all of them, or those of a block. Copies. */
 export function* stepGroups(
   tensor: WeightTensor,
-  granularity: Granularity,
+  { granularity, blockSize = 1 }: WeightSpec,
 ): Iterable<Float64Array> {
   if (granularity === "tensor") yield Float64Array.from(tensor.data);
+  else if (granularity === "block") yield* blocks(tensor, blockSize);
   else for (let c = 0; c < tensor.dims[tensor.axis]; c++) yield channelWeights(tensor, c);
+}
+
+/** Blocks in the order of their first weights, which is that of their scales. */
+function* blocks({ data, dims, axis }: WeightTensor, size: number): Iterable<Float64Array> {
+  const stride = dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
+  for (let start = 0; start < data.length; start += stride * size) {
+    for (let inner = 0; inner < stride; inner++) {
+      yield Float64Array.from({ length: size }, (_, k) => data[start + k * stride + inner]);
+    }
+  }
 }
 
 function channelWeights({ data, dims, axis }: WeightTensor, channel: number): Float64Array {

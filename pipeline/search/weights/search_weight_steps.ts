@@ -37,6 +37,8 @@ const CONSTRAINTS: Readonly<Record<Constraint, WeightConstraint>> = {
 
 /** Elements that the search of one channel may look at, about; half a millisecond. */
 const WORK_PER_CHANNEL = 2 ** 17;
+/** The same for a block, of which a layer has thousands. */
+const WORK_PER_BLOCK = 2 ** 13;
 /** The same for a step that several channels share. */
 const MAX_WORK = 2 ** 24;
 /** Largest bias code, a little below 2^31 so that rounding can't pass it. */
@@ -55,7 +57,11 @@ export function searchWeightSteps(input: WeightSearchInput): WeightSteps {
   const isShared = spec.granularity === "tensor";
   // A scalar, as a constant operand may be, has no axes.
   const channels = dims[axis] ?? 1;
-  const work = isShared ? Math.min(MAX_WORK, WORK_PER_CHANNEL * channels) : WORK_PER_CHANNEL;
+  const work = isShared
+    ? Math.min(MAX_WORK, WORK_PER_CHANNEL * channels)
+    : spec.granularity === "block"
+    ? WORK_PER_BLOCK
+    : WORK_PER_CHANNEL;
   const floors = Array.from(
     bias?.data ?? new Float32Array(channels),
     (b) => bias === undefined ? 0 : Math.abs(b) / bias.inputScale / MAX_BIAS_CODE,
@@ -63,8 +69,13 @@ export function searchWeightSteps(input: WeightSearchInput): WeightSteps {
   const levels: Levels[] = [];
   let [signal, noise, widened] = [0, 0, 0];
   let channel = 0;
-  for (const weights of stepGroups(input, spec.granularity)) {
-    const floor = isShared ? floors.reduce((a, b) => Math.max(a, b), 0) : floors[channel++];
+  for (const weights of stepGroups(input, spec)) {
+    // Layers with blocks leave their bias float.
+    const floor = isShared
+      ? floors.reduce((a, b) => Math.max(a, b), 0)
+      : spec.granularity === "block"
+      ? 0
+      : floors[channel++];
     for (const w of weights) signal += w * w;
     const found = searchStep(weights, floor, spec, work);
     levels.push(found.grid);
