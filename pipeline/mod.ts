@@ -19,6 +19,7 @@ export type { RawSample, Sample, Tensor } from "./core/tensor.ts";
 export {
   type FloatModel,
   loadFloatModel,
+  type LoadOptions,
   type Quantization,
   quantize,
   type QuantizeOptions,

@@ -13,6 +13,7 @@
 import { checkEmittable, emitModel } from "../tpc/emit.ts";
 import { splitWeights } from "../tpc/onnx/external_data.ts";
 import type { Manifest } from "../tpc/manifest.ts";
+import { dequantizeModel, refuseQuantized } from "../tpc/onnx/dequantize.ts";
 import { readModelWithData } from "../tpc/onnx/external_data.ts";
 import { type Model, readModel, writeModel } from "../tpc/onnx/model.ts";
 import { prepareModel } from "../tpc/onnx/prepare.ts";
@@ -28,7 +29,7 @@ import { writePlim } from "./statistics/plim.ts";
 
 /** A float model, read and prepared. */
 export interface FloatModel {
-  /** As in the file. */
+  /** As in the file; of a model that was quantized, the float one made from it. */
   readonly original: Model;
   /** After the exact rewrites of graph preparation. */
   readonly prepared: Model;
@@ -74,22 +75,37 @@ export interface Quantization {
 /** Samples per inference run; more is not faster on one core (measured) and takes more memory. */
 export const DEFAULT_BATCH = 8;
 
+/** Options of {@linkcode loadFloatModel}. */
+export interface LoadOptions {
+  /**
+   * Reads `length` bytes from `offset` on of a file beside the model, for models whose weights are
+   * external data. Without it they are refused.
+   */
+  readonly readBeside?: (location: string, offset: number, length: number) => Promise<Uint8Array>;
+  /**
+   * What becomes of a model that is quantized already: it is refused, which is the default; turned back
+   * into float, if it is a QDQ model; or kept, which is for looking at it.
+   */
+  readonly quantized?: "refuse" | "dequantize" | "keep";
+}
+
 /**
  * Reads an ONNX file and prepares it.
  *
  * @param name How error messages call the file.
- * @param readBeside Reads `length` bytes from `offset` on of a file beside the model, for models whose
- * weights are external data. Without it they are refused.
  * @throws {PlimsollError} kinds `input` and `model`.
  */
 export async function loadFloatModel(
   file: Uint8Array,
   name: string,
-  readBeside?: (location: string, offset: number, length: number) => Promise<Uint8Array>,
+  options: LoadOptions = {},
 ): Promise<FloatModel> {
-  const { model: original, external } = readBeside === undefined
+  const { readBeside, quantized = "refuse" } = options;
+  const { model, external } = readBeside === undefined
     ? { model: readModel(file, name), external: [] }
     : await readModelWithData(file, name, readBeside);
+  if (quantized === "refuse") refuseQuantized(model, name);
+  const original = quantized === "dequantize" ? dequantizeModel(model, name) : model;
   return {
     original,
     prepared: await prepareModel(original, runConstants),

@@ -12,16 +12,18 @@ import type { Context } from "./context.ts";
 import { dataPath, loadModel, loadSamples, loadTarget, sibling } from "./inputs.ts";
 import {
   addDataOptions,
+  addModelOptions,
   addOutputOptions,
   addTargetOptions,
   type DataOptions,
+  type ModelOptions,
   type OutputOptions,
   positiveInteger,
   type TargetOptions,
 } from "./options.ts";
 import { ProgressPrinter } from "./progress.ts";
 
-interface CalibrateCommandOptions extends DataOptions, TargetOptions, OutputOptions {
+interface CalibrateCommandOptions extends DataOptions, TargetOptions, ModelOptions, OutputOptions {
   model?: string;
   untilStable?: number;
   out: string;
@@ -32,7 +34,9 @@ export function addCalibrateCommand(program: Command, context: Context): void {
   const command = program.command("calibrate")
     .description("stream samples through a float model and write the statistics of its activations")
     .option("--model <file>", "float ONNX model (default: the demo's)");
-  addOutputOptions(addTargetOptions(addDataOptions(command, "calibration samples")))
+  addOutputOptions(
+    addModelOptions(addTargetOptions(addDataOptions(command, "calibration samples"))),
+  )
     .option(
       "--until-stable <n>",
       "stop when no threshold has changed for n batches; writes convergence.json beside, too",
@@ -53,7 +57,7 @@ Examples:
 async function run(options: CalibrateCommandOptions, { host, signal }: Context): Promise<void> {
   const progress = new ProgressPrinter(host, options);
   const target = await loadTarget(host, options);
-  const { prepared, sha256: modelSha256 } = await loadModel(host, options.model);
+  const { prepared, sha256: modelSha256 } = await loadModel(host, options.model, options);
   await host.checkWritable(options.out);
   const path = dataPath(host, { data: options.data, model: options.model, role: "calibration" });
   const { samples, count: total } = await loadSamples(host, path, options);

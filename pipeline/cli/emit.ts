@@ -13,9 +13,14 @@ import { serialiseFor } from "../quantize.ts";
 import { decideWeights } from "../search/decide.ts";
 import type { Context } from "./context.ts";
 import { loadModel, readJson } from "./inputs.ts";
-import { addOutputOptions, type OutputOptions } from "./options.ts";
+import {
+  addModelOptions,
+  addOutputOptions,
+  type ModelOptions,
+  type OutputOptions,
+} from "./options.ts";
 
-interface EmitCommandOptions extends OutputOptions {
+interface EmitCommandOptions extends ModelOptions, OutputOptions {
   model?: string;
   manifest: string;
   out: string;
@@ -34,7 +39,7 @@ export function addEmitCommand(program: Command, context: Context): void {
       "the manifest; thresholds edited by hand are honoured",
       "out/manifest.json",
     );
-  addOutputOptions(command)
+  addOutputOptions(addModelOptions(command))
     .option("--out <file>", "the quantized model", "out/model.onnx")
     .addHelpText(
       "after",
@@ -49,7 +54,7 @@ Examples:
 
 async function run(options: EmitCommandOptions, { host }: Context): Promise<void> {
   const manifest = parseManifest(await readJson(host, options.manifest), options.manifest);
-  const float = await loadModel(host, options.model);
+  const float = await loadModel(host, options.model, options);
   if (float.sha256 !== manifest.model.sha256) {
     throw new PlimsollError("model", {
       action: `emitting from ${JSON.stringify(options.manifest)}`,

@@ -14,9 +14,14 @@ import { writeModel } from "../../tpc/onnx/model.ts";
 import { decideWeights } from "../search/decide.ts";
 import type { Context } from "./context.ts";
 import { loadModel, readJson } from "./inputs.ts";
-import { addOutputOptions, type OutputOptions } from "./options.ts";
+import {
+  addModelOptions,
+  addOutputOptions,
+  type ModelOptions,
+  type OutputOptions,
+} from "./options.ts";
 
-interface ExportCommandOptions extends OutputOptions {
+interface ExportCommandOptions extends ModelOptions, OutputOptions {
   manifest: string;
   format: ExportFormat;
   model?: string;
@@ -43,7 +48,7 @@ export function addExportCommand(program: Command, context: Context): void {
       "--prepared <file>",
       "write the float model that the scales belong to, too: constants and BatchNormalization folded",
     );
-  addOutputOptions(command)
+  addOutputOptions(addModelOptions(command))
     .option("--out <file>", "the exported file (default: as listed below)")
     .addHelpText(
       "after",
@@ -78,7 +83,7 @@ async function run(options: ExportCommandOptions, { host }: Context): Promise<vo
   let inner: InnerTensor[] | undefined;
   const files = new Map<string, Uint8Array | string>();
   if (options.model !== undefined) {
-    const float = await loadModel(host, options.model);
+    const float = await loadModel(host, options.model, options);
     checkHash(manifest, float.sha256, options.manifest);
     manifest = decideWeights(manifest, float.prepared);
     inner = innerTensors(manifest.activations, float.prepared.graph);

@@ -17,10 +17,10 @@ import type { Target } from "../../tpc/target.ts";
 import type { Host } from "../core/host.ts";
 import { mapStream } from "../core/map_stream.ts";
 import type { RawSample, Sample } from "../core/tensor.ts";
-import { type FloatModel, loadFloatModel } from "../quantize.ts";
+import { type FloatModel, loadFloatModel, type LoadOptions } from "../quantize.ts";
 import { openSamples } from "../source/open_samples.ts";
 import { parsePreprocessing, preprocessor } from "../source/preprocess.ts";
-import type { DataOptions, TargetOptions } from "./options.ts";
+import type { DataOptions, ModelOptions, TargetOptions } from "./options.ts";
 
 /** The demo that runs when no option names anything else. */
 const DEMO = {
@@ -37,13 +37,17 @@ export interface LoadedSamples {
 }
 
 /** Reads `--model`, by default the demo's, with weights from the files beside it. */
-export async function loadModel(host: Host, path: string | undefined): Promise<FloatModel> {
+export async function loadModel(
+  host: Host,
+  path: string | undefined,
+  options: ModelOptions & Pick<LoadOptions, "quantized"> = {},
+): Promise<FloatModel> {
   const file = path ?? host.assetPath(DEMO.model);
-  return await loadFloatModel(
-    await host.readFile(file),
-    file,
-    (location, offset, length) => host.readRange(sibling(file, location), offset, length),
-  );
+  return await loadFloatModel(await host.readFile(file), file, {
+    readBeside: (location, offset, length) =>
+      host.readRange(sibling(file, location), offset, length),
+    quantized: options.requantize ? "dequantize" : options.quantized ?? "refuse",
+  });
 }
 
 /** Reads a model as it is in the file, float or quantized, with weights from the files beside it. */

@@ -76,7 +76,7 @@ async function run(
     const { text, summary } = statisticsReport(statistics);
     return show(summary, text);
   }
-  const { prepared } = await loadModel(host, file);
+  const { prepared } = await loadModel(host, file, { quantized: "keep" });
   const outline = outlineGraph(prepared.graph);
   const placement = resolve(outline, await loadTarget(host, options));
   show({ outline, placement }, outlineReport(outline, placement));

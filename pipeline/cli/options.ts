@@ -45,6 +45,11 @@ export interface TargetOptions {
   override?: string[];
 }
 
+/** How `--model` is read. */
+export interface ModelOptions {
+  requantize?: boolean;
+}
+
 /** How results are printed. */
 export interface OutputOptions {
   json?: boolean;
@@ -150,6 +155,14 @@ export function addTargetOptions(command: Command): Command {
       "settings for tensors, nodes or operators by name or pattern; may be given several times",
       (text: string, before: string[] = []) => [...before, text],
     );
+}
+
+/** Adds `--requantize`. */
+export function addModelOptions(command: Command): Command {
+  return command.option(
+    "--requantize",
+    "take a QDQ model: the real values of its weights, without its quantizers (default: refuse it)",
+  );
 }
 
 /** Adds `--json` and `--quiet`. */

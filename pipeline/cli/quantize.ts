@@ -22,16 +22,18 @@ import { evaluateModels } from "./evaluate_models.ts";
 import { checkReadable, dataPath, loadModel, loadSamples, loadTarget } from "./inputs.ts";
 import {
   addDataOptions,
+  addModelOptions,
   addOutputOptions,
   addTargetOptions,
   type DataOptions,
+  type ModelOptions,
   type OutputOptions,
   positiveInteger,
   type TargetOptions,
 } from "./options.ts";
 import { ProgressPrinter } from "./progress.ts";
 
-interface QuantizeCommandOptions extends DataOptions, TargetOptions, OutputOptions {
+interface QuantizeCommandOptions extends DataOptions, TargetOptions, ModelOptions, OutputOptions {
   model?: string;
   evalData?: string;
   untilStable?: number;
@@ -51,7 +53,9 @@ export function addQuantizeCommand(program: Command, context: Context): void {
       "--model <file>",
       "float ONNX model (default: the demo's, MobileNetV2-style on Fashion-MNIST)",
     );
-  addOutputOptions(addTargetOptions(addDataOptions(command, "calibration samples")))
+  addOutputOptions(
+    addModelOptions(addTargetOptions(addDataOptions(command, "calibration samples"))),
+  )
     .option(
       "--eval-data <path>",
       "samples to compare float and quantized on, best with labels (default: the demo's, else none)",
@@ -82,7 +86,7 @@ Writes model.onnx, manifest.json, statistics.plim and, with evaluation data, eva
 async function run(options: QuantizeCommandOptions, { host, signal }: Context): Promise<void> {
   const progress = new ProgressPrinter(host, options);
   const target = await loadTarget(host, options);
-  const float = await loadModel(host, options.model);
+  const float = await loadModel(host, options.model, options);
   await host.checkWritable(`${options.out}/model.onnx`);
   const evalPath = options.evalData ??
     (options.model === undefined ? dataPath(host, { role: "evaluation" }) : undefined);

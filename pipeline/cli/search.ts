@@ -12,13 +12,15 @@ import { readPlim } from "../statistics/plim.ts";
 import type { Context } from "./context.ts";
 import { loadModel, loadTarget } from "./inputs.ts";
 import {
+  addModelOptions,
   addOutputOptions,
   addTargetOptions,
+  type ModelOptions,
   type OutputOptions,
   type TargetOptions,
 } from "./options.ts";
 
-interface SearchCommandOptions extends TargetOptions, OutputOptions {
+interface SearchCommandOptions extends TargetOptions, ModelOptions, OutputOptions {
   statistics: string;
   model?: string;
   out: string;
@@ -33,7 +35,7 @@ export function addSearchCommand(program: Command, context: Context): void {
       "--model <file>",
       "float model, to search the steps of its weights, too (default: emit does)",
     );
-  addOutputOptions(addTargetOptions(command))
+  addOutputOptions(addModelOptions(addTargetOptions(command)))
     .option("--out <file>", "the manifest", "out/manifest.json")
     .addHelpText(
       "after",
@@ -55,7 +57,7 @@ async function run(options: SearchCommandOptions, { host }: Context): Promise<vo
     target,
     ...(options.model === undefined
       ? {}
-      : { model: (await loadModel(host, options.model)).prepared }),
+      : { model: (await loadModel(host, options.model, options)).prepared }),
   });
   await host.writeFiles(new Map([[options.out, canonicalJson(manifest)]]));
   host.print(
