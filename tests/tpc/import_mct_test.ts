@@ -104,7 +104,10 @@ function network() {
       node("Mul", ["c2", "s"], ["silu"]),
       node("Add", ["silu", "r1"], ["sum"]),
       node("Relu", ["sum"], ["r2"]),
-      node("MaxPool", ["r2"], ["p"], { kernel_shape: [2, 2] }),
+      node("Mul", ["r2", "b2"], ["r3"]),
+      node("Max", ["r3", "b2"], ["r4"]),
+      node("Concat", ["r4", "joined"], ["r5"], { axis: 1 }),
+      node("MaxPool", ["r5"], ["p"], { kernel_shape: [2, 2] }),
       node("Concat", ["p", "p"], ["cat"], { axis: 1 }),
       node("GlobalAveragePool", ["cat"], ["g"]),
       node("Flatten", ["g"], ["f"]),
@@ -115,17 +118,24 @@ function network() {
       node("ArgMax", ["y"], ["index"], { axis: 1 }),
     ],
     initializers: [
-      ...[w("w", 2, 2, 1, 1), w("b", 2), w("dw", 2, 1, 1, 1), w("fc", 4, 4), w("fb", 4)],
+      ...[w("w", 2, 2, 1, 1), w("b", 2), w("dw", 2, 1, 1, 1), w("fc", 8, 4), w("fb", 4)],
+      ...[w("b2", 1, 2, 1, 1), w("joined", 1, 2, 8, 8)],
       ...[makeTensor("zero", [], Float32Array.of(0)), makeTensor("six", [], Float32Array.of(6))],
     ],
   });
   return outlineGraph(graph);
 }
 
-for (const version of [1, 2]) {
-  Deno.test(`MCT's default platform, schema ${version}, places a network as preset default does`, () => {
-    const { target } = import_(`imx500-1.v${version}.json`);
-    const own = resolve(network(), presetTarget("default")!);
+for (
+  const [file, preset] of [
+    ["imx500-1.v1.json", "default"],
+    ["imx500-1.v2.json", "default"],
+    ["imx500-4.v2.json", "imx500"],
+  ]
+) {
+  Deno.test(`${file} places a network as preset ${preset} does`, () => {
+    const { target } = import_(file);
+    const own = resolve(network(), presetTarget(preset)!);
     const imported = resolve(network(), target);
     assert.ok(own.activations.some(({ fused }) => fused.length > 0));
     assert.deepEqual(imported.activations, own.activations);
