@@ -201,3 +201,52 @@ Deno.test("resolve() fixes the range of operators that the target names, from th
   assert.equal(place2("Softmax", ["Clip"]), undefined);
   assert.equal(place2("Relu", ["Clip"]), undefined, "half-open ranges can't be fixed");
 });
+
+Deno.test("resolve() takes an Identity in front of an output for what it is", () => {
+  const placement = place([node("Conv", ["x", "w"], ["c"]), node("Identity", ["c"], ["y"])], ["y"]);
+  assert.deepEqual(summary(placement), [{ tensor: "x" }, { tensor: "c" }, {
+    tensor: "y",
+    sameAs: "c",
+  }]);
+  assert.deepEqual(placement.float, []);
+});
+
+Deno.test("resolve() gives one grid to all ends of an operator that wants it, chosen for all its inputs", () => {
+  const tflite = presetTarget("tflite")!;
+  const { graph } = model({
+    nodes: [
+      node("Conv", ["x", "w"], ["a"]),
+      node("Conv", ["x", "w"], ["b"]),
+      node("Concat", ["a", "b"], ["c"], { axis: 1 }),
+      node("MaxPool", ["c"], ["p"], { kernel_shape: [1, 1] }),
+      node("Concat", ["p", "a"], ["y"], { axis: 1 }),
+    ],
+    inputs: [image],
+    outputs: [value("y", ["N", 6, 8, 8])],
+    initializers: [w("w", 2, 2, 1, 1)],
+  });
+  const { activations } = resolve(outlineGraph(graph), tflite);
+  assert.deepEqual(
+    activations.map(({ tensor, sameAs, isDerived }) => [tensor, sameAs, isDerived]),
+    [
+      ["x", undefined, false],
+      ["a", undefined, false],
+      ["b", "a", false],
+      ["c", "a", true],
+      ["p", "a", true],
+      ["y", "a", true],
+    ],
+  );
+  assert.deepEqual(activations[1].sharedWith, ["b"]);
+  assert.deepEqual(watchedTensors({ activations, weights: [], float: [] }), ["x", "a", "b"]);
+});
+
+Deno.test("outlineGraph() takes a negative dimension for a dynamic one, as Paddle writes it", () => {
+  const { graph } = model({
+    nodes: [node("Conv", ["x", "w"], ["y"])],
+    inputs: [value("x", [-1, 2, 8, 8])],
+    outputs: [value("y", ["N", 2, 8, 8])],
+    initializers: [w("w", 2, 2, 1, 1)],
+  });
+  assert.deepEqual(outlineGraph(graph).inputs[0].shape, [null, 2, 8, 8]);
+});

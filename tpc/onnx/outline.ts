@@ -107,8 +107,9 @@ function outlineConstants(index: GraphIndex): Record<string, OutlineConstant> {
 function outlineValue(info: ValueInfoProto): OutlineValue {
   const type = info.type?.value;
   if (type?.case !== "tensorType") return { name: info.name, type: "other" };
+  // Paddle writes −1 for a dynamic dimension.
   const shape = type.value.shape?.dim.map(({ value }) =>
-    value.case === "dimValue" ? Number(value.value) : null
+    value.case === "dimValue" && value.value >= 0n ? Number(value.value) : null
   );
   return {
     name: info.name,

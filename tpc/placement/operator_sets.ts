@@ -7,10 +7,13 @@ import { attributeOf } from "../operators.ts";
 import type { OperatorSet, Target } from "../target.ts";
 import type { Unit } from "./units.ts";
 
+/** Identity where preparation could not take it out, as in front of an output: any hardware does that much. */
+const IDENTITY: OperatorSet = { name: "identity", operators: ["Identity"], use: "preserving" };
+
 /** The first set of a target that holds a unit; undefined when none does: it stays float then. */
 export function operatorSetOf({ op, nodes }: Unit, target: Target): OperatorSet | undefined {
   const node = nodes.at(-1)!;
-  return target.operatorSets.find(({ operators, where = {} }) =>
+  return [...target.operatorSets, IDENTITY].find(({ operators, where = {} }) =>
     operators.includes(op) &&
     Object.entries(where).every(([name, values]) =>
       values.some((value) => value === attributeOf(node, name))
