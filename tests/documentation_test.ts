@@ -22,6 +22,7 @@ Deno.test("every public symbol is documented", async () => {
 Deno.test("the examples in doc comments run", async () => {
   const files = [
     "wasm/*.ts",
+    "tpc/*.ts",
     "tpc/core/*.ts",
     "pipeline/core/*.ts",
     "pipeline/statistics/*.ts",

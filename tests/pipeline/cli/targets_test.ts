@@ -84,6 +84,24 @@ Deno.test("targets show turns a platform of MCT into a TPC file and notes what i
     assert.deepEqual([again.out, again.error], [out, ""]);
   }));
 
+Deno.test("search decides for MCT's default platform as for preset default", () =>
+  inFolder(async (folder) => {
+    const statistics = `${folder}/s.plim`;
+    await runCommand("calibrate", "--samples", "8", "--out", statistics, "--quiet");
+    const decide = async (target: string) => {
+      const out = `${folder}/m.json`;
+      const run = await runCommand(
+        ...["search", "--statistics", statistics, "--target", target, "--out", out],
+      );
+      assert.equal(run.code, 0, run.error);
+      const { activations, weights, float } = JSON.parse(await Deno.readTextFile(out));
+      return { activations, weights, float };
+    };
+    const own = await decide("default");
+    assert.ok(own.activations.length > 20);
+    assert.deepEqual(await decide("tests/tpc/golden/mct/imx500-1.v2.json"), own);
+  }));
+
 for (
   const [args, message] of [
     [["show", "nothing"], /a name \(default, imx500, .*\) or a file, found "nothing"/],
