@@ -98,6 +98,12 @@ export const KERNEL_OPERATORS: ReadonlySet<string> = new Set([
   "MatMul",
 ]);
 
+/** Whether a set, by its name, holds such operators. */
+export function isKernelSet(name: string): boolean {
+  const operators = MCT_OPERATOR_SETS.get(name)?.operators ?? [];
+  return operators.some((op) => KERNEL_OPERATORS.has(op));
+}
+
 /** Operators that only move, pick or average values: what they give can have the grid of their input. */
 export const KEEPING_OPERATORS: ReadonlySet<string> = new Set([
   ...["MaxPool", "AveragePool", "GlobalMaxPool", "ReduceMax", "ReduceMin"],

@@ -72,6 +72,10 @@ const RANGES: Readonly<Record<string, readonly [number, number]>> = {
   Tanh: [-1, 1],
 };
 
+/** What becomes of MCT's non-uniform quantizers. */
+const NO_TABLES =
+  "look-up tables can't be stored; a uniform grid with the same kind of threshold takes their place";
+
 /** Activation settings of a config, honoured or not. */
 export function activationOf(config: MctConfig): ActivationSettings {
   return {
@@ -119,11 +123,7 @@ export function noteConfig(config: MctConfig, { path, place }: Location, notes: 
       "has no effect where no activation is quantized",
     );
   } else if (method.startsWith("LUT")) {
-    note(
-      "activation_quantization_method",
-      method,
-      "look-up tables can't be stored; a uniform grid with the same kind of threshold takes their place",
-    );
+    note("activation_quantization_method", method, NO_TABLES);
   }
   note(
     "supported_input_activation_n_bits",
@@ -149,6 +149,9 @@ export function noteConfig(config: MctConfig, { path, place }: Location, notes: 
   }
 }
 
+/** Adds a note on one operator of one config. */
+type Note = (key: string, value: unknown, why: string) => void;
+
 /**
  * What a config means for one ONNX operator. What it says and can't be honoured goes into the notes.
  */
@@ -159,12 +162,11 @@ export function settingsFor(
   { path, place }: Location,
   notes: ImportNotes,
 ): Settings {
-  const note = (key: string, value: unknown, why: string) =>
+  const note: Note = (key, value, why) =>
     notes.add(`${path}.${key}`, value, why, { place, operator: op });
-  const isEnabled = config.enable_activation_quantization;
-  const grid = fixedGridOf(config);
+  const { enable_activation_quantization: isEnabled, quantization_preserving: preserves } = config;
   if (INDEX_OPERATORS.has(op)) {
-    if (isEnabled || config.quantization_preserving || grid !== undefined) {
+    if (isEnabled || preserves || fixedGridOf(config) !== undefined) {
       note(
         "activation",
         describeConfig(config),
@@ -174,59 +176,75 @@ export function settingsFor(
     noteConstants(config, note);
     return { use: "float", reason: "what it gives are indices, a shape or another type" };
   }
-  const isKept = config.quantization_preserving && KEEPING_OPERATORS.has(op);
-  const isMoved = KEEPING_OPERATORS.has(op) && !AVERAGING_OPERATORS.has(op);
-  if (isKept || isMoved) {
-    if (!isKept && isEnabled) {
-      note(
-        "enable_activation_quantization",
-        true,
-        "what only moves values ({}) keeps the grid of its input instead of one of its own",
-      );
-    } else if (!isKept) {
-      note(
-        "quantization_preserving",
-        false,
-        "what only moves values ({}) keeps the grid of its input when it has no quantizer",
-      );
-    }
-    if (isKept && isEnabled) {
-      note(
-        "enable_activation_quantization",
-        true,
-        "an operator that preserves has no own quantizer",
-      );
-    }
-    noteConstants(config, note);
-    if (grid !== undefined) {
-      note("{fixed_scale, fixed_zero_point}", grid, "its input gives the grid");
-    }
-    return { use: "preserving" };
-  }
-  const isJoined = config.quantization_preserving && JOINING_OPERATORS.has(op);
-  if (config.quantization_preserving && !isJoined) {
+  const keeps = KEEPING_OPERATORS.has(op);
+  if (keeps && (preserves || !AVERAGING_OPERATORS.has(op))) return preservingSettings(config, note);
+  const isJoined = preserves && JOINING_OPERATORS.has(op);
+  if (preserves && !isJoined) {
     note(
       "quantization_preserving",
       true,
       `{} computes new values: ${isEnabled ? "they get a grid of their own" : "it stays float"}`,
     );
   }
-  const float = (reason: string): Settings => {
-    noteConstants(config, note);
-    if (grid !== undefined) note("{fixed_scale, fixed_zero_point}", grid, "it stays float");
-    if (KERNEL_OPERATORS.has(op)) note("kernel", describeAttribute(kernelOf(config)), reason);
-    return { use: "float", reason };
-  };
-  if (!isEnabled && !isJoined) {
-    return float("MCT's platform has no quantizer for its output");
+  const reason = isEnabled || isJoined
+    ? whyFloat(op, config, note)
+    : "MCT's platform has no quantizer for its output";
+  if (reason === undefined) return quantizedSettings(op, config, base, isJoined, note);
+  noteConstants(config, note);
+  const grid = fixedGridOf(config);
+  if (grid !== undefined) note("{fixed_scale, fixed_zero_point}", grid, "it stays float");
+  if (KERNEL_OPERATORS.has(op)) note("kernel", describeAttribute(kernelOf(config)), reason);
+  return { use: "float", reason };
+}
+
+/** Settings of what gives the values of its input, or means of them. */
+function preservingSettings(config: MctConfig, note: Note): Settings {
+  const { enable_activation_quantization: isEnabled, quantization_preserving: preserves } = config;
+  if (preserves && isEnabled) {
+    note("enable_activation_quantization", true, "an operator that preserves has no own quantizer");
+  } else if (isEnabled) {
+    note(
+      "enable_activation_quantization",
+      true,
+      "what only moves values ({}) keeps the grid of its input instead of one of its own",
+    );
+  } else if (!preserves) {
+    note(
+      "quantization_preserving",
+      false,
+      "what only moves values ({}) keeps the grid of its input when it has no quantizer",
+    );
   }
+  noteConstants(config, note);
+  const grid = fixedGridOf(config);
+  if (grid !== undefined) note("{fixed_scale, fixed_zero_point}", grid, "its input gives the grid");
+  return { use: "preserving" };
+}
+
+/** Why an operator that has a quantizer can't be quantized, with a note; undefined when it can. */
+function whyFloat(op: string, config: MctConfig, note: Note): string | undefined {
   const activation = activationOf(config);
   if (!fitsActivation(activation)) {
     note("activation_n_bits", activation.bits, "grids have 2 to 16 bits: {} stays float");
-    return float(`MCT's platform has ${activation.bits} bits for its output`);
+    return `MCT's platform has ${activation.bits} bits for its output`;
   }
+  if (!KERNEL_OPERATORS.has(op)) return undefined;
+  const kernel = kernelOf(config);
+  if (!kernel.enable_weights_quantization) return "MCT's platform doesn't quantize its weights";
+  if (weightOf(kernel) !== undefined) return undefined;
+  note("kernel", kernel.weights_n_bits, "weights have 2 to 8 bits: {} stays float");
+  return `MCT's platform has ${kernel.weights_n_bits} bits for its weights`;
+}
+
+function quantizedSettings(
+  op: string,
+  config: MctConfig,
+  base: Base,
+  isJoined: boolean,
+  note: Note,
+): Settings {
   const output = {
-    ...differences(activation, base.activation),
+    ...differences(activationOf(config), base.activation),
     ...fixedOutput(op, config, base.storage, note),
   };
   const common = {
@@ -234,50 +252,36 @@ export function settingsFor(
     ...(isJoined ? { inputs: "same" as const } : {}),
     ...(Object.keys(output).length > 0 ? { output } : {}),
   };
-  if (!KERNEL_OPERATORS.has(op)) {
-    const hasConstants = config.default_weight_attr_config.enable_weights_quantization;
-    noteConstants(
-      config,
-      note,
-      op === "AddBias" && hasConstants
-        ? "a constant that is added counts as a bias, which stays in full precision"
-        : undefined,
-    );
-    return { ...common, ...(hasConstants && op !== "AddBias" ? { constants: "quantized" } : {}) };
+  if (KERNEL_OPERATORS.has(op)) {
+    const own = differences(kernelSettings(config, note), base.weight);
+    return { ...common, ...(Object.keys(own).length > 0 ? { weight: own } : {}) };
   }
+  const hasConstants = config.default_weight_attr_config.enable_weights_quantization;
+  if (op !== "AddBias" || !hasConstants) {
+    noteConstants(config, note);
+    return { ...common, ...(hasConstants ? { constants: "quantized" } : {}) };
+  }
+  const why = "a constant that is added counts as a bias, which stays in full precision";
+  noteConstants(config, note, why);
+  return common;
+}
+
+/** Weight settings of a kernel that fits. */
+function kernelSettings(config: MctConfig, note: Note): WeightSettings {
   const kernel = kernelOf(config);
   if (Object.hasOwn(config.attr_weights_configs_mapping, KERNEL)) noteConstants(config, note);
-  if (!kernel.enable_weights_quantization) {
-    return float("MCT's platform doesn't quantize its weights");
-  }
-  const weight = weightOf(kernel);
-  if (weight === undefined) {
-    note("kernel", kernel.weights_n_bits, "weights have 2 to 8 bits; it stays float");
-    return float(`MCT's platform has ${kernel.weights_n_bits} bits for its weights`);
-  }
   const method = MCT_METHODS[kernel.weights_quantization_method];
-  if (method.startsWith("LUT")) {
-    note(
-      "kernel.weights_quantization_method",
-      method,
-      "look-up tables can't be stored; a uniform grid with the same kind of threshold takes their place",
-    );
-  }
+  if (method.startsWith("LUT")) note("kernel.weights_quantization_method", method, NO_TABLES);
   if (kernel.lut_values_bitwidth !== null) {
-    note(
-      "kernel.lut_values_bitwidth",
-      kernel.lut_values_bitwidth,
-      "look-up tables can't be stored",
-    );
+    note("kernel.lut_values_bitwidth", kernel.lut_values_bitwidth, NO_TABLES);
   }
-  const own = differences(weight, base.weight);
-  return { ...common, ...(Object.keys(own).length > 0 ? { weight: own } : {}) };
+  return weightOf(kernel)!;
 }
 
 /** Notes on constants that are no named attribute. */
 function noteConstants(
   { default_weight_attr_config: attribute }: MctConfig,
-  note: (key: string, value: unknown, why: string) => void,
+  note: Note,
   why = attribute.enable_weights_quantization
     ? "constant operands get the activations' bits (at most 8) and constraint, and one scale, where operators compute with them"
     : "constants stay in full precision",
@@ -290,7 +294,7 @@ function fixedOutput(
   op: string,
   config: MctConfig,
   storage: ActivationStorage,
-  note: (key: string, value: unknown, why: string) => void,
+  note: Note,
 ): Settings["output"] {
   const range = Object.hasOwn(RANGES, op) ? RANGES[op] : undefined;
   const byDefinition = range === undefined ? {} : { fixedRange: true as const };
