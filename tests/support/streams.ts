@@ -1,4 +1,5 @@
 /** Doubles for streams: a source that counts, a sink that waits. */
+import type { FileContent } from "../../pipeline/core/host.ts";
 
 /** A pull source of `items` that records how many were pulled and why it was cancelled. */
 export function countingSource<T>(items: readonly T[]) {
@@ -41,8 +42,14 @@ export function memoryHost(files: Record<string, Uint8Array | string> = {}) {
       return Promise.resolve(stream);
     },
     fileExists: (path: string) => Promise.resolve(files[path] !== undefined),
-    writeFiles: (written: ReadonlyMap<string, Uint8Array | string>) => {
-      for (const [path, content] of written) files[path] = content;
+    readRange: (path: string, offset: number, length: number) =>
+      Promise.resolve(bytes(path).slice(offset, offset + length)),
+    writeFiles: (written: ReadonlyMap<string, FileContent>) => {
+      for (const [path, content] of written) {
+        files[path] = typeof content === "string" || content instanceof Uint8Array
+          ? content
+          : Uint8Array.from(content.flatMap((piece) => [...piece]));
+      }
       return Promise.resolve();
     },
     checkWritable: () => Promise.resolve(),

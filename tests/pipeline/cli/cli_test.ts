@@ -156,7 +156,10 @@ for (
     [["quantize", "--weight-error", "kl"], /Allowed choices are mse, mae, lp, noclipping/],
     [["quantize", "--error", "magic"], /Allowed choices are mse, noclipping, mae/],
     [["quantize", "--model", DEMO_MODEL], /no --data/],
-    [["quantize", "--target", "nowhere"], /wanted a name \(default\) or a file, found "nowhere"/],
+    [
+      ["quantize", "--target", "nowhere"],
+      /wanted a name \(default, imx500, .*qnnpack\) or a file, found "nowhere"/,
+    ],
   ] as [string[], RegExp][]
 ) {
   Deno.test(`plimsoll ${args.join(" ")} is bad usage`, async () => {
@@ -193,7 +196,7 @@ const BAD: Record<string, { args: (folder: string) => string[]; message: RegExp 
   },
   "a model without anything to quantize": {
     args: (f) => ["--model", put(f, "a.onnx", writeModel(unquantizable())), "--data", CALIBRATION],
-    message: /wanted an operator that target default quantizes, found only Exp/,
+    message: /wanted an operator that target default quantizes, found only Acos/,
   },
   "a model whose weights are an input": {
     args: (f) => ["--model", put(f, "a.onnx", writeModel(twoInputs())), "--data", CALIBRATION],
@@ -239,9 +242,19 @@ const BAD: Record<string, { args: (folder: string) => string[]; message: RegExp 
     ) => ["--model", DEMO_MODEL, "--data", put(f, "a-idx3", idx(30, 28, 28).subarray(0, 9000))],
     message: /wanted 30 samples.*found the end of the file after 11/,
   },
-  "more bits than the storage holds": {
-    args: () => ["--model", DEMO_MODEL, "--data", CALIBRATION, "--bits", "12"],
-    message: /wanted activations of at most 8 bits, which uint8 holds, found 12 bits/,
+  "more bits than the target allows": {
+    args: () => [
+      ...["--model", DEMO_MODEL, "--data", CALIBRATION, "--target", "imx500"],
+      ...["--override", '{"match": {"operator": "Conv"}, "weight": {"bits": 5}}'],
+    ],
+    message: /wanted weight\.bits to be one of 2, 4, 8, found 5/,
+  },
+  "an override that fits nothing": {
+    args: () => [
+      ...["--model", DEMO_MODEL, "--data", CALIBRATION],
+      ...["--override", '{"match": {"node": "nobody*"}, "quantize": false}'],
+    ],
+    message: /a tensor or node that each of them fits, found none for node nobody\*/,
   },
   "missing evaluation data": {
     args: (f) => ["--model", DEMO_MODEL, "--data", CALIBRATION, "--eval-data", `${f}/none-idx3`],
@@ -267,7 +280,7 @@ const image = value("x", ["N", 1, 28, 28]);
 const weights = makeTensor("w", [2, 1, 3, 3], new Float32Array(18).fill(0.5));
 const unquantizable = () =>
   model({
-    nodes: [node("Exp", ["x"], ["y"])],
+    nodes: [node("Acos", ["x"], ["y"])],
     inputs: [image],
     outputs: [value("y", ["N", 1, 28, 28])],
   });
