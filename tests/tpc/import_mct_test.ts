@@ -1,12 +1,16 @@
 /** Import of MCT's platforms, on dumps of its own; golden/mct/README.md says where they come from. */
 import assert from "node:assert/strict";
 import { importMctTarget } from "../../tpc/import_mct.ts";
+import { readModel } from "../../tpc/onnx/model.ts";
 import { outlineGraph } from "../../tpc/onnx/outline.ts";
 import { makeTensor } from "../../tpc/onnx/tensor.ts";
 import { parseTarget, presetTarget, readTarget } from "../../tpc/read_target.ts";
 import { resolve } from "../../tpc/resolve.ts";
 import type { Target } from "../../tpc/target.ts";
+import { ARCHITECTURES } from "../support/architectures.ts";
 import { model, node, value } from "../support/onnx.ts";
+import { quantizeArchitecture, samplesFor, sqnr } from "../support/quantize_architecture.ts";
+import { runModel } from "../support/run_model.ts";
 
 const FOLDER = "tests/tpc/golden/mct";
 const files = Array.from(Deno.readDirSync(FOLDER), ({ name }) => name)
@@ -141,6 +145,23 @@ for (
     assert.deepEqual(imported.activations, own.activations);
     assert.deepEqual(imported.weights, own.weights);
     assert.deepEqual(imported.float.map(({ node }) => node), own.float.map(({ node }) => node));
+  });
+}
+
+for (const file of files) {
+  Deno.test(`a model quantized for ${file} runs, close to float`, async () => {
+    const architecture = ARCHITECTURES["squeeze and excite with SiLU"]();
+    const { target } = import_(file);
+    const result = await quantizeArchitecture(architecture, "default", () => target);
+    const [{ input: { data } }] = samplesFor(architecture, 1);
+    const feeds = { x: { data, dims: architecture.input } };
+    const float = (await runModel(architecture.model, feeds)).get("y")!.data;
+    const quantized = (await runModel(readModel(result.model, file), feeds)).get("y")!.data;
+    const distance = sqnr(float, quantized);
+    assert.ok(distance > 22, `${distance} dB`);
+    // Platforms without a config for convolutions leave them float.
+    const isFloat = /^(qnnpack|tflite-1\.v1)/.test(file);
+    assert.equal(result.manifest.weights.length === 0, isFloat);
   });
 }
 
