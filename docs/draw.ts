@@ -7,7 +7,7 @@
 import { distributionSvg } from "../pipeline/report/distribution_svg.ts";
 import { searchThreshold } from "../pipeline/search/search_threshold.ts";
 import { readPlim } from "../pipeline/statistics/plim.ts";
-import { presetTarget } from "../tpc/read_target.ts";
+import { presetTarget } from "../tpc/targets/read_target.ts";
 
 const TENSOR = "/features/features.3/Add_output_0";
 

@@ -6,8 +6,8 @@
 import type { Model } from "../tpc/onnx/model.ts";
 import { outlineGraph } from "../tpc/onnx/outline.ts";
 import type { ActivationPlan } from "../tpc/placement/types.ts";
-import { resolve } from "../tpc/resolve.ts";
-import type { Target } from "../tpc/target.ts";
+import { resolve } from "../tpc/placement/resolve.ts";
+import type { Target } from "../tpc/targets/target.ts";
 import { gridStatistics } from "./search/grid_statistics.ts";
 import { searchThreshold } from "./search/search_threshold.ts";
 import { settleMethod } from "./search/settle_method.ts";

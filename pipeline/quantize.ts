@@ -17,7 +17,7 @@ import { dequantizeModel, refuseQuantized } from "../tpc/onnx/dequantize.ts";
 import { readModelWithData } from "../tpc/onnx/external_data.ts";
 import { type Model, readModel, writeModel } from "../tpc/onnx/model.ts";
 import { prepareModel } from "../tpc/onnx/prepare.ts";
-import type { Target } from "../tpc/target.ts";
+import type { Target } from "../tpc/targets/target.ts";
 import { calibrate, type CalibrateOptions } from "./calibrate.ts";
 import { sha256 } from "./core/hash.ts";
 import type { OnProgress } from "./core/progress.ts";

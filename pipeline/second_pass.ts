@@ -7,7 +7,7 @@
 import { createDirectErrorsCore, type DirectErrors } from "../wasm/mod.ts";
 import { type Levels, STORED_CODES } from "../tpc/core/grid.ts";
 import type { Manifest, ManifestActivation } from "../tpc/manifest.ts";
-import { resolve } from "../tpc/resolve.ts";
+import { resolve } from "../tpc/placement/resolve.ts";
 import type { Sample } from "./core/tensor.ts";
 import type { SettledSpec } from "../tpc/core/types.ts";
 import { gridStatistics } from "./search/grid_statistics.ts";

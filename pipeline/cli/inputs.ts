@@ -10,10 +10,10 @@ import {
   presetTarget,
   readTarget,
   TARGET_NAMES,
-} from "../../tpc/read_target.ts";
+} from "../../tpc/targets/read_target.ts";
 import { readModelWithData } from "../../tpc/onnx/external_data.ts";
 import type { Model } from "../../tpc/onnx/model.ts";
-import type { Target } from "../../tpc/target.ts";
+import type { Target } from "../../tpc/targets/target.ts";
 import type { Host } from "../core/host.ts";
 import { mapStream } from "../core/map_stream.ts";
 import type { RawSample, Sample } from "../core/tensor.ts";

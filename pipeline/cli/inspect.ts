@@ -7,7 +7,7 @@ import type { Command } from "commander";
 import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { parseManifest } from "../../tpc/manifest.ts";
 import { outlineGraph } from "../../tpc/onnx/outline.ts";
-import { resolve } from "../../tpc/resolve.ts";
+import { resolve } from "../../tpc/placement/resolve.ts";
 import { outlineReport, statisticsReport } from "../report/inspection.ts";
 import { thresholdReport } from "../report/thresholds.ts";
 import { readPlim } from "../statistics/plim.ts";

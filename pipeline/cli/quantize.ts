@@ -6,7 +6,7 @@
 import type { Command } from "commander";
 import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { emitModel } from "../../tpc/emit.ts";
-import type { Target } from "../../tpc/target.ts";
+import type { Target } from "../../tpc/targets/target.ts";
 import type { ErrorMethod } from "../../tpc/core/types.ts";
 import type { ModelEvaluation } from "../evaluate/evaluate.ts";
 import { ConvergenceMonitor } from "../convergence.ts";

@@ -5,7 +5,7 @@
  */
 import type { Command } from "commander";
 import { canonicalJson } from "../../tpc/core/canonical_json.ts";
-import { presetTarget, TARGET_NAMES } from "../../tpc/read_target.ts";
+import { presetTarget, TARGET_NAMES } from "../../tpc/targets/read_target.ts";
 import { targetList, targetReport, targetSummary } from "../report/targets.ts";
 import type { Context } from "./context.ts";
 import { loadTarget } from "./inputs.ts";

@@ -6,7 +6,7 @@
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import type { FileContent, Host } from "../core/host.ts";
 
-const ROOT = new URL("../../", import.meta.url);
+const ROOT = new URL("../..", import.meta.url);
 
 /** Files, terminal and assets of a Deno process. */
 export const denoHost: Host = {

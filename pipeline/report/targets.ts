@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { OperatorSet, Override, Target } from "../../tpc/target.ts";
+import type { OperatorSet, Override, Target } from "../../tpc/targets/target.ts";
 import { formatTable } from "./table.ts";
 
 /** Columns that text is broken at. */
@@ -41,7 +41,7 @@ export function targetSummary({ name, description, activation, weight, storage }
  * @example
  * ```ts
  * import { targetList } from "./targets.ts";
- * import { presetTarget } from "../../tpc/read_target.ts";
+ * import { presetTarget } from "../../tpc/targets/read_target.ts";
  * import assert from "node:assert/strict";
  *
  * assert.match(targetList([presetTarget("default")!]), /default +8 bits, thresholds powers of two/);

@@ -11,8 +11,8 @@ import type { Manifest, ManifestActivation, ManifestWeight } from "../../tpc/man
 import type { Model } from "../../tpc/onnx/model.ts";
 import { dimensions, floatData } from "../../tpc/onnx/tensor.ts";
 import type { ActivationPlan, Placement, WeightPlan } from "../../tpc/placement/types.ts";
-import { resolve } from "../../tpc/resolve.ts";
-import type { Target } from "../../tpc/target.ts";
+import { resolve } from "../../tpc/placement/resolve.ts";
+import type { Target } from "../../tpc/targets/target.ts";
 import { sha256 } from "../core/hash.ts";
 import { VERSION } from "../core/version.ts";
 import { divideDyadic } from "../statistics/dyadic.ts";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { readModel } from "../../tpc/onnx/model.ts";
-import { TARGET_NAMES } from "../../tpc/read_target.ts";
+import { TARGET_NAMES } from "../../tpc/targets/read_target.ts";
 import { type Architecture, ARCHITECTURES } from "../support/architectures.ts";
 import { profileKernels } from "../support/kernels.ts";
 import { quantizeArchitecture, samplesFor, sqnr } from "../support/quantize_architecture.ts";

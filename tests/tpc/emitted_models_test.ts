@@ -5,7 +5,7 @@ import { type NodeProto, TensorProto_DataType, ValueInfoProtoSchema } from "onnx
 import { type Model, readModel, writeModel } from "../../tpc/onnx/model.ts";
 import { withFields } from "../../tpc/onnx/model.ts";
 import { dimensions, elementCount, makeTensor, tensorData } from "../../tpc/onnx/tensor.ts";
-import type { Target } from "../../tpc/target.ts";
+import type { Target } from "../../tpc/targets/target.ts";
 import type { ActivationStorage, WeightStorage } from "../../tpc/core/types.ts";
 import { createSession } from "../../pipeline/inference/session.ts";
 import { type Architecture, ARCHITECTURES } from "../support/architectures.ts";

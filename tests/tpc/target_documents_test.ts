@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { outlineGraph } from "../../tpc/onnx/outline.ts";
 import { makeTensor } from "../../tpc/onnx/tensor.ts";
-import { parseTarget } from "../../tpc/read_target.ts";
-import { resolve } from "../../tpc/resolve.ts";
+import { parseTarget } from "../../tpc/targets/read_target.ts";
+import { resolve } from "../../tpc/placement/resolve.ts";
 import { fieldTable, type JsonSchema } from "../../tpc/schema/field_reference.ts";
 import { demoModel } from "../support/demo.ts";
 import { model, node, value } from "../support/onnx.ts";

@@ -5,7 +5,7 @@ import { loadFloatModel, quantize } from "../../pipeline/quantize.ts";
 import { decide } from "../../pipeline/search/decide.ts";
 import { readPlim } from "../../pipeline/statistics/plim.ts";
 import { weightCodes } from "../../tpc/core/grid.ts";
-import { CONSTRAINTS, GRANULARITIES } from "../../tpc/core/types.ts";
+import { CONSTRAINTS } from "../../tpc/core/types.ts";
 import { emitModel } from "../../tpc/emit.ts";
 import type { Manifest } from "../../tpc/manifest.ts";
 import { type Model, readModel, writeModel } from "../../tpc/onnx/model.ts";
@@ -16,8 +16,8 @@ import {
   makeTensor,
   tensorData,
 } from "../../tpc/onnx/tensor.ts";
-import { presetTarget } from "../../tpc/read_target.ts";
-import type { Target } from "../../tpc/target.ts";
+import { presetTarget } from "../../tpc/targets/read_target.ts";
+import type { Target } from "../../tpc/targets/target.ts";
 import { demoModel, demoSamples } from "../support/demo.ts";
 import { profileKernels } from "../support/kernels.ts";
 import { model, node, value } from "../support/onnx.ts";
@@ -53,7 +53,7 @@ function constantsOf({ graph }: Model) {
 }
 
 for (const constraint of CONSTRAINTS) {
-  for (const granularity of GRANULARITIES) {
+  for (const granularity of ["channel", "tensor"] as const) {
     for (const bits of [8, 4]) {
       const name = `${constraint}, one step a ${granularity}, ${bits} bits`;
       Deno.test(`weights in the emitted model are those of the manifest, and its kernels integer: ${name}`, async () => {

@@ -14,6 +14,8 @@ export interface CompositeDefinition {
   readonly name: string;
   /** Expressions; see `expression.ts`. */
   readonly forms: readonly string[];
+  /** Operators that must make the input; anything may when absent. */
+  readonly behind?: readonly string[];
 }
 
 const CENTRED = "Sub(x, ReduceMean(x))";
@@ -66,7 +68,7 @@ export const COMPOSITES: readonly CompositeDefinition[] = [
   { name: "LeakyRelu", forms: ["Max(Mul(x, c), x)", "Max(x, Mul(x, c))"] },
   { name: "Mish", forms: ["Mul(x, Tanh(Softplus(x)))"] },
   // A bias as a node of its own: PyTorch's Linear of rank 3, TensorFlow's BiasAdd.
-  { name: "AddBias", forms: ["Add(x, c)"] },
+  { name: "AddBias", forms: ["Add(x, c)"], behind: ["MatMul"] },
   {
     name: "LayerNormalization",
     forms: [

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { clampRange } from "../operators.ts";
-import type { Target } from "../target.ts";
+import { clampRange } from "../onnx/operators.ts";
+import type { Target } from "../targets/target.ts";
 import type { GraphView } from "./graph_view.ts";
 import { outputOf, type Unit } from "./units.ts";
 

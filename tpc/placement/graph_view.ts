@@ -4,7 +4,7 @@
  * @module
  */
 import type { GraphOutline, OutlineConstant, OutlineNode } from "../onnx/outline.ts";
-import { elementTypes } from "../operators.ts";
+import { elementTypes } from "../onnx/operators.ts";
 
 /** An outline with an index: who makes a tensor, who reads it, of what type it is. */
 export class GraphView {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { clampRange, weightSlot } from "../operators.ts";
+import { clampRange, weightSlot } from "../onnx/operators.ts";
 import type { GraphView } from "./graph_view.ts";
 import { outputOf, type Unit } from "./units.ts";
 

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { attributeOf } from "../operators.ts";
-import type { OperatorSet, Target } from "../target.ts";
+import { attributeOf } from "../onnx/operators.ts";
+import type { OperatorSet, Target } from "../targets/target.ts";
 import type { Unit } from "./units.ts";
 
 /** Identity where preparation could not take it out, as in front of an output: any hardware does that much. */

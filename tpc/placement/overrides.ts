@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Override, Target } from "../target.ts";
+import type { Override, Target } from "../targets/target.ts";
 
 /** What an override looks at. */
 export interface Subject {

@@ -5,10 +5,10 @@
  * @module
  */
 import type { OutlineNode } from "../onnx/outline.ts";
-import { attributeOf, dataInputs, scalarValue } from "../operators.ts";
-import type { Target } from "../target.ts";
+import { attributeOf, dataInputs, scalarValue } from "../onnx/operators.ts";
+import type { Target } from "../targets/target.ts";
 import { COMPOSITES } from "./composite_library.ts";
-import { type Expression, parseExpression } from "./expression.ts";
+import { type Expression, parseExpression } from "../targets/expression.ts";
 import type { GraphView } from "./graph_view.ts";
 
 /** One operator as the target sees it. */
@@ -48,9 +48,10 @@ export function unitsOf(graph: GraphView, target: Target): Unit[] {
   for (const node of graph.outline.nodes.toReversed()) {
     if (taken.has(node)) continue;
     let best: Unit | undefined;
-    for (const { op, form } of forms) {
+    for (const { op, form, behind } of forms) {
       const found = matchComposite(op, form, node, graph);
-      const isFree = found?.nodes.every((member) => !taken.has(member));
+      const isFree = found?.nodes.every((member) => !taken.has(member)) &&
+        (behind === undefined || behind.includes(graph.producer(found.inputs[0])?.op ?? ""));
       if (found && isFree && found.nodes.length > (best?.nodes.length ?? 0)) best = found;
     }
     if (best === undefined) continue;
@@ -72,8 +73,8 @@ function formsFor({ operatorSets, fusing, composites = [] }: Target) {
     ...fusing.flatMap(({ pattern }) => pattern.flat()),
   ]);
   return [...composites, ...COMPOSITES].filter(({ name }) => named.has(name)).flatMap((
-    { name, forms },
-  ) => forms.map((form) => ({ op: name, form: parseExpression(form) })));
+    { name, forms, behind },
+  ) => forms.map((form) => ({ op: name, form: parseExpression(form), behind })));
 }
 
 /** Relative difference up to which constants count as equal: exporters round them. */

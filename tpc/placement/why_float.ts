@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { attributeOf, clampRange, NEEDS_WEIGHTS, weightSlot } from "../operators.ts";
-import type { OperatorSet, Target } from "../target.ts";
+import { attributeOf, clampRange, NEEDS_WEIGHTS, weightSlot } from "../onnx/operators.ts";
+import type { OperatorSet, Target } from "../targets/target.ts";
 import type { GraphView } from "./graph_view.ts";
 import { describeOverride, overridesFor } from "./overrides.ts";
 import { nameOf, outputOf, type Unit } from "./units.ts";
@@ -27,6 +27,9 @@ export function whyFloat(
     return "its inputs are constant";
   }
   if (unit.inputs.some((name) => !graph.isFloat(name))) return "its input is not float32";
+  if (set.inputs === "same" && unit.inputs.some((name) => graph.constant(name) !== undefined)) {
+    return "a constant among inputs that must share one grid";
+  }
   return unit.nodes.length === 1 ? whyNodeFloat(unit, graph) : undefined;
 }
 

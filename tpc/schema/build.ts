@@ -12,7 +12,7 @@
 import { z } from "zod";
 import { canonicalJson } from "../core/canonical_json.ts";
 import { manifestSchema } from "../manifest.ts";
-import { extensionSchema, targetFileSchema, targetSchema } from "../target.ts";
+import { extensionSchema, targetFileSchema, targetSchema } from "../targets/target.ts";
 import { fieldTable, type JsonSchema } from "./field_reference.ts";
 
 const SCHEMAS = {
@@ -32,7 +32,7 @@ function withReference(text: string): string {
   );
   const own = new Set(Object.keys(whole.properties!));
   const section = [
-    "<!-- Made by `deno task build:schema` from tpc/target.ts -->",
+    "<!-- Made by `deno task build:schema` from tpc/targets/target.ts -->",
     "### A whole target\n",
     fieldTable(whole),
     "### A target that extends another\n",

@@ -6,7 +6,7 @@ import { readPlim } from "../../../pipeline/statistics/plim.ts";
 import { EXPORTERS } from "../../../tpc/exporters/exporters.ts";
 import { innerTensors } from "../../../tpc/exporters/inner_tensors.ts";
 import { writeModel } from "../../../tpc/onnx/model.ts";
-import { presetTarget } from "../../../tpc/read_target.ts";
+import { presetTarget } from "../../../tpc/targets/read_target.ts";
 import { demoModel, demoSamples } from "../../support/demo.ts";
 
 const SCRIPT = new URL("quantize_with_onnxruntime.py", import.meta.url).pathname;

@@ -7,7 +7,7 @@ import { PlimsollError } from "../../../tpc/core/errors.ts";
 import { dequantizeModel, refuseQuantized } from "../../../tpc/onnx/dequantize.ts";
 import { type Model, readModel, writeModel } from "../../../tpc/onnx/model.ts";
 import { floatData, makeTensor, type TensorData } from "../../../tpc/onnx/tensor.ts";
-import { presetTarget } from "../../../tpc/read_target.ts";
+import { presetTarget } from "../../../tpc/targets/read_target.ts";
 import { demoModel, demoSamples } from "../../support/demo.ts";
 import { model, node, value } from "../../support/onnx.ts";
 import { floats, gaussian } from "../../support/random.ts";

@@ -5,7 +5,7 @@ import { outlineGraph } from "../../../tpc/onnx/outline.ts";
 import { makeTensor } from "../../../tpc/onnx/tensor.ts";
 import { GraphView } from "../../../tpc/placement/graph_view.ts";
 import { nameOf, unitsOf } from "../../../tpc/placement/units.ts";
-import { presetTarget } from "../../../tpc/read_target.ts";
+import { presetTarget } from "../../../tpc/targets/read_target.ts";
 import { model, node, value } from "../../support/onnx.ts";
 
 const target = {
@@ -120,7 +120,6 @@ const FORMS: Record<string, [string, NodeProto[]]> = {
     node("Tanh", ["s"], ["t"]),
     node("Mul", ["x", "t"], ["y"]),
   ]],
-  "BiasAdd of TensorFlow": ["AddBias", [node("Add", ["row", "x"], ["y"])]],
   "LayerNormalization of PyTorch": ["LayerNormalization", [
     node("ReduceMean", ["x", "axis"], ["mean"]),
     node("Sub", ["x", "mean"], ["d"]),
@@ -154,6 +153,13 @@ Deno.test("unitsOf() takes no composite whose inside is read elsewhere or is an 
   assert.deepEqual(units(nodes, ["y", "s"]).map(([op]) => op), ["Sigmoid", "Mul"]);
   const more = [...nodes, node("Neg", ["s"], ["z"])];
   assert.deepEqual(units(more, ["y", "z"]).map(([op]) => op), ["Sigmoid", "Mul", "Neg"]);
+});
+
+Deno.test("unitsOf() takes a constant sum for a bias behind MatMul only", () => {
+  const matrix = makeTensor("m", [4, 4], new Float32Array(16).fill(1));
+  const bias = [node("MatMul", ["x", "m"], ["h"]), node("Add", ["row", "h"], ["y"])];
+  assert.deepEqual(units(bias, ["y"], [matrix]).map(([op]) => op), ["MatMul", "AddBias"]);
+  assert.deepEqual(units([node("Add", ["row", "x"], ["y"])]).map(([op]) => op), ["Add"]);
 });
 
 Deno.test("unitsOf() takes no composite with another constant or another input", () => {

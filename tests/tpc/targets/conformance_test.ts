@@ -4,19 +4,19 @@
  */
 import assert from "node:assert/strict";
 import type { NodeProto } from "onnx-buf";
-import type { Quantization } from "../../pipeline/quantize.ts";
-import type { Model } from "../../tpc/onnx/model.ts";
-import { readModel } from "../../tpc/onnx/model.ts";
-import { outlineGraph } from "../../tpc/onnx/outline.ts";
-import { dimensions, makeTensor, tensorData } from "../../tpc/onnx/tensor.ts";
-import { addOverrides, presetTarget, TARGET_NAMES } from "../../tpc/read_target.ts";
-import { resolve } from "../../tpc/resolve.ts";
-import type { Architecture } from "../support/architectures.ts";
-import { runCommand } from "../support/cli.ts";
-import { profileKernels } from "../support/kernels.ts";
-import { model, node, value } from "../support/onnx.ts";
-import { quantizeArchitecture } from "../support/quantize_architecture.ts";
-import { floats, gaussian } from "../support/random.ts";
+import type { Quantization } from "../../../pipeline/quantize.ts";
+import type { Model } from "../../../tpc/onnx/model.ts";
+import { readModel } from "../../../tpc/onnx/model.ts";
+import { outlineGraph } from "../../../tpc/onnx/outline.ts";
+import { dimensions, makeTensor, tensorData } from "../../../tpc/onnx/tensor.ts";
+import { addOverrides, presetTarget, TARGET_NAMES } from "../../../tpc/targets/read_target.ts";
+import { resolve } from "../../../tpc/placement/resolve.ts";
+import type { Architecture } from "../../support/architectures.ts";
+import { runCommand } from "../../support/cli.ts";
+import { profileKernels } from "../../support/kernels.ts";
+import { model, node, value } from "../../support/onnx.ts";
+import { quantizeArchitecture } from "../../support/quantize_architecture.ts";
+import { floats, gaussian } from "../../support/random.ts";
 
 /** Convolutions, a join, pooling, fixed ranges, constants and a fully connected layer, channels of uneven size. */
 function network(): Architecture {

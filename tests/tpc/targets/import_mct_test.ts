@@ -1,16 +1,16 @@
 /** Import of MCT's platforms, on dumps of its own; golden/mct/README.md says where they come from. */
 import assert from "node:assert/strict";
-import { importMctTarget } from "../../tpc/import_mct.ts";
-import { readModel } from "../../tpc/onnx/model.ts";
-import { outlineGraph } from "../../tpc/onnx/outline.ts";
-import { makeTensor } from "../../tpc/onnx/tensor.ts";
-import { parseTarget, presetTarget, readTarget } from "../../tpc/read_target.ts";
-import { resolve } from "../../tpc/resolve.ts";
-import type { Target } from "../../tpc/target.ts";
-import { ARCHITECTURES } from "../support/architectures.ts";
-import { model, node, value } from "../support/onnx.ts";
-import { quantizeArchitecture, samplesFor, sqnr } from "../support/quantize_architecture.ts";
-import { runModel } from "../support/run_model.ts";
+import { importMctTarget } from "../../../tpc/targets/import_mct.ts";
+import { readModel } from "../../../tpc/onnx/model.ts";
+import { outlineGraph } from "../../../tpc/onnx/outline.ts";
+import { makeTensor } from "../../../tpc/onnx/tensor.ts";
+import { parseTarget, presetTarget, readTarget } from "../../../tpc/targets/read_target.ts";
+import { resolve } from "../../../tpc/placement/resolve.ts";
+import type { Target } from "../../../tpc/targets/target.ts";
+import { ARCHITECTURES } from "../../support/architectures.ts";
+import { model, node, value } from "../../support/onnx.ts";
+import { quantizeArchitecture, samplesFor, sqnr } from "../../support/quantize_architecture.ts";
+import { runModel } from "../../support/run_model.ts";
 
 const FOLDER = "tests/tpc/golden/mct";
 const files = Array.from(Deno.readDirSync(FOLDER), ({ name }) => name)

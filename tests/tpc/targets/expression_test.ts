@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { COMPOSITES } from "../../../tpc/placement/composite_library.ts";
-import { parseExpression } from "../../../tpc/placement/expression.ts";
+import { parseExpression } from "../../../tpc/targets/expression.ts";
 
 Deno.test("parseExpression() reads operators, attributes, numbers, the input and constants", () => {
   assert.deepEqual(parseExpression(" Mul(x, HardSigmoid{alpha=0.2,beta=5e-1}(x)) "), {

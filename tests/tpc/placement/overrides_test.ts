@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { outlineGraph } from "../../tpc/onnx/outline.ts";
-import { makeTensor } from "../../tpc/onnx/tensor.ts";
-import { matchesPattern } from "../../tpc/placement/overrides.ts";
-import { addOverrides, parseTarget, presetTarget } from "../../tpc/read_target.ts";
-import { resolve } from "../../tpc/resolve.ts";
-import { model, node, value } from "../support/onnx.ts";
+import { outlineGraph } from "../../../tpc/onnx/outline.ts";
+import { makeTensor } from "../../../tpc/onnx/tensor.ts";
+import { matchesPattern } from "../../../tpc/placement/overrides.ts";
+import { addOverrides, parseTarget, presetTarget } from "../../../tpc/targets/read_target.ts";
+import { resolve } from "../../../tpc/placement/resolve.ts";
+import { model, node, value } from "../../support/onnx.ts";
 
 const { graph } = model({
   nodes: [

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { outlineGraph } from "../../tpc/onnx/outline.ts";
-import { makeTensor } from "../../tpc/onnx/tensor.ts";
-import { watchedTensors } from "../../tpc/placement/types.ts";
-import { resolve } from "../../tpc/resolve.ts";
-import { presetTarget } from "../../tpc/read_target.ts";
-import { model, node, value } from "../support/onnx.ts";
+import { outlineGraph } from "../../../tpc/onnx/outline.ts";
+import { makeTensor } from "../../../tpc/onnx/tensor.ts";
+import { watchedTensors } from "../../../tpc/placement/types.ts";
+import { resolve } from "../../../tpc/placement/resolve.ts";
+import { presetTarget } from "../../../tpc/targets/read_target.ts";
+import { model, node, value } from "../../support/onnx.ts";
 
 const target = presetTarget("default")!;
 const image = value("x", ["N", 2, 8, 8]);

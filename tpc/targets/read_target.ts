@@ -4,17 +4,17 @@
  * @module
  */
 import type { z } from "zod";
-import { PlimsollError } from "./core/errors.ts";
+import { PlimsollError } from "../core/errors.ts";
 import { importMctTarget, isMctTarget, type MctImport } from "./import_mct.ts";
-import { parseExpression } from "./placement/expression.ts";
+import { parseExpression } from "./expression.ts";
 import { migrateTarget } from "./migrate_target.ts";
 import { extensionSchema, type Target, targetSchema } from "./target.ts";
-import defaultTarget from "./targets/default.json" with { type: "json" };
-import imx500 from "./targets/imx500.json" with { type: "json" };
-import onnxruntime from "./targets/onnxruntime.json" with { type: "json" };
-import onnxruntimeReduced from "./targets/onnxruntime-reduced.json" with { type: "json" };
-import qnnpack from "./targets/qnnpack.json" with { type: "json" };
-import tflite from "./targets/tflite.json" with { type: "json" };
+import defaultTarget from "./default.json" with { type: "json" };
+import imx500 from "./imx500.json" with { type: "json" };
+import onnxruntime from "./onnxruntime.json" with { type: "json" };
+import onnxruntimeReduced from "./onnxruntime-reduced.json" with { type: "json" };
+import qnnpack from "./qnnpack.json" with { type: "json" };
+import tflite from "./tflite.json" with { type: "json" };
 
 /** Targets that come with Plimsoll, by name. */
 const PRESETS: Readonly<Record<string, unknown>> = {

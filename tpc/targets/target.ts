@@ -12,7 +12,7 @@ import {
   SIGNEDNESS,
   WEIGHT_METHODS,
   WEIGHT_STORAGES,
-} from "./core/types.ts";
+} from "../core/types.ts";
 
 const operatorNames = z.array(z.string().min(1)).min(1);
 const exponent = z.number().min(1).max(16).optional().describe("Exponent of method lp, default 2");
@@ -95,6 +95,9 @@ const composite = z.strictObject({
   name: z.string().min(1).describe("Name, used in operator sets and fusing patterns"),
   forms: z.array(z.string().min(1)).min(1).describe(
     "Expressions that exporters write for it, as `Mul(x, Sigmoid(x))`: x = the input, c = any constant",
+  ),
+  behind: operatorNames.optional().describe(
+    "Operators that must make the input; anything may when absent",
   ),
 });
 

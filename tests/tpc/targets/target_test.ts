@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { parseTarget, presetTarget, TARGET_NAMES } from "../../tpc/read_target.ts";
+import { parseTarget, presetTarget, TARGET_NAMES } from "../../../tpc/targets/read_target.ts";
 
 const schema = JSON.parse(Deno.readTextFileSync("tpc/schema/target.v2.schema.json"));
 const validate = new Ajv2020({ strict: false }).compile(schema);

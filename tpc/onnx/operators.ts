@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { AttributeValue } from "./onnx/node.ts";
-import type { ElementType, GraphOutline, OutlineConstant, OutlineNode } from "./onnx/outline.ts";
+import type { AttributeValue } from "./node.ts";
+import type { ElementType, GraphOutline, OutlineConstant, OutlineNode } from "./outline.ts";
 
 /** Where an operator keeps its weights. */
 export interface WeightSlot {

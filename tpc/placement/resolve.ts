@@ -6,22 +6,22 @@
  *
  * @module
  */
-import { storageFor, STORED_CODES } from "./core/grid.ts";
-import { PlimsollError } from "./core/errors.ts";
-import type { ActivationSpec, ActivationStorage, WeightSpec } from "./core/types.ts";
-import type { GraphOutline, OutlineNode } from "./onnx/outline.ts";
-import { clampRange, knownRange, NEEDS_WEIGHTS, weightSlot } from "./operators.ts";
-import { type Group, groupFrom, groupOutput } from "./placement/fuse.ts";
-import { GraphView } from "./placement/graph_view.ts";
-import { insideIslands, numberIslands } from "./placement/islands.ts";
-import { operatorSetOf } from "./placement/operator_sets.ts";
-import { describeOverride, overridesFor } from "./placement/overrides.ts";
-import { activationInputs, type GridShare, shareGrids } from "./placement/share_grids.ts";
-import type { ActivationPlan, Placement, WeightPlan } from "./placement/types.ts";
-import { nameOf, outputOf, type Unit, unitsOf } from "./placement/units.ts";
-import { whyFloat } from "./placement/why_float.ts";
-import { checkAllowed } from "./read_target.ts";
-import type { OperatorSet, Target } from "./target.ts";
+import { storageFor, STORED_CODES } from "../core/grid.ts";
+import { PlimsollError } from "../core/errors.ts";
+import type { ActivationSpec, ActivationStorage, WeightSpec } from "../core/types.ts";
+import type { GraphOutline, OutlineNode } from "../onnx/outline.ts";
+import { clampRange, knownRange, NEEDS_WEIGHTS, weightSlot } from "../onnx/operators.ts";
+import { type Group, groupFrom, groupOutput } from "./fuse.ts";
+import { GraphView } from "./graph_view.ts";
+import { insideIslands, numberIslands } from "./islands.ts";
+import { operatorSetOf } from "./operator_sets.ts";
+import { describeOverride, overridesFor } from "./overrides.ts";
+import { activationInputs, type GridShare, shareGrids } from "./share_grids.ts";
+import type { ActivationPlan, Placement, WeightPlan } from "./types.ts";
+import { nameOf, outputOf, type Unit, unitsOf } from "./units.ts";
+import { whyFloat } from "./why_float.ts";
+import { checkAllowed } from "../targets/read_target.ts";
+import type { OperatorSet, Target } from "../targets/target.ts";
 
 /**
  * Decides where quantizers go. Deterministic; the order is that of the graph.
