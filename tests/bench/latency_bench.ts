@@ -14,7 +14,7 @@ import type { Tensor } from "../../pipeline/core/tensor.ts";
 import { createSession } from "../../pipeline/inference/session.ts";
 import { loadFloatModel, quantize } from "../../pipeline/quantize.ts";
 import { readModel, writeModel } from "../../tpc/onnx/model.ts";
-import { presetTarget } from "../../tpc/read_target.ts";
+import { presetTarget } from "../../tpc/targets/read_target.ts";
 import { resNet50 } from "../support/architectures.ts";
 import { profileKernels } from "../support/kernels.ts";
 import { floats, gaussian } from "../support/random.ts";

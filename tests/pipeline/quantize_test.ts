@@ -13,7 +13,7 @@ import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { emitModel } from "../../tpc/emit.ts";
 import { readModel, writeModel } from "../../tpc/onnx/model.ts";
 import { outlineGraph } from "../../tpc/onnx/outline.ts";
-import { presetTarget } from "../../tpc/read_target.ts";
+import { presetTarget } from "../../tpc/targets/read_target.ts";
 import { demoModel, demoSamples, EVALUATION } from "../support/demo.ts";
 import { naiveErrors } from "../support/exact.ts";
 import { profileKernels } from "../support/kernels.ts";

@@ -6,7 +6,7 @@ import { exactChoices, trueErrors, verify } from "../../pipeline/second_pass.ts"
 import { shortlist } from "../../pipeline/search/shortlist.ts";
 import { searchThreshold } from "../../pipeline/search/search_threshold.ts";
 import type { Constraint, ErrorMethod, SettledSpec } from "../../tpc/core/types.ts";
-import { presetTarget } from "../../tpc/read_target.ts";
+import { presetTarget } from "../../tpc/targets/read_target.ts";
 import { createDirectErrorsCore } from "../../wasm/mod.ts";
 import { demoModel, demoSamples } from "../support/demo.ts";
 import { mctData, recordedChoices } from "../support/mct_data.ts";

@@ -2,8 +2,8 @@
 import type { Sample } from "../../pipeline/core/tensor.ts";
 import { loadFloatModel, type Quantization, quantize } from "../../pipeline/quantize.ts";
 import { writeModel } from "../../tpc/onnx/model.ts";
-import { presetTarget } from "../../tpc/read_target.ts";
-import type { Target } from "../../tpc/target.ts";
+import { presetTarget } from "../../tpc/targets/read_target.ts";
+import type { Target } from "../../tpc/targets/target.ts";
 import type { Architecture } from "./architectures.ts";
 import { floats, gaussian } from "./random.ts";
 

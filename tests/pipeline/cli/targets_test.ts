@@ -1,6 +1,6 @@
 /** `targets` as its user sees it. */
 import assert from "node:assert/strict";
-import { parseTarget, presetTarget, TARGET_NAMES } from "../../../tpc/read_target.ts";
+import { parseTarget, presetTarget, TARGET_NAMES } from "../../../tpc/targets/read_target.ts";
 import { inFolder, runCommand } from "../../support/cli.ts";
 
 const MCT = "tests/tpc/golden/mct/tflite-1.v2.json";

@@ -6,7 +6,7 @@ import { searchThreshold } from "../../../pipeline/search/search_threshold.ts";
 import { readPlim, writePlim } from "../../../pipeline/statistics/plim.ts";
 import { subtractHistogram } from "../../../pipeline/statistics/subtract_histogram.ts";
 import type { ActivationSpec } from "../../../tpc/core/types.ts";
-import { presetTarget } from "../../../tpc/read_target.ts";
+import { presetTarget } from "../../../tpc/targets/read_target.ts";
 import { demoModel, demoSamples } from "../../support/demo.ts";
 import { DISTRIBUTIONS, draw } from "../../support/distributions.ts";
 import { observe } from "../../support/observe.ts";
