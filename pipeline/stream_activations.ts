@@ -11,7 +11,7 @@ import { resolve } from "../tpc/placement/resolve.ts";
 import type { Target } from "../tpc/targets/target.ts";
 import type { OnProgress } from "./core/progress.ts";
 import type { InferredBatch, Sample } from "./core/tensor.ts";
-import { batchSizeFor, exposeTensors, inferBatches, sampleInput } from "./inference/infer.ts";
+import { batchSizeFor, exposeTensors, inferBatches } from "./inference/infer.ts";
 import { createSession } from "./inference/session.ts";
 import { batchSamples } from "./source/batches.ts";
 
@@ -55,7 +55,7 @@ export async function streamActivations(
   const { model, target, total, onProgress, signal } = options;
   try {
     const outline = outlineGraph(model.graph);
-    const input = sampleInput(outline);
+    const { inputs } = outline;
     const watched = watchedTensors(resolve(outline, target));
     if (watched.length === 0) throw nothingToQuantize(target, outline.nodes.map(({ op }) => op));
     const observe = await start(watched);
@@ -73,8 +73,8 @@ export async function streamActivations(
       },
     });
     await samples
-      .pipeThrough(batchSamples(batchSizeFor(input, options.batch)))
-      .pipeThrough(inferBatches(session, input, watched))
+      .pipeThrough(batchSamples(batchSizeFor(inputs, options.batch)))
+      .pipeThrough(inferBatches(session, inputs, watched))
       .pipeTo(sink, { signal: AbortSignal.any([enough.signal, ...signal ? [signal] : []]) })
       .catch((error) => {
         if (error !== ENOUGH) throw error;

@@ -6,7 +6,7 @@
 import type { Model } from "../../tpc/onnx/model.ts";
 import { outlineGraph } from "../../tpc/onnx/outline.ts";
 import { type Contestant, evaluate, type ModelEvaluation } from "../evaluate/evaluate.ts";
-import { batchSizeFor, sampleInput } from "../inference/infer.ts";
+import { batchSizeFor } from "../inference/infer.ts";
 import { createSession } from "../inference/session.ts";
 import type { LoadedSamples } from "./inputs.ts";
 import type { ProgressPrinter } from "./progress.ts";
@@ -20,14 +20,14 @@ export async function evaluateModels(
   const { signal, progress } = options;
   await using sessions = new AsyncDisposableStack();
   try {
-    const input = sampleInput(outlineGraph(models[0].model.graph));
+    const { inputs } = outlineGraph(models[0].model.graph);
     const contestants: Contestant[] = [];
     for (const { name, model } of models) {
       contestants.push({ name, session: sessions.use(await createSession(model, { name })) });
     }
-    const batch = batchSizeFor(input, options.batch);
+    const batch = batchSizeFor(inputs, options.batch);
     return await evaluate(contestants, samples, {
-      ...{ input, batch, classes, total, signal },
+      ...{ inputs, batch, classes, total, signal },
       onProgress: progress.report,
     });
   } catch (error) {

@@ -12,13 +12,35 @@ export interface Tensor {
   readonly dims: readonly number[];
 }
 
-/** One image or record as a source gives it, before preprocessing. */
+/** A tensor that a model takes: float32, or integers and booleans as token ids and masks are. */
+export interface InputTensor {
+  /** Its elements; booleans as bytes 0 and 1. */
+  readonly data: Float32Array | Int32Array | BigInt64Array | Uint8Array;
+  /** Its shape; none for a scalar. */
+  readonly dims: readonly number[];
+}
+
+/** What a model takes for one sample: its only input, or its inputs by name. */
+export type SampleInput = InputTensor | Readonly<Record<string, InputTensor>>;
+
+/** One record as a source gives it, before preprocessing. Exactly one of the contents is there. */
 export interface RawSample {
-  /** Position in the data set, from 0. */
+  /** Position in the data set, from 0; no two samples have the same. */
   readonly index: number;
   /** What to call it in messages: file and position. */
   readonly id: string;
-  /** Pixels 0 … 255, row-major, height × width × channels. */
+  /** Class index, when the data are labelled. */
+  readonly label?: number;
+  /** Decoded pixels. */
+  readonly image?: PixelImage;
+  /** An image file: JPEG, PNG, WebP, GIF, BMP. */
+  readonly encoded?: Uint8Array;
+  /** Numbers that go to the model as they are. */
+  readonly input?: SampleInput;
+}
+
+/** Pixels 0 … 255, row-major, height × width × channels. */
+export interface PixelImage {
   readonly pixels: Uint8Array;
   /** Rows of pixels. */
   readonly height: number;
@@ -26,18 +48,16 @@ export interface RawSample {
   readonly width: number;
   /** Values of a pixel. */
   readonly channels: number;
-  /** Class index, when the data are labelled. */
-  readonly label?: number;
 }
 
-/** One preprocessed sample: the model's input without the batch axis. */
-export interface Sample {
-  /** Position in the data set, from 0. */
+/** One preprocessed sample: what the model takes, without the batch axis. */
+export interface Sample<Input extends SampleInput = SampleInput> {
+  /** Position in the data set, from 0; no two samples have the same. */
   readonly index: number;
   /** What to call it in messages. */
   readonly id: string;
-  /** The model's input for this sample. */
-  readonly input: Tensor;
+  /** The model's input or inputs for this sample. */
+  readonly input: Input;
   /** Class index, when the data are labelled. */
   readonly label?: number;
 }
@@ -45,11 +65,21 @@ export interface Sample {
 /** Consecutive samples, stacked along axis 0. */
 export interface Batch {
   readonly samples: readonly Sample[];
-  readonly input: Tensor;
+  /** By name; the only input of a model may be called "". */
+  readonly inputs: ReadonlyMap<string, InputTensor>;
 }
 
 /** A batch with the tensors that inference made of it. */
 export interface InferredBatch {
   readonly batch: Batch;
   readonly outputs: ReadonlyMap<string, Tensor>;
+}
+
+/** The tensors of a sample by name; that of an only input is called "". */
+export function inputsOf({ input }: Pick<Sample, "input">): [string, InputTensor][] {
+  return isTensor(input) ? [["", input]] : Object.entries(input);
+}
+
+function isTensor(input: SampleInput): input is InputTensor {
+  return ArrayBuffer.isView((input as InputTensor).data);
 }

@@ -6,7 +6,7 @@
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import type { OnProgress } from "../core/progress.ts";
 import type { Batch, Sample } from "../core/tensor.ts";
-import { checkShape, type ModelInput } from "../inference/infer.ts";
+import { feedsFor, type ModelInput } from "../inference/infer.ts";
 import type { InferenceSession } from "../inference/session.ts";
 import { batchSamples } from "../source/batches.ts";
 import { addSample, emptyMetrics, type Metrics } from "./metrics.ts";
@@ -39,7 +39,8 @@ export interface ModelEvaluation {
 
 /** Options of {@linkcode evaluate}. */
 export interface EvaluateOptions {
-  readonly input: ModelInput;
+  /** Inputs of the models. */
+  readonly inputs: readonly ModelInput[];
   readonly batch: number;
   /** Names of the classes, by label. */
   readonly classes?: readonly string[];
@@ -59,12 +60,11 @@ export async function evaluate(
   samples: ReadableStream<Sample>,
   options: EvaluateOptions,
 ): Promise<ModelEvaluation[]> {
-  const { input, classes = [], signal } = options;
+  const { inputs, classes = [], signal } = options;
   const metrics = contestants.map(emptyMetrics);
   const sink = new WritableStream<Batch>({
     write: async (batch) => {
-      checkShape(batch, input);
-      const feeds = new Map([[input.name, batch.input]]);
+      const feeds = feedsFor(batch, inputs);
       const scores: Float32Array[] = [];
       for (const { session } of contestants) {
         const [name] = session.outputs;

@@ -7,9 +7,8 @@ import { create } from "@bufbuild/protobuf";
 import { ValueInfoProtoSchema } from "onnx-buf";
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import { type Model, withFields } from "../../tpc/onnx/model.ts";
-import type { GraphOutline } from "../../tpc/onnx/outline.ts";
 import { mapStream } from "../core/map_stream.ts";
-import type { Batch, InferredBatch, Tensor } from "../core/tensor.ts";
+import type { Batch, InferredBatch, InputTensor, Tensor } from "../core/tensor.ts";
 import type { InferenceSession } from "./session.ts";
 
 /**
@@ -24,74 +23,81 @@ export function exposeTensors(model: Model, tensors: readonly string[]): Model {
   return withFields<Model>(model, { graph: withFields(graph, { output }) });
 }
 
-/** The one float input that calibration samples feed, with its dimensions (null = dynamic). */
+/** An input of the model, with its dimensions (null = dynamic). */
 export interface ModelInput {
   readonly name: string;
   readonly shape?: readonly (number | null)[];
 }
 
 /**
- * Finds the input for samples.
- *
- * @throws {PlimsollError} kind `model` unless the model has exactly one input, of float32.
- */
-export function sampleInput(outline: GraphOutline): ModelInput {
-  const [input] = outline.inputs;
-  if (outline.inputs.length === 1 && input.type === "float") return input;
-  throw new PlimsollError("model", {
-    action: "looking for the model's input",
-    wanted: "one float32 input",
-    found: outline.inputs.map(({ name, type }) => `${JSON.stringify(name)} (${type})`).join(", ") ||
-      "none",
-    remedy: "Give a model with one float32 input",
-  });
-}
-
-/**
  * Largest batch up to `wanted` that the model takes: a model with a fixed first dimension takes
  * that many samples and no others.
  */
-export function batchSizeFor(input: ModelInput, wanted: number): number {
-  return input.shape?.[0] ?? wanted;
+export function batchSizeFor(inputs: readonly ModelInput[], wanted: number): number {
+  const fixed = inputs.map(({ shape }) => shape?.[0]).find((size) => typeof size === "number");
+  return fixed ?? wanted;
 }
 
 /**
- * Checks one batch against the model's declared input shape.
+ * The tensors of a batch by the names of the model's inputs. A sample without names feeds the only input.
  *
- * @throws {PlimsollError} kind `data` naming sample and shapes.
+ * @throws {PlimsollError} kind `data` naming sample, inputs and shapes when they don't fit.
  */
-export function checkShape({ input, samples }: Batch, { name, shape }: ModelInput): void {
-  if (shape === undefined) return;
-  const { dims } = input;
-  if (shape.length === dims.length && shape.every((size, i) => size === null || size === dims[i])) {
-    return;
+export function feedsFor(
+  { inputs, samples }: Batch,
+  wanted: readonly ModelInput[],
+): Map<string, InputTensor> {
+  const unnamed = inputs.get("");
+  const feeds = unnamed !== undefined && inputs.size === 1 && wanted.length === 1
+    ? new Map([[wanted[0].name, unnamed]])
+    : new Map(inputs);
+  const fail = (want: string, found: string, remedy: string) =>
+    new PlimsollError("data", {
+      action: `feeding ${JSON.stringify(samples[0].id)} to the model`,
+      wanted: want,
+      found,
+      remedy,
+    });
+  const names = (list: Iterable<string>) =>
+    [...list].map((name) => name === "" ? "one without a name" : JSON.stringify(name)).join(", ");
+  if (feeds.size !== wanted.length || wanted.some(({ name }) => !feeds.has(name))) {
+    throw fail(
+      `inputs ${names(wanted.map(({ name }) => name))}`,
+      names(feeds.keys()) || "none",
+      "Give data with these names, as .npz or NDJSON can have them",
+    );
   }
-  const text = (sizes: readonly (number | null)[]) =>
-    `[${sizes.map((size) => size ?? "any").join(", ")}]`;
-  throw new PlimsollError("data", {
-    action: `feeding ${JSON.stringify(samples[0].id)} to the model`,
-    wanted: `shape ${text(shape)} for input ${JSON.stringify(name)}`,
-    found: text(dims),
-    remedy:
+  for (const { name, shape } of wanted) {
+    const { dims } = feeds.get(name)!;
+    const fits = shape === undefined ||
+      (shape.length === dims.length && shape.every((size, i) => size === null || size === dims[i]));
+    if (fits) continue;
+    const text = `[${shape.map((size) => size ?? "any").join(", ")}]`;
+    throw fail(
+      `shape ${text} for input ${JSON.stringify(name)}`,
+      `[${dims.join(", ")}]`,
       "Check that these data belong to this model, and the layout (NCHW or NHWC) of the preprocessing",
-  });
+    );
+  }
+  return feeds;
 }
 
 /**
  * A stage that runs the model on every batch, one at a time, and passes on the tensors in
- * `watched`. The model's input, when watched, is the batch itself.
+ * `watched`. An input of the model, when watched, is the batch itself.
  */
 export function inferBatches(
   session: InferenceSession,
-  input: ModelInput,
+  inputs: readonly ModelInput[],
   watched: readonly string[],
 ): TransformStream<Batch, InferredBatch> {
-  const outputs = watched.filter((name) => name !== input.name);
+  const own = new Set(inputs.map(({ name }) => name));
+  const outputs = watched.filter((name) => !own.has(name));
   return mapStream(async (batch: Batch) => {
-    checkShape(batch, input);
-    const results = await session.run(new Map([[input.name, batch.input]]), outputs);
+    const feeds = feedsFor(batch, inputs);
+    const results = await session.run(feeds, outputs);
     const all = new Map<string, Tensor>();
-    for (const name of watched) all.set(name, results.get(name) ?? batch.input);
+    for (const name of watched) all.set(name, results.get(name) ?? feeds.get(name) as Tensor);
     return { batch, outputs: all };
   });
 }

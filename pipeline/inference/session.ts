@@ -9,7 +9,7 @@ import { type Model, writeModel } from "../../tpc/onnx/model.ts";
 import { makeTensor, type TensorData } from "../../tpc/onnx/tensor.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import type { ConstantRunner } from "../../tpc/onnx/fold_constants.ts";
-import type { Tensor } from "../core/tensor.ts";
+import type { InputTensor, Tensor } from "../core/tensor.ts";
 
 /** A model loaded for inference. One run at a time; release it when done. */
 export interface InferenceSession {
@@ -22,7 +22,10 @@ export interface InferenceSession {
    *
    * @throws {PlimsollError} kind `runtime`.
    */
-  run(feeds: ReadonlyMap<string, Tensor>, outputs: readonly string[]): Promise<Map<string, Tensor>>;
+  run(
+    feeds: ReadonlyMap<string, InputTensor>,
+    outputs: readonly string[],
+  ): Promise<Map<string, Tensor>>;
   /** Ends profiling and returns the profile: a JSON array of events, one a line. */
   endProfiling(): string;
   /** Frees the runtime's memory. */
@@ -83,13 +86,16 @@ export async function createSession(
     `loading ${name} into onnxruntime-web`,
     "Check that the model runs in ONNX Runtime at all and uses operators that it knows",
   ));
+  const types = new Map(
+    session.inputMetadata.map((input) => [input.name, input.isTensor ? input.type : undefined]),
+  );
   return {
     inputs: session.inputNames,
     outputs: session.outputNames,
     run: async (feeds, outputs) => {
       const inputs: Record<string, ort.Tensor> = {};
       for (const [key, { data, dims }] of feeds) {
-        inputs[key] = new ort.Tensor("float32", data, dims);
+        inputs[key] = makeInput(data, dims, types.get(key));
       }
       const results = await session.run(inputs, [...outputs]).catch(fail(
         `running ${name} on input ${shapes(feeds)}`,
@@ -103,6 +109,50 @@ export async function createSession(
     endProfiling: () => capturePrints(() => session.endProfiling()),
     [Symbol.asyncDispose]: () => session.release(),
   };
+}
+
+/**
+ * A tensor of the type that the model wants. Whole numbers are converted between the integer types and to float32:
+ * files don't always have the type of the model.
+ */
+function makeInput(
+  data: InputTensor["data"],
+  dims: readonly number[],
+  type: ort.Tensor.Type | undefined,
+): ort.Tensor {
+  const numbers = () => Array.from(data as ArrayLike<number | bigint>, Number);
+  switch (type) {
+    case "int64":
+      return new ort.Tensor(
+        "int64",
+        data instanceof BigInt64Array ? data : BigInt64Array.from(numbers(), BigInt),
+        dims,
+      );
+    case "int32":
+      return new ort.Tensor(
+        "int32",
+        data instanceof Int32Array ? data : Int32Array.from(numbers()),
+        dims,
+      );
+    case "bool":
+      return new ort.Tensor(
+        "bool",
+        data instanceof Uint8Array ? data : Uint8Array.from(numbers()),
+        dims,
+      );
+    case "uint8":
+      return new ort.Tensor(
+        "uint8",
+        data instanceof Uint8Array ? data : Uint8Array.from(numbers()),
+        dims,
+      );
+    default:
+      return new ort.Tensor(
+        "float32",
+        data instanceof Float32Array ? data : Float32Array.from(numbers()),
+        dims,
+      );
+  }
 }
 
 /** A model for the runtime, large weights beside it: it copies them into its memory one by one. */
@@ -137,7 +187,7 @@ function capturePrints(action: () => void): string {
   return parts.join("");
 }
 
-function shapes(feeds: ReadonlyMap<string, Tensor>): string {
+function shapes(feeds: ReadonlyMap<string, InputTensor>): string {
   return [...feeds].map(([name, { dims }]) => `${name} [${dims}]`).join(", ");
 }
 

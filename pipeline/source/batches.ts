@@ -3,12 +3,11 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import type { Batch, Sample } from "../core/tensor.ts";
+import { type Batch, inputsOf, type InputTensor, type Sample } from "../core/tensor.ts";
 
 /**
- * A stage that stacks `size` consecutive samples along a new axis 0. The last batch may be smaller.
- * Samples of different shapes can't share a batch: it fails with {@linkcode PlimsollError} kind `data`.
+ * A stage that stacks up to `size` consecutive samples along a new axis 0. A sample of another shape begins a new
+ * batch, so that models with dynamic dimensions take samples of any shapes; the last batch may be smaller.
  *
  * @param size Samples per batch, an integer of at least 1.
  */
@@ -17,8 +16,15 @@ export function batchSamples(size: number): TransformStream<Sample, Batch> {
     throw new RangeError(`Cannot batch samples: size must be an integer >= 1, got ${size}`);
   }
   let pending: Sample[] = [];
+  let kind = "";
   return new TransformStream<Sample, Batch>({
     transform: (sample, controller) => {
+      const next = kindOf(sample);
+      if (pending.length > 0 && next !== kind) {
+        controller.enqueue(stack(pending));
+        pending = [];
+      }
+      kind = next;
       pending.push(sample);
       if (pending.length < size) return;
       controller.enqueue(stack(pending));
@@ -30,20 +36,21 @@ export function batchSamples(size: number): TransformStream<Sample, Batch> {
   });
 }
 
+/** Names, types and shapes of a sample's inputs: what has to agree in a batch. */
+function kindOf(sample: Sample): string {
+  return JSON.stringify(
+    inputsOf(sample).map(([name, { data, dims }]) => [name, data.constructor.name, dims]),
+  );
+}
+
 function stack(samples: readonly Sample[]): Batch {
-  const { dims } = samples[0].input;
-  const length = samples[0].input.data.length;
-  const data = new Float32Array(length * samples.length);
-  samples.forEach((sample, i) => {
-    if (sample.input.dims.join() !== dims.join()) {
-      throw new PlimsollError("data", {
-        action: `batching ${JSON.stringify(sample.id)}`,
-        wanted: `samples of one shape, [${dims}] as the first of the batch`,
-        found: `[${sample.input.dims}]`,
-        remedy: "Use --batch 1 for samples of varying shape",
-      });
-    }
-    data.set(sample.input.data, i * length);
+  const all = samples.map(inputsOf);
+  const inputs = all[0].map(([name, first], i): [string, InputTensor] => {
+    const length = first.data.length;
+    const make = first.data.constructor as new (length: number) => InputTensor["data"];
+    const data = new make(length * samples.length);
+    all.forEach((tensors, s) => data.set(tensors[i][1].data as never, s * length));
+    return [name, { data, dims: [samples.length, ...first.dims] }];
   });
-  return { samples, input: { data, dims: [samples.length, ...dims] } };
+  return { samples, inputs: new Map(inputs) };
 }

@@ -72,10 +72,7 @@ export async function openSamples(
       controller.enqueue({
         index,
         id: `${path}#${index}`,
-        pixels: image.value!,
-        height: height!,
-        width: width!,
-        channels,
+        image: { pixels: image.value!, height: height!, width: width!, channels },
         ...(label === undefined ? {} : { label: label.value![0] }),
       });
       index++;

@@ -60,7 +60,17 @@ export function preprocessor(options: Preprocessing): (raw: RawSample) => Sample
         channelValue(options.std, channel),
     );
 
-  return function preprocess({ pixels, height, width, channels, ...rest }: RawSample): Sample {
+  return function preprocess({ image, encoded, input, ...rest }: RawSample): Sample {
+    if (input !== undefined) return { ...rest, input };
+    if (image === undefined) {
+      throw new PlimsollError("data", {
+        action: `preprocessing ${JSON.stringify(rest.id)}`,
+        wanted: "pixels, or numbers for the model",
+        found: encoded === undefined ? "neither" : "an image file",
+        remedy: "Decode it first",
+      });
+    }
+    const { pixels, height, width, channels } = image;
     for (const value of [options.mean, options.std]) {
       if (typeof value === "number" || value.length === 1 || value.length === channels) continue;
       throw new PlimsollError("data", {

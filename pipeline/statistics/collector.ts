@@ -6,7 +6,7 @@
 import type { Accumulator, HistogramCore } from "../../wasm/mod.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import { MultisetHash } from "../core/hash.ts";
-import type { InferredBatch, Tensor } from "../core/tensor.ts";
+import { type InferredBatch, inputsOf, type Sample, type Tensor } from "../core/tensor.ts";
 import type { TensorStatistics } from "./statistics.ts";
 
 /** Samples whose SHA-256 begins with a byte below this are held out: one in eight. */
@@ -59,9 +59,8 @@ export class StatisticsCollector {
       this.#noteShape(name, tensor.dims, batch.samples.length);
     }
     const size = batch.samples.length;
-    for (const [i, { input }] of batch.samples.entries()) {
-      const { buffer, byteOffset, byteLength } = input.data;
-      const [first] = await this.#hash.add(new Uint8Array(buffer, byteOffset, byteLength));
+    for (const [i, sample] of batch.samples.entries()) {
+      const [first] = await this.#hash.add(bytesOf(sample));
       if (first < HELD_OUT_BELOW) this.#holdOut(outputs, i, size);
     }
     this.#samples += batch.samples.length;
@@ -109,6 +108,21 @@ export class StatisticsCollector {
     else if (shape.length !== single.length) entry.shape = [];
     else entry.shape = shape.map((size, axis) => size === single[axis] ? size : null);
   }
+}
+
+/** The numbers of a sample, one input after the other in the order of their names. */
+function bytesOf(sample: Sample): Uint8Array {
+  const parts = inputsOf(sample).sort(([a], [b]) => a < b ? -1 : 1).map(([_, { data }]) =>
+    new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+  );
+  if (parts.length === 1) return parts[0];
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    all.set(part, offset);
+    offset += part.length;
+  }
+  return all;
 }
 
 function nonFiniteError(

@@ -11,6 +11,7 @@
  */
 // deno-lint-ignore-file no-console
 import { denoHost } from "../../pipeline/host/deno.ts";
+import type { Tensor } from "../../pipeline/core/tensor.ts";
 import { createSession } from "../../pipeline/inference/session.ts";
 import { loadFloatModel } from "../../pipeline/quantize.ts";
 import { decideWeights } from "../../pipeline/search/decide.ts";
@@ -34,7 +35,7 @@ const preprocess = preprocessor({
   layout: "NCHW",
 });
 const { samples } = await openSamples(denoHost, dataPath, { limit: Number(count) });
-const images = (await Array.fromAsync(samples)).map((raw) => preprocess(raw).input);
+const images = (await Array.fromAsync(samples)).map((raw) => preprocess(raw).input as Tensor);
 const input = float.prepared.graph.input[0].name;
 const output = float.prepared.graph.output[0].name;
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import type { Sample } from "../../pipeline/core/tensor.ts";
 import { evaluate } from "../../pipeline/evaluate/evaluate.ts";
-import { exposeTensors, sampleInput } from "../../pipeline/inference/infer.ts";
+import { exposeTensors } from "../../pipeline/inference/infer.ts";
 import { createSession } from "../../pipeline/inference/session.ts";
 import { type Quantization, quantize } from "../../pipeline/quantize.ts";
 import { decide } from "../../pipeline/search/decide.ts";
@@ -146,7 +146,7 @@ Deno.test("quantized top-1 is within 0.5 points of float on 1,000 evaluation ima
   const [a, b] = await evaluate(
     [{ name: "float", session: reference }, { name: "quantized", session: quantized }],
     await demoSamples(1000, EVALUATION),
-    { input: sampleInput(outlineGraph(float.original.graph)), batch: 8 },
+    { inputs: outlineGraph(float.original.graph).inputs, batch: 8 },
   );
   assert.ok(a.top1! > 0.9 && Math.abs(a.top1! - b.top1!) <= 0.005, `${a.top1} and ${b.top1}`);
   assert.ok(b.agreement > 0.98 && b.sqnr! > 20, `${b.agreement}, ${b.sqnr} dB`);

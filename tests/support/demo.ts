@@ -1,6 +1,6 @@
 /** The demo model and its images, as samples. */
 import { mapStream } from "../../pipeline/core/map_stream.ts";
-import type { RawSample, Sample } from "../../pipeline/core/tensor.ts";
+import type { RawSample, Sample, Tensor } from "../../pipeline/core/tensor.ts";
 import { denoHost } from "../../pipeline/host/deno.ts";
 import { type FloatModel, loadFloatModel } from "../../pipeline/quantize.ts";
 import { openSamples } from "../../pipeline/source/open_samples.ts";
@@ -19,9 +19,9 @@ export async function demoModel(): Promise<FloatModel> {
 export async function demoSamples(
   count: number,
   path = CALIBRATION,
-): Promise<ReadableStream<Sample>> {
+): Promise<ReadableStream<Sample<Tensor>>> {
   const options = JSON.parse(await Deno.readTextFile("data/fashion/preprocess.json"));
   const preprocess = preprocessor(parsePreprocessing(options, "preprocess.json"));
   const { samples } = await openSamples(denoHost, path, { limit: count });
-  return samples.pipeThrough(mapStream((raw: RawSample) => preprocess(raw)));
+  return samples.pipeThrough(mapStream((raw: RawSample) => preprocess(raw) as Sample<Tensor>));
 }

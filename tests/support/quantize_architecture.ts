@@ -1,5 +1,5 @@
 /** Architectures through the whole way, with random samples. */
-import type { Sample } from "../../pipeline/core/tensor.ts";
+import type { Sample, Tensor } from "../../pipeline/core/tensor.ts";
 import { loadFloatModel, type Quantization, quantize } from "../../pipeline/quantize.ts";
 import { writeModel } from "../../tpc/onnx/model.ts";
 import { presetTarget } from "../../tpc/targets/read_target.ts";
@@ -8,7 +8,7 @@ import type { Architecture } from "./architectures.ts";
 import { floats, gaussian } from "./random.ts";
 
 /** Standard normal samples in the shape of a network's input. */
-export function samplesFor({ input }: Architecture, count: number): Sample[] {
+export function samplesFor({ input }: Architecture, count: number): Sample<Tensor>[] {
   const random = gaussian(7);
   const [, ...dims] = input;
   const length = dims.reduce((a, b) => a * b, 1);

@@ -101,7 +101,12 @@ Deno.test("openSamples() finds the labels beside the images, in order", async ()
     all.map(({ label, index, id }) => [label, index, id]),
     [0, 1, 2, 3].map((i) => [i, i, `d/t-images-idx3-ubyte#${i}`]),
   );
-  assert.deepEqual([all[2].height, all[2].width, all[2].channels, ...all[2].pixels], [
+  assert.deepEqual([
+    all[2].image!.height,
+    all[2].image!.width,
+    all[2].image!.channels,
+    ...all[2].image!.pixels,
+  ], [
     2,
     2,
     1,

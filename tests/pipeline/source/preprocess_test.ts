@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
+import type { Tensor } from "../../../pipeline/core/tensor.ts";
 import { parsePreprocessing, preprocessor } from "../../../pipeline/source/preprocess.ts";
 
 const image = {
-  ...{ index: 0, id: "s", height: 1, width: 2, channels: 3 },
+  height: 1,
+  width: 2,
+  channels: 3,
   pixels: Uint8Array.of(0, 51, 102, 153, 204, 255),
 };
-const run = (options: unknown) => preprocessor(parsePreprocessing(options, "test"))(image).input;
+const run = (options: unknown) =>
+  preprocessor(parsePreprocessing(options, "test"))({ index: 0, id: "s", image }).input as Tensor;
 
 Deno.test("preprocessor() computes (pixel · scale − mean) / std, rounded once", () => {
   const { data, dims } = run({ mean: [0.1, 0.2, 0.3], std: [0.5, 0.25, 0.125] });
