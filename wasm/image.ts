@@ -73,6 +73,18 @@ export interface PrepareOptions {
   readonly maxPixels?: number;
 }
 
+/** Decoded pixels. */
+export interface Pixels {
+  /** Values 0 … 255, row-major, height × width × channels. */
+  readonly pixels: Uint8Array;
+  /** Pixels in a row. */
+  readonly width: number;
+  /** Rows. */
+  readonly height: number;
+  /** 1 grey, 3 RGB. */
+  readonly channels: number;
+}
+
 /** An image, ready for a model. */
 export interface PreparedImage {
   /** Float32 values, row-major; the caller's own. */
@@ -141,6 +153,13 @@ export interface ImageCore {
    * @throws {RangeError} When an option makes no sense.
    */
   prepare(bytes: Uint8Array, options?: PrepareOptions): PreparedImage;
+  /**
+   * Does the same with decoded pixels. Grey ones stay grey, so mean and std are then of one channel.
+   *
+   * @throws {ImageError} When there is no memory for the result.
+   * @throws {RangeError} When an option or the number of pixels makes no sense.
+   */
+  preparePixels(image: Pixels, options?: PrepareOptions): Pick<PreparedImage, "data" | "dims">;
   /** Bytes of WebAssembly memory in use. */
   readonly memoryBytes: number;
 }
@@ -202,8 +221,18 @@ export function imageBinary(): Uint8Array<ArrayBuffer> {
  */
 export async function createImageCore(module?: WebAssembly.Module): Promise<ImageCore> {
   const compiled = module ?? await WebAssembly.compile(imageBinary());
-  const instance = await WebAssembly.instantiate(compiled);
-  return new WasmImageCore(compiled, instance.exports as unknown as ImageExports);
+  return new WasmImageCore(compiled, await WebAssembly.instantiate(compiled));
+}
+
+/**
+ * Loads the image core at once, for places that can't wait. Compiling takes some 20 ms; browsers allow it in workers,
+ * and of this size outside of them.
+ *
+ * @param module As of {@linkcode createImageCore}.
+ */
+export function createImageCoreSync(module?: WebAssembly.Module): ImageCore {
+  const compiled = module ?? new WebAssembly.Module(imageBinary());
+  return new WasmImageCore(compiled, new WebAssembly.Instance(compiled));
 }
 
 class WasmImageCore implements ImageCore {
@@ -212,9 +241,9 @@ class WasmImageCore implements ImageCore {
   /** The options whose tables the instance holds. */
   #tablesOf?: string;
 
-  constructor(module: WebAssembly.Module, wasm: ImageExports) {
+  constructor(module: WebAssembly.Module, { exports }: WebAssembly.Instance) {
     this.#module = module;
-    this.#wasm = wasm;
+    this.#wasm = exports as unknown as ImageExports;
   }
 
   get memoryBytes(): number {
@@ -222,9 +251,29 @@ class WasmImageCore implements ImageCore {
   }
 
   prepare(bytes: Uint8Array, options: PrepareOptions = {}): PreparedImage {
-    const request = encodeRequest(options);
+    const channels = options.grayscale ? 1 : 3;
+    const { response, ...result } = this.#run(bytes, options, channels);
+    const { originalWidth: width, originalHeight: height, format } = response;
+    return { ...result, width, height, format: IMAGE_FORMATS[format - 1] };
+  }
+
+  preparePixels(image: Pixels, options: PrepareOptions = {}): Pick<PreparedImage, "data" | "dims"> {
+    const { pixels, width, height, channels } = image;
+    if (channels !== 1 && channels !== 3 || pixels.length !== width * height * channels) {
+      throw new RangeError(
+        `Cannot prepare pixels: wanted 1 or 3 channels and one value for each pixel and channel, ` +
+          `found ${pixels.length} values for ${width} × ${height} × ${channels}`,
+      );
+    }
+    const { data, dims } = this.#run(pixels, options, options.grayscale ? 1 : channels, image);
+    return { data, dims };
+  }
+
+  #run(bytes: Uint8Array, options: PrepareOptions, channels: number, image?: Pixels) {
+    const request = encodeRequest(options, channels, image);
+    const tables = encodeTables(options, channels);
     try {
-      return this.#run(bytes, options, request);
+      return this.#call(bytes, options, channels, request, tables);
     } catch (cause) {
       if (!(cause instanceof WebAssembly.RuntimeError)) throw cause;
       // A decoder has given up in a way that leaves the instance in pieces.
@@ -238,44 +287,36 @@ class WasmImageCore implements ImageCore {
     }
   }
 
-  #run(bytes: Uint8Array, options: PrepareOptions, request: Uint32Array): PreparedImage {
+  #call(
+    bytes: Uint8Array,
+    options: PrepareOptions,
+    channels: number,
+    request: Uint32Array,
+    tables: Tables,
+  ) {
     const wasm = this.#wasm;
     const address = wasm.input(bytes.length);
     if (address === 0) throw new ImageError("no-memory", `a file of ${bytes.length} bytes`);
     // Every call may let memory grow, which cuts off all views: each is made where it is used.
     new Uint8Array(wasm.memory.buffer, address, bytes.length).set(bytes);
-    this.#writeTables(options);
+    if (tables.key !== this.#tablesOf) {
+      const tablesAddress = wasm.tables();
+      const values = tables.make();
+      new Float32Array(wasm.memory.buffer, tablesAddress, values.length).set(values);
+      this.#tablesOf = tables.key;
+    }
     const requestAddress = wasm.request();
     new Uint32Array(wasm.memory.buffer, requestAddress, request.length).set(request);
 
     const status = wasm.prepare();
     if (status !== 0) throw new ImageError(ERROR_KINDS[status - 1], this.#message());
     const response = decodeResponse(wasm);
-    const channels = options.grayscale ? 1 : 3;
     const { width, height } = response;
     const data = new Float32Array(wasm.memory.buffer, response.data, width * height * channels);
-    return {
-      data: data.slice(),
-      dims: options.layout === "NHWC" ? [height, width, channels] : [channels, height, width],
-      width: response.originalWidth,
-      height: response.originalHeight,
-      format: IMAGE_FORMATS[response.format - 1],
-    };
-  }
-
-  #writeTables({ scale = 1 / 255, mean = 0, std = 1, grayscale = false }: PrepareOptions): void {
-    const key = JSON.stringify([scale, mean, std, grayscale]);
-    if (key === this.#tablesOf) return;
-    const channels = grayscale ? 1 : 3;
-    const means = perChannel("mean", mean, channels);
-    const stds = perChannel("std", std, channels);
-    const address = this.#wasm.tables();
-    for (let channel = 0; channel < channels; channel++) {
-      const table = pixelTable(scale, means[channel], stds[channel]);
-      new Float32Array(this.#wasm.memory.buffer, address + channel * table.byteLength, 256)
-        .set(table);
-    }
-    this.#tablesOf = key;
+    const dims: [number, number, number] = options.layout === "NHWC"
+      ? [height, width, channels]
+      : [channels, height, width];
+    return { data: data.slice(), dims, response };
   }
 
   #message(): string {
@@ -292,8 +333,33 @@ class WasmImageCore implements ImageCore {
   }
 }
 
+/** The values of pixels in each channel of the result. */
+interface Tables {
+  /** What they follow from. */
+  readonly key: string;
+  make(): Float32Array;
+}
+
+function encodeTables(options: PrepareOptions, channels: number): Tables {
+  const { scale = 1 / 255, mean = 0, std = 1 } = options;
+  const means = perChannel("mean", mean, channels);
+  const stds = perChannel("std", std, channels);
+  return {
+    key: `${scale} ${means} ${stds}`,
+    make: () => {
+      const tables = new Float32Array(256 * channels);
+      for (let c = 0; c < channels; c++) tables.set(pixelTable(scale, means[c], stds[c]), c * 256);
+      return tables;
+    },
+  };
+}
+
 /** The fields of `Request` in `image/src/lib.rs`, in their order. */
-function encodeRequest(options: PrepareOptions): Uint32Array<ArrayBuffer> {
+function encodeRequest(
+  options: PrepareOptions,
+  channels: number,
+  image?: Pixels,
+): Uint32Array<ArrayBuffer> {
   const { resize, crop, interpolation = "bilinear", maxPixels = DEFAULT_MAX_PIXELS } = options;
   const isShortest = resize !== undefined && "shortest" in resize;
   const isExact = resize !== undefined && !isShortest;
@@ -324,10 +390,13 @@ function encodeRequest(options: PrepareOptions): Uint32Array<ArrayBuffer> {
     crop ? pixels("a crop", crop.width) : 0,
     crop ? pixels("a crop", crop.height) : 0,
     crop?.rounding === "truncate" ? 1 : 0,
-    options.grayscale ? 1 : 3,
+    channels,
     options.channelOrder === "BGR" ? 1 : 0,
     options.layout === "NHWC" ? 1 : 0,
     Math.min(pixels("maxPixels", maxPixels), 2 ** 32 - 1),
+    image?.channels ?? 0,
+    image?.width ?? 0,
+    image?.height ?? 0,
   );
 }
 

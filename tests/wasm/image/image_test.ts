@@ -190,6 +190,21 @@ Deno.test("ImageCore computes (pixel · scale − mean) / std in float64 and rou
   }
 });
 
+Deno.test("ImageCore.preparePixels() does with pixels what prepare() does with the file", () => {
+  const options: PrepareOptions = { resize: { shortest: 20 }, crop: CROP, mean: 0.5, std: 0.25 };
+  for (const [name, channels] of [["png_rgb.png", 3], ["png_grey.png", 1]] as const) {
+    const bytes = file(name);
+    const grayscale = channels === 1;
+    const { dims: [height, width], data } = core.prepare(bytes, { ...RAW, grayscale });
+    const image = { pixels: Uint8Array.from(data), width, height, channels };
+    const found = core.preparePixels(image, options);
+    const { data: wanted, dims } = core.prepare(bytes, { ...options, grayscale });
+    assert.deepEqual(found, { data: wanted, dims });
+  }
+  const image = { pixels: new Uint8Array(5), width: 2, height: 1, channels: 3 };
+  assert.throws(() => core.preparePixels(image), /found 5 values for 2 × 1 × 3/);
+});
+
 Deno.test("ImageCore pads a crop beyond the image with pixels of 0, normalised like all others", () => {
   const crop = { width: 3, height: 3 };
   const { data } = core.prepare(file("png_one.png"), { crop, mean: 0.5, std: 0.5 });

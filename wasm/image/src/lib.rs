@@ -37,6 +37,10 @@ pub struct Request {
     is_bgr: u32,
     is_channels_last: u32,
     max_pixels: u32,
+    /// Not 0: the input is no file but `pixels_width` × `pixels_height` pixels of 1 or 3 bytes.
+    pixels_channels: u32,
+    pixels_width: u32,
+    pixels_height: u32,
 }
 
 /// What came of it. `wasm/image.ts` repeats the order of the fields.
@@ -148,8 +152,13 @@ pub extern "C" fn prepare() -> u32 {
 
 fn run(state: &mut State) -> Result<(), Failure> {
     let State { request, response, decoded, .. } = state;
-    response.format = decode::sniff(&state.input)? as u32;
-    decode::decode(&mut state.input, request.max_pixels, decoded)?;
+    if request.pixels_channels == 0 {
+        response.format = decode::sniff(&state.input)? as u32;
+        decode::decode(&mut state.input, request.max_pixels, decoded)?;
+    } else {
+        let size = (request.pixels_width, request.pixels_height);
+        decode::take(&state.input, size, request.pixels_channels as usize, decoded)?;
+    }
     if request.channels == 1 && decoded.channels == 3 {
         decode::to_grey(decoded);
     }
