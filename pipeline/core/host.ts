@@ -8,7 +8,27 @@
 /** What a file holds: bytes, text, or bytes in pieces that are written one after the other. */
 export type FileContent = Uint8Array | string | readonly Uint8Array[];
 
-/** Files by name, and a terminal. */
+/** A file below a folder. */
+export interface FileEntry {
+  /** Path relative to the folder, with `/` between its parts. */
+  readonly path: string;
+  /** Its size. */
+  readonly byteLength: number;
+}
+
+/** As much of a Web Worker as the pipeline needs. */
+export interface HostWorker {
+  /** Sends a message; what is in `transfer` changes hands. */
+  postMessage(message: unknown, transfer?: Transferable[]): void;
+  /** Takes messages. */
+  onmessage: ((event: MessageEvent) => void) | null;
+  /** Told what the worker threw and didn't catch. */
+  onerror: ((event: ErrorEvent) => void) | null;
+  /** Ends it at once. */
+  terminate(): void;
+}
+
+/** Files by name, the network, standard input and a terminal. */
 export interface Host {
   /** Whole content of a file. Throws {@linkcode PlimsollError} kind `input`. */
   readFile(path: string): Promise<Uint8Array<ArrayBuffer>>;
@@ -21,6 +41,20 @@ export interface Host {
   readRange(path: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
   /** Whether a file is there. */
   fileExists(path: string): Promise<boolean>;
+  /** Size of a file in bytes; undefined for what has none: pipes, folders, nothing. */
+  fileSize(path: string): Promise<number | undefined>;
+  /**
+   * All files below a folder, in no order; links are followed. Undefined when there is no such
+   * folder. Throws {@linkcode PlimsollError} kind `input` when one of the folders can't be read.
+   */
+  listFiles(path: string): Promise<FileEntry[] | undefined>;
+  /** The fetch of the web. Throws {@linkcode PlimsollError} kind `input` when nobody answers. */
+  fetch(url: string, init?: RequestInit): Promise<Response>;
+  /**
+   * Standard input, read on demand. It can be read once: throws {@linkcode PlimsollError} kind
+   * `input` when asked again.
+   */
+  openInput(): ReadableStream<Uint8Array<ArrayBuffer>>;
   /**
    * Writes files so that none is ever seen half: all are written beside their places first and
    * renamed when the last one is whole. Folders are made where missing. Throws
@@ -38,6 +72,8 @@ export interface Host {
   print(text: string): void;
   /** Prints to standard error. */
   printError(text: string): void;
+  /** Starts a worker that runs `pipeline/calibration_worker.ts`; absent where there are none. */
+  startWorker?(): HostWorker;
   /** Whether standard error is a terminal that can redraw a line. */
   readonly isTerminal: boolean;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { PlimsollError } from "../../tpc/core/errors.ts";
-import type { FileContent, Host } from "../core/host.ts";
+import type { FileContent, FileEntry, Host } from "../core/host.ts";
 
 const ROOT = new URL("../..", import.meta.url);
 
@@ -28,6 +28,15 @@ export const denoHost: Host = {
       return false;
     }
   },
+  fileSize: async (path) => {
+    const info = await Deno.stat(path).catch(() => undefined);
+    return info?.isFile ? info.size : undefined;
+  },
+  listFiles,
+  fetch: (url, init) => fetch(url, init).catch((cause) => throwUnreachable(url, init, cause)),
+  openInput,
+  startWorker: () =>
+    new Worker(new URL("../calibration_worker.ts", import.meta.url), { type: "module" }),
   checkWritable: async (path) => {
     const probe = `${path}.${crypto.randomUUID()}.partial`;
     const made = await makeFolder(parent(path), path);
@@ -53,8 +62,14 @@ export const denoHost: Host = {
 /** Bytes per read of a file. */
 const CHUNK_BYTES = 1 << 16;
 
+/** What can be read piece by piece. */
+interface Readable {
+  read(buffer: Uint8Array): Promise<number | null>;
+  close(): void;
+}
+
 /** `Deno.FsFile.readable` reads one chunk ahead; this one reads when asked, and closes on cancel. */
-function readOnDemand(file: Deno.FsFile): ReadableStream<Uint8Array<ArrayBuffer>> {
+function readOnDemand(file: Readable): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream({
     pull: async (controller) => {
       const buffer = new Uint8Array(CHUNK_BYTES);
@@ -66,6 +81,54 @@ function readOnDemand(file: Deno.FsFile): ReadableStream<Uint8Array<ArrayBuffer>
     },
     cancel: () => file.close(),
   }, { highWaterMark: 0 });
+}
+
+let isInputTaken = false;
+
+function openInput(): ReadableStream<Uint8Array<ArrayBuffer>> {
+  if (isInputTaken) {
+    throw new PlimsollError("input", {
+      action: "reading standard input",
+      wanted: "data that can be read again",
+      found: "standard input, which was read already",
+      remedy: "Save the data to a file and name that; what reads twice can't read a pipe",
+    });
+  }
+  isInputTaken = true;
+  return readOnDemand(Deno.stdin);
+}
+
+async function listFiles(path: string): Promise<FileEntry[] | undefined> {
+  const info = await Deno.stat(path).catch(() => undefined);
+  if (!info?.isDirectory) return undefined;
+  const files: FileEntry[] = [];
+  await addFiles(path, "", [await Deno.realPath(path)], files);
+  return files;
+}
+
+/** Adds the files of a folder and of those below; a link to a folder that it lies in is left out. */
+async function addFiles(
+  folder: string,
+  prefix: string,
+  above: readonly string[],
+  files: FileEntry[],
+): Promise<void> {
+  try {
+    for await (const { name, isDirectory, isSymlink } of Deno.readDir(folder)) {
+      const path = `${folder}/${name}`;
+      // A link that leads nowhere is listed, so that opening it says so.
+      const info = isDirectory ? undefined : await Deno.stat(path).catch(() => undefined);
+      if (isDirectory || info?.isDirectory) {
+        const real = isSymlink ? await Deno.realPath(path) : `${above.at(-1)}/${name}`;
+        if (!above.includes(real)) {
+          await addFiles(path, `${prefix}${name}/`, [...above, real], files);
+        }
+      } else files.push({ path: prefix + name, byteLength: info?.size ?? 0 });
+    }
+  } catch (cause) {
+    if (cause instanceof PlimsollError) throw cause;
+    throwUnreadable(folder, cause);
+  }
 }
 
 async function readRange(
@@ -155,6 +218,20 @@ function parent(path: string): string {
 function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
   let bytes = new TextEncoder().encode(text);
   while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+}
+
+function throwUnreachable(url: string, init: RequestInit | undefined, cause: unknown): never {
+  // What the caller stopped is no failure of the network.
+  if (init?.signal?.aborted) throw cause;
+  throw new PlimsollError("input", {
+    action: `fetching ${JSON.stringify(url)}`,
+    wanted: "an answer",
+    found: (cause as Error).message,
+    remedy: cause instanceof Deno.errors.NotCapable
+      ? "Allow it with --allow-net"
+      : "Check the address and the connection",
+    cause,
+  });
 }
 
 function throwUnreadable(path: string, cause: unknown): never {

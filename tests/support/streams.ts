@@ -42,6 +42,19 @@ export function memoryHost(files: Record<string, Uint8Array | string> = {}) {
       return Promise.resolve(stream);
     },
     fileExists: (path: string) => Promise.resolve(files[path] !== undefined),
+    fileSize: (path: string) =>
+      Promise.resolve(files[path] === undefined ? undefined : bytes(path).length),
+    listFiles: (path: string) => {
+      const names = Object.keys(files).filter((name) => name.startsWith(`${path}/`));
+      return Promise.resolve(
+        names.length === 0 ? undefined : names.map((name) => ({
+          path: name.slice(path.length + 1),
+          byteLength: bytes(name).length,
+        })),
+      );
+    },
+    fetch: (url: string, init?: RequestInit) => fetch(url, init),
+    openInput: () => countingSource([bytes("-")]).stream,
     readRange: (path: string, offset: number, length: number) =>
       Promise.resolve(bytes(path).slice(offset, offset + length)),
     writeFiles: (written: ReadonlyMap<string, FileContent>) => {
