@@ -1,0 +1,196 @@
+/**
+ * Bytes from where people have them: a file, an address, standard input.
+ *
+ * @module
+ */
+import { PlimsollError } from "../../tpc/core/errors.ts";
+import { sha256 } from "../core/hash.ts";
+import type { Host } from "../core/host.ts";
+import { ByteReader } from "./byte_reader.ts";
+
+/** Opened bytes. Whoever has them reads the stream to its end or cancels. */
+export interface ByteSource {
+  /** How messages call it. */
+  readonly name: string;
+  /** Its path, from which the format shows; empty for standard input. */
+  readonly path: string;
+  /** Size in bytes, when known. */
+  readonly byteLength?: number;
+  /** The first 64 KiB, or all when it is shorter. */
+  readonly head: Uint8Array<ArrayBuffer>;
+  /** All bytes from the beginning, read on demand. To be taken once. */
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** Bytes from `start` to before `end`, where the place can give them. */
+  readonly slice?: (start: number, end: number) => Promise<ArrayBuffer>;
+  /** Lets go of file or connection, whatever is under way, ranges too. */
+  cancel(reason?: unknown): Promise<void>;
+}
+
+const HEAD_BYTES = 1 << 16;
+/** Least bytes per request to a server; smaller wishes are served from what it sent before. */
+const MIN_REQUEST_BYTES = 1 << 20;
+/** Answers kept for that: enough for the arrays of an .npz read side by side. */
+const KEPT_ANSWERS = 8;
+
+/** Whether a path is an address. */
+export function isUrl(path: string): boolean {
+  return /^https?:\/\//i.test(path);
+}
+
+/**
+ * Opens a file, `http(s)://…`, or `-` for standard input.
+ *
+ * @throws {PlimsollError} kind `input`.
+ */
+export async function openBytes(host: Host, path: string): Promise<ByteSource> {
+  if (path === "-") return await withHead(host.openInput(), { name: "standard input", path: "" });
+  if (isUrl(path)) return await openUrl(host, path);
+  const byteLength = await host.fileSize(path);
+  return await withHead(await host.openFile(path), {
+    ...{ name: path, path, byteLength },
+    ...byteLength === undefined ? {} : {
+      slice: async (start: number, end: number) => {
+        const { buffer } = await host.readRange(path, start, end - start);
+        return buffer;
+      },
+    },
+  });
+}
+
+/**
+ * Names the content of a data set, wherever it lies: SHA-256 over its format, its size when known
+ * and its first 64 KiB.
+ */
+export async function identityOf(
+  { byteLength, head }: Pick<ByteSource, "byteLength" | "head">,
+  format: string,
+): Promise<string> {
+  return await sha256(`${format}\n${byteLength ?? "stream"}\n${await sha256(head)}`);
+}
+
+async function withHead(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  place: Pick<ByteSource, "name" | "path" | "byteLength" | "slice">,
+  close?: () => void,
+): Promise<ByteSource> {
+  const bytes = new ByteReader(stream);
+  const head = await readOr(place.name, () => bytes.read(HEAD_BYTES));
+  let isHeadTaken = head.length === 0;
+  // An aborted connection rejects with the reason of the abortion.
+  const cancel = (reason?: unknown) => bytes.cancel(reason).catch(() => {});
+  return {
+    ...place,
+    head,
+    stream: () =>
+      new ReadableStream({
+        pull: async (controller) => {
+          const chunk = isHeadTaken ? await readOr(place.name, () => bytes.readSome()) : head;
+          isHeadTaken = true;
+          if (chunk === undefined) controller.close();
+          else controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
+        },
+        cancel,
+      }, { highWaterMark: 0 }),
+    cancel: async (reason) => {
+      close?.();
+      await cancel(reason);
+    },
+  };
+}
+
+async function readOr<T>(name: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (cause) {
+    if (cause instanceof PlimsollError) throw cause;
+    throw new PlimsollError("input", {
+      action: `reading ${JSON.stringify(name)}`,
+      wanted: "data to its end",
+      found: (cause as Error).message,
+      remedy: "Check the disk or the connection, and try again",
+      cause,
+    });
+  }
+}
+
+/**
+ * One request opens it: it asks for the range of everything, so that the answer tells whether the
+ * server knows ranges, and is the stream as well.
+ */
+async function openUrl(host: Host, url: string): Promise<ByteSource> {
+  const closing = new AbortController();
+  // Compressed on the way, sizes and ranges would be those of other bytes.
+  const request = (range: string) =>
+    host.fetch(url, {
+      headers: { "range": `bytes=${range}`, "accept-encoding": "identity" },
+      signal: closing.signal,
+    });
+  const response = await request("0-");
+  const fail = async (found: string, remedy: string) => {
+    await response.body?.cancel();
+    return new PlimsollError("input", {
+      action: `fetching ${JSON.stringify(url)}`,
+      wanted: "a file",
+      found,
+      remedy,
+    });
+  };
+  if (!response.ok || response.body === null) {
+    throw await fail(`status ${response.status} ${response.statusText}`, "Check the address");
+  }
+  const range = response.headers.get("content-range")?.match(/^bytes 0-(\d+)\/(\d+)$/);
+  const hasRanges = response.status === 206 && range !== undefined && range !== null;
+  if (response.status === 206 && !(hasRanges && Number(range[1]) === Number(range[2]) - 1)) {
+    throw await fail(
+      `a part of it, ${response.headers.get("content-range")}`,
+      "Ask the server's owner, or download the file first",
+    );
+  }
+  const length = hasRanges ? range[2] : response.headers.get("content-length");
+  const byteLength = length === null ? undefined : Number(length);
+  const slice = hasRanges ? rangeReader(url, byteLength!, request) : undefined;
+  return await withHead(
+    response.body,
+    { name: url, path: new URL(url).pathname, byteLength, slice },
+    () => closing.abort(),
+  );
+}
+
+function rangeReader(
+  url: string,
+  byteLength: number,
+  request: (range: string) => Promise<Response>,
+): (start: number, end: number) => Promise<ArrayBuffer> {
+  const answers: { start: number; bytes: ArrayBuffer }[] = [];
+  return async function slice(start, end) {
+    const known = answers.find((answer) =>
+      answer.start <= start && end <= answer.start + answer.bytes.byteLength
+    );
+    if (known !== undefined) return known.bytes.slice(start - known.start, end - known.start);
+    const stop = Math.min(byteLength, Math.max(end, start + MIN_REQUEST_BYTES));
+    const response = await request(`${start}-${stop - 1}`);
+    const expected = `bytes ${start}-${stop - 1}/${byteLength}`;
+    const found = response.headers.get("content-range");
+    if (response.status !== 206 || found !== expected) {
+      await response.body?.cancel();
+      throw changed(url, expected, `status ${response.status}, ${found ?? "no range"}`);
+    }
+    const bytes = await readOr(url, () => response.arrayBuffer());
+    if (bytes.byteLength !== stop - start) {
+      throw changed(url, `${stop - start} bytes`, `${bytes.byteLength}`);
+    }
+    if (end - start >= MIN_REQUEST_BYTES) return bytes;
+    answers.push({ start, bytes });
+    if (answers.length > KEPT_ANSWERS) answers.shift();
+    return bytes.slice(0, end - start);
+  };
+}
+
+function changed(url: string, wanted: string, found: string): PlimsollError {
+  return new PlimsollError("input", {
+    action: `fetching ${JSON.stringify(url)}`,
+    wanted,
+    found,
+    remedy: "Try again; the file may have changed meanwhile",
+  });
+}

@@ -1,0 +1,172 @@
+/**
+ * Newline-delimited JSON: a sample a line.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { PlimsollError } from "../../tpc/core/errors.ts";
+import type { InputTensor, RawSample, SampleInput } from "../core/tensor.ts";
+import { ByteReader } from "./byte_reader.ts";
+import type { Records, Selection } from "./sample_source.ts";
+
+const MAX_LINE_BYTES = 2 ** 28;
+
+/** A tensor as base64 of its little-endian bytes, or as a flat list. */
+const packedSchema = z.strictObject({
+  data: z.union([z.string(), z.array(z.number())]),
+  dims: z.array(z.int().min(0)),
+  type: z.enum(["float32", "int32", "int64", "uint8", "bool"]).default("float32"),
+});
+
+const lineSchema = z.object({
+  input: z.unknown().refine((value) => value !== undefined, "missing"),
+  label: z.int().min(0).optional(),
+});
+
+/**
+ * Lines `{"input": …, "label": n}`. The input is nested lists of numbers, whose shape shows (float32),
+ * `{"data": base64 or list, "dims": […], "type": "float32"}`, or one of both for each input by name.
+ * Empty lines count for nothing. Holds one line.
+ */
+export function readNdjson(
+  stream: ReadableStream<Uint8Array>,
+  name: string,
+  selection: Selection,
+): Records {
+  return { samples: samples() };
+
+  async function* samples(): AsyncGenerator<RawSample> {
+    const bytes = new ByteReader(stream);
+    let index = 0;
+    let lineNumber = 0;
+    try {
+      while (true) {
+        const line = await readLine(bytes);
+        if (line === undefined) return;
+        lineNumber++;
+        if (line.isEmpty) continue;
+        if (selection.isPast(index)) return;
+        if (selection.has(index)) {
+          const sample = parse(line.text, name, lineNumber);
+          if (sample instanceof PlimsollError) selection.onBroken(sample);
+          else yield { index, id: `${name}:${lineNumber}`, ...sample };
+        }
+        index++;
+      }
+    } finally {
+      await bytes.cancel().catch(() => {});
+    }
+  }
+}
+
+interface Line {
+  readonly isEmpty: boolean;
+  /** Undefined when it is too long. */
+  readonly text?: string;
+}
+
+/** The next line without its end; undefined behind the last one. What is too long isn't kept. */
+async function readLine(bytes: ByteReader): Promise<Line | undefined> {
+  const decoder = new TextDecoder();
+  let length = 0;
+  let text = "";
+  while (true) {
+    const chunk = await bytes.readSome();
+    if (chunk === undefined && length === 0) return undefined;
+    const end = chunk?.indexOf(10) ?? 0;
+    const part = chunk?.subarray(0, end < 0 ? chunk.length : end);
+    length += end < 0 ? chunk!.length : end + 1;
+    if (length <= MAX_LINE_BYTES) text += decoder.decode(part, { stream: end < 0 });
+    else text = "x";
+    if (end < 0) continue;
+    if (chunk !== undefined && end + 1 < chunk.length) bytes.unread(chunk.subarray(end + 1));
+    const isEmpty = text.trim() === "";
+    return length <= MAX_LINE_BYTES ? { isEmpty, text } : { isEmpty };
+  }
+}
+
+function parse(
+  text: string | undefined,
+  name: string,
+  lineNumber: number,
+): Pick<RawSample, "input" | "label"> | PlimsollError {
+  try {
+    if (text === undefined) throw new Error(`more than ${MAX_LINE_BYTES} bytes`);
+    const result = lineSchema.safeParse(JSON.parse(text));
+    if (!result.success) throw new Error(z.prettifyError(result.error).replaceAll("\n", " "));
+    const { input, label } = result.data;
+    return { input: inputOf(input), ...label === undefined ? {} : { label } };
+  } catch (cause) {
+    return new PlimsollError("input", {
+      action: `reading line ${lineNumber} of ${JSON.stringify(name)}`,
+      wanted: '{"input": [[…]] or {"name": [[…]]}, "label": n}',
+      found: (cause as Error).message,
+      remedy: "Correct the line, or leave out what is broken with --on-broken skip",
+      cause,
+    });
+  }
+}
+
+function inputOf(value: unknown): SampleInput {
+  if (isTensorLike(value)) return tensorOf(value);
+  const entries = Object.entries(Object(value));
+  if (entries.length === 0) throw new Error("no input");
+  return Object.fromEntries(entries.map(([name, tensor]) => {
+    if (!isTensorLike(tensor)) throw new Error(`no numbers for input ${JSON.stringify(name)}`);
+    return [name, tensorOf(tensor)];
+  }));
+}
+
+function isTensorLike(value: unknown): boolean {
+  return typeof value === "number" || Array.isArray(value) ||
+    typeof value === "object" && value !== null && "data" in value && "dims" in value;
+}
+
+function tensorOf(value: unknown): InputTensor {
+  if (typeof value === "number" || Array.isArray(value)) return nested(value);
+  const { data, dims, type } = packedSchema.parse(value);
+  const values = typeof data === "string" ? fromBase64(data, type) : fromList(data, type);
+  const wanted = dims.reduce((product, size) => product * size, 1);
+  if (values.length !== wanted) {
+    throw new Error(`${values.length} values for shape [${dims}]`);
+  }
+  return { data: values, dims };
+}
+
+/** Nested lists, their shape read from the first ones. */
+function nested(value: unknown): InputTensor {
+  const dims: number[] = [];
+  for (let at = value; Array.isArray(at); at = at[0]) dims.push(at.length);
+  const data = new Float32Array(dims.reduce((product, size) => product * size, 1));
+  let filled = 0;
+  const fill = (at: unknown, depth: number) => {
+    if (depth === dims.length) {
+      if (typeof at !== "number") throw new Error(`${JSON.stringify(at)} where a number belongs`);
+      data[filled++] = at;
+      return;
+    }
+    if (!Array.isArray(at) || at.length !== dims[depth]) {
+      throw new Error(`lists of different lengths, the first ones of shape [${dims}]`);
+    }
+    for (const item of at) fill(item, depth + 1);
+  };
+  fill(value, 0);
+  return { data, dims };
+}
+
+type PackedType = z.infer<typeof packedSchema>["type"];
+
+function fromBase64(text: string, type: PackedType): InputTensor["data"] {
+  const { buffer } = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+  if (type === "float32") return new Float32Array(buffer);
+  if (type === "int32") return new Int32Array(buffer);
+  if (type === "int64") return new BigInt64Array(buffer);
+  return new Uint8Array(buffer);
+}
+
+function fromList(values: readonly number[], type: PackedType): InputTensor["data"] {
+  if (type === "float32") return Float32Array.from(values);
+  if (type === "int32") return Int32Array.from(values);
+  if (type === "int64") return BigInt64Array.from(values, BigInt);
+  return Uint8Array.from(values);
+}
