@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { compactJson } from "../../tpc/core/canonical_json.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import {
   addOverrides,
@@ -14,11 +15,14 @@ import {
 import { readModelWithData } from "../../tpc/onnx/external_data.ts";
 import type { Model } from "../../tpc/onnx/model.ts";
 import type { Target } from "../../tpc/targets/target.ts";
+import { sha256 } from "../core/hash.ts";
 import type { Host } from "../core/host.ts";
-import { mapStream } from "../core/map_stream.ts";
-import type { RawSample, Sample } from "../core/tensor.ts";
+import type { Sample } from "../core/tensor.ts";
 import { type FloatModel, loadFloatModel, type LoadOptions } from "../quantize.ts";
+import { isUrl, openBytes } from "../source/byte_source.ts";
+import { parseLabels } from "../source/labels.ts";
 import { openSamples } from "../source/open_samples.ts";
+import { prepareSamples } from "../source/prepare_samples.ts";
 import { parsePreprocessing, preprocessor } from "../source/preprocess.ts";
 import type { DataOptions, ModelOptions, TargetOptions } from "./options.ts";
 
@@ -29,11 +33,22 @@ const DEMO = {
   evaluation: "data/fashion/evaluation-images-idx3-ubyte.gz",
 } as const;
 
+/** Broken samples that are named one by one. */
+const MAX_BROKEN_NOTES = 20;
+
 /** Samples ready for the model. */
 export interface LoadedSamples {
-  readonly count: number;
+  /** Number of samples up to `--samples`, when known without reading them. */
+  readonly count?: number;
   readonly samples: ReadableStream<Sample>;
+  /** Names of the classes; none when nobody knows them. */
   readonly classes: readonly string[];
+  /** Whether the samples have labels, when known without reading them. */
+  readonly isLabelled?: boolean;
+  /** What the data set is, whatever its path. */
+  readonly identity: string;
+  /** SHA-256 of the preprocessing. */
+  readonly preprocessing: string;
 }
 
 /** Reads `--model`, by default the demo's, with weights from the files beside it. */
@@ -80,9 +95,11 @@ export function dataPath(
   });
 }
 
-/** Fails now rather than after the long part of the work when a file can't be opened. */
+/** Fails now rather than after the long part of the work when data can't be opened. */
 export async function checkReadable(host: Host, path: string): Promise<void> {
-  await (await host.openFile(path)).cancel();
+  // A pipe can be read only once, and a folder was there when its files were listed.
+  if (path === "-" || !isUrl(path) && await host.listFiles(path) !== undefined) return;
+  await (await openBytes(host, path)).cancel();
 }
 
 /** Opens samples and preprocesses them on the way. */
@@ -90,18 +107,36 @@ export async function loadSamples(
   host: Host,
   path: string,
   options: DataOptions,
+  selection?: { readonly skip?: (index: number) => boolean },
 ): Promise<LoadedSamples> {
-  const preprocess = preprocessor(await loadPreprocessing(host, path, options));
-  const classes = await loadClasses(host, path);
-  const { count, samples } = await openSamples(host, path, { limit: options.samples });
-  const prepared = samples.pipeThrough(mapStream((raw: RawSample) => preprocess(raw)));
-  return { count, samples: prepared, classes };
+  const preprocessing = await loadPreprocessing(host, path, options);
+  const preprocess = preprocessor(preprocessing);
+  const classesBeside = await loadClasses(host, path);
+  const onBroken = options.onBroken === "skip" ? brokenReporter(host) : undefined;
+  const { samples, ...source } = await openSamples(host, path, {
+    ...{ limit: options.samples, skip: selection?.skip, onBroken },
+    format: options.dataFormat,
+    inputShape: options.inputShape,
+    onNote: (text) => host.printError(`note: ${text}\n`),
+    labels: {
+      file: options.labels === undefined
+        ? undefined
+        : parseLabels(await readText(host, options.labels), options.labels),
+      pattern: options.labelPattern,
+      classes: classesBeside,
+    },
+  });
+  const { count, identity, isLabelled, classes = [] } = source;
+  const prepared = samples.pipeThrough(prepareSamples(preprocess, onBroken));
+  return {
+    ...{ count, samples: prepared, classes, identity, isLabelled },
+    preprocessing: await sha256(compactJson(preprocessing)),
+  };
 }
 
 /** Options over `--preprocess` over `preprocess.json` beside the data over the defaults. */
 async function loadPreprocessing(host: Host, path: string, options: DataOptions) {
-  const beside = sibling(path, "preprocess.json");
-  const file = options.preprocess ?? (await host.fileExists(beside) ? beside : undefined);
+  const file = options.preprocess ?? await besideData(host, path, "preprocess.json");
   const base = file === undefined ? {} : await readJson(host, file);
   const { scale, mean, std, layout } = options;
   const named = Object.entries({ scale, mean, std, layout }).filter(([, value]) =>
@@ -110,13 +145,30 @@ async function loadPreprocessing(host: Host, path: string, options: DataOptions)
   return parsePreprocessing({ ...base as object, ...Object.fromEntries(named) }, file ?? "options");
 }
 
-/** Class names: `classes.txt` beside the data, one a line. */
-async function loadClasses(host: Host, path: string): Promise<string[]> {
-  const file = sibling(path, "classes.txt");
-  if (!await host.fileExists(file)) return [];
-  return new TextDecoder().decode(await host.readFile(file)).split(/\r?\n/).filter((line) =>
-    line !== ""
-  );
+/** Class names: `classes.txt` in the folder of data or beside the file, one a line. */
+async function loadClasses(host: Host, path: string): Promise<string[] | undefined> {
+  const file = await besideData(host, path, "classes.txt");
+  if (file === undefined) return undefined;
+  return (await readText(host, file)).split(/\r?\n/).filter((line) => line !== "");
+}
+
+/** A file that belongs to the data: in their folder, or beside it or their file. */
+async function besideData(host: Host, path: string, name: string): Promise<string | undefined> {
+  if (path === "-" || isUrl(path)) return undefined;
+  for (const file of [`${path.replace(/[/\\]+$/, "")}/${name}`, sibling(path, name)]) {
+    if (await host.fileExists(file)) return file;
+  }
+  return undefined;
+}
+
+/** Says which samples are left out, the first of them one by one. */
+function brokenReporter(host: Host): (error: PlimsollError) => void {
+  let count = 0;
+  return (error) => {
+    count++;
+    if (count <= MAX_BROKEN_NOTES) host.printError(`broken sample ${count}: ${error.message}\n`);
+    else if (count % 100 === 0) host.printError(`${count} broken samples so far\n`);
+  };
 }
 
 /** A preset by name or a file, with the options applied. */
@@ -195,7 +247,7 @@ async function loadTargetFile(host: Host, name: string): Promise<Target> {
 
 /** Reads and parses a JSON file. */
 export async function readJson(host: Host, path: string): Promise<unknown> {
-  const text = new TextDecoder().decode(await host.readFile(path));
+  const text = await readText(host, path);
   try {
     return JSON.parse(text);
   } catch (cause) {
@@ -207,6 +259,10 @@ export async function readJson(host: Host, path: string): Promise<unknown> {
       cause,
     });
   }
+}
+
+async function readText(host: Host, path: string): Promise<string> {
+  return new TextDecoder().decode(await host.readFile(path));
 }
 
 /** Path of a file in the same folder. */

@@ -12,6 +12,7 @@ import {
   WEIGHT_METHODS,
 } from "../../tpc/core/types.ts";
 import { DEFAULT_BATCH } from "../quantize.ts";
+import { type Format, FORMATS } from "../source/format.ts";
 
 /** `--data` and what belongs to it. */
 export interface DataOptions {
@@ -23,6 +24,11 @@ export interface DataOptions {
   mean?: number[];
   std?: number[];
   layout?: "NCHW" | "NHWC";
+  dataFormat?: Format;
+  inputShape?: number[];
+  labels?: string;
+  labelPattern?: RegExp;
+  onBroken?: "fail" | "skip";
 }
 
 /** `--target` and what overrides it. */
@@ -60,8 +66,28 @@ export interface OutputOptions {
 export function addDataOptions(command: Command, what: string): Command {
   return command
     .option(
-      "--data <path>",
-      `${what}: IDX file of images, plain or gzip; labels from the file beside it (default: the demo's)`,
+      "--data <path|url|->",
+      `${what}: folder of images, ${
+        FORMATS.join(", ")
+      }, plain or gzip, or standard input (default: the demo's)`,
+    )
+    .addOption(
+      new Option("--data-format <name>", "what the data are (default: by name and first bytes)")
+        .choices(FORMATS),
+    )
+    .option("--input-shape <d×d…>", "shape of a sample of raw float32 values, 3x224x224", shape)
+    .option(
+      "--labels <file>",
+      "CSV or JSON with path and label, or a label a sample (default: the container's, or class folders)",
+    )
+    .option(
+      "--label-pattern <regex>",
+      "labels from file names: the first group is the class index, '^(\\d+)_'",
+      labelPattern,
+    )
+    .addOption(
+      new Option("--on-broken <policy>", "what becomes of samples that can't be read")
+        .choices(["fail", "skip"]).default("fail"),
     )
     .option("--samples <n>", "use at most this many samples", positiveInteger)
     .option(
@@ -209,6 +235,23 @@ function finiteNumber(text: string): number {
     throw new InvalidArgumentError("Give a number.");
   }
   return value;
+}
+
+function shape(text: string): number[] {
+  const dims = text.split(/[x×,]/).map(Number);
+  if (dims.every((size) => Number.isSafeInteger(size) && size > 0)) return dims;
+  throw new InvalidArgumentError("Give sizes, such as 3x224x224.");
+}
+
+function labelPattern(text: string): RegExp {
+  try {
+    // The empty alternative always fits, and shows how many groups there are.
+    const groups = new RegExp(`${text}|`, "u").exec("")!.length - 1;
+    if (groups > 0) return new RegExp(text, "u");
+  } catch (cause) {
+    throw new InvalidArgumentError(`Give a regular expression: ${(cause as Error).message}.`);
+  }
+  throw new InvalidArgumentError("Give an expression with a group, such as '^(\\d+)_'.");
 }
 
 function numberList(text: string): number[] {
