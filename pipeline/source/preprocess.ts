@@ -1,26 +1,84 @@
 /**
- * Preprocessing: pixels to the numbers that the model was trained on.
+ * Preprocessing: images to the numbers that the model was trained on.
  *
  * @module
  */
 import { z } from "zod";
 import { PlimsollError } from "../../tpc/core/errors.ts";
+import { INTERPOLATIONS, pixelTable } from "../../wasm/image.ts";
 import type { RawSample, Sample } from "../core/tensor.ts";
+import { type ImageDecoder, imageDecoder } from "./decode_image.ts";
 
 const perChannel = z.union([z.number(), z.array(z.number()).min(1)]);
+const pixels = z.int().min(1).max(2 ** 16);
+
+const shortestSide = z.strictObject({
+  shortest: pixels.describe("Pixels of the short side; the long one keeps the ratio"),
+  rounding: z.enum(["truncate", "round"]).default("truncate").describe(
+    "What becomes of a part of a pixel of the long side: cut off (torchvision, Hugging Face) or rounded",
+  ),
+});
+const exactSize = z.strictObject({ width: pixels, height: pixels });
 
 /** Schema of a preprocessing file. */
 export const preprocessingSchema = z.strictObject({
+  resize: z.union([shortestSide, exactSize]).optional().describe(
+    "Size of an image before the crop; its own by default",
+  ),
+  crop: z.strictObject({
+    width: pixels,
+    height: pixels,
+    rounding: z.enum(["round", "truncate"]).default("round").describe(
+      "What becomes of half a pixel of offset: rounded to even (torchvision) or cut off (Hugging Face)",
+    ),
+  }).optional().describe("Window around the centre; what lies outside of the image is pixels of 0"),
+  interpolation: z.enum(INTERPOLATIONS).default("bilinear").describe(
+    "Filter of resizing; all but nearest are antialiased, as in Pillow",
+  ),
+  channelOrder: z.enum(["RGB", "BGR"]).default("RGB").describe("Order of the model's channels"),
+  grayscale: z.boolean().default(false).describe("One channel: the luma of RGB"),
   scale: z.number().default(1 / 255).describe("Factor for pixels 0 … 255"),
-  mean: perChannel.default(0).describe("Subtracted after scaling; one number or one per channel"),
-  std: perChannel.default(1).describe("Divisor after that; one number or one per channel"),
+  mean: perChannel.default(0).describe(
+    "Subtracted after scaling; one number or one per channel of the model",
+  ),
+  std: perChannel.default(1).describe(
+    "Divisor after that; one number or one per channel of the model",
+  ),
   layout: z.enum(["NCHW", "NHWC"]).default("NCHW").describe(
     "Order of the axes in the model's input",
   ),
 });
 
-/** How pixels become the model's input: value = (pixel · scale − mean) / std. */
+/** How images become the model's input: value = (pixel · scale − mean) / std. */
 export type Preprocessing = Readonly<z.infer<typeof preprocessingSchema>>;
+
+/** Names of what is known as preprocessing; see {@linkcode presetPreprocessing}. */
+export const PREPROCESSING_NAMES = ["imagenet", "inception", "raw"] as const;
+
+const PRESETS: Record<typeof PREPROCESSING_NAMES[number], unknown> = {
+  // torchvision's evaluation of classifiers.
+  imagenet: {
+    resize: { shortest: 256 },
+    crop: { width: 224, height: 224 },
+    mean: [0.485, 0.456, 0.406],
+    std: [0.229, 0.224, 0.225],
+  },
+  // timm's inception_v3: 299 of 341 pixels, values −1 … 1.
+  inception: {
+    resize: { shortest: 341 },
+    crop: { width: 299, height: 299 },
+    interpolation: "bicubic",
+    mean: 0.5,
+    std: 0.5,
+  },
+  raw: { scale: 1 },
+};
+
+/** A preprocessing by name, or undefined when the name is none of {@linkcode PREPROCESSING_NAMES}. */
+export function presetPreprocessing(name: string): Preprocessing | undefined {
+  if (!Object.hasOwn(PRESETS, name)) return undefined;
+  return preprocessingSchema.parse(PRESETS[name as keyof typeof PRESETS]);
+}
 
 /**
  * Checks a parsed preprocessing file and fills in the defaults.
@@ -32,54 +90,96 @@ export function parsePreprocessing(value: unknown, name: string): Preprocessing 
   const isZero = (std: number | number[]) => [std].flat().includes(0);
   if (result.success && !isZero(result.data.std)) return result.data;
   const faults = result.error?.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
+  const fields = Object.keys(preprocessingSchema.shape).map((field) => `"${field}"`).join(", ");
   throw new PlimsollError("input", {
     action: `reading preprocessing ${JSON.stringify(name)}`,
-    wanted: '{ "scale", "mean", "std", "layout" }, std not zero',
+    wanted: `{ ${fields} }, each optional, std not zero`,
     found: faults?.join("; ") ?? "std 0",
     remedy: "Correct the file or the options",
   });
 }
 
 /**
+ * The value of `--resize`: `256` is the shortest side, `320x240` width and height.
+ *
+ * @returns undefined when it is neither.
+ */
+export function parseResize(text: string): Preprocessing["resize"] | undefined {
+  const sides = parseSides(text);
+  if (sides?.length === 1) return { shortest: sides[0], rounding: "truncate" };
+  return sides && { width: sides[0], height: sides[1] };
+}
+
+/**
+ * The value of `--crop`: `224` is a square, `320x240` width and height.
+ *
+ * @returns undefined when it is neither.
+ */
+export function parseCrop(text: string): Preprocessing["crop"] | undefined {
+  const sides = parseSides(text);
+  return sides && { width: sides[0], height: sides.at(-1)!, rounding: "round" };
+}
+
+function parseSides(text: string): number[] | undefined {
+  const sides = /^(\d+)(?:x(\d+))?$/.exec(text)?.slice(1).filter((side) => side !== undefined);
+  return sides?.map(Number).every((side) => side >= 1 && side <= 2 ** 16)
+    ? sides.map(Number)
+    : undefined;
+}
+
+/**
  * A function from raw samples to model inputs. Each pixel goes through a table of 256 float32
  * values per channel, computed once in float64: exact to the last bit and fast.
  *
+ * Image files and pixels that are resized, cropped or reordered go through the image core, which is
+ * loaded with the first of them; it has the same tables.
+ *
+ * @param decoder Decodes files; by default without the limits that a caller may have.
  * @returns float32 values, one sample without batch axis: [channels, height, width], or
  * [height, width, channels] with layout NHWC. The function throws {@linkcode PlimsollError} kind
- * `data` when mean or std have another number of channels than the sample.
+ * `data` when mean or std have another number of channels than the sample, and when an image can't be
+ * read.
  */
-export function preprocessor(options: Preprocessing): (raw: RawSample) => Sample {
+export function preprocessor(
+  options: Preprocessing,
+  decoder: ImageDecoder = imageDecoder(options),
+): (raw: RawSample) => Sample {
   const tables: Float32Array[] = [];
   const channelValue = (value: number | readonly number[], channel: number) =>
     typeof value === "number" ? value : value.length === 1 ? value[0] : value[channel];
   const tableFor = (channel: number) =>
-    tables[channel] ??= Float32Array.from(
-      { length: 256 },
-      (_, pixel) =>
-        (pixel * options.scale - channelValue(options.mean, channel)) /
-        channelValue(options.std, channel),
+    tables[channel] ??= pixelTable(
+      options.scale,
+      channelValue(options.mean, channel),
+      channelValue(options.std, channel),
     );
+  const { resize, crop, channelOrder, grayscale } = options;
+  const needsCore = resize !== undefined || crop !== undefined || channelOrder === "BGR" ||
+    grayscale;
 
   return function preprocess({ image, encoded, input, ...rest }: RawSample): Sample {
     if (input !== undefined) return { ...rest, input };
+    if (encoded !== undefined) return { ...rest, input: decoder.decode(encoded, rest.id) };
     if (image === undefined) {
       throw new PlimsollError("data", {
         action: `preprocessing ${JSON.stringify(rest.id)}`,
-        wanted: "pixels, or numbers for the model",
-        found: encoded === undefined ? "neither" : "an image file",
-        remedy: "Decode it first",
+        wanted: "an image file, pixels, or numbers for the model",
+        found: "none of them",
+        remedy: "Give one of them",
       });
     }
     const { pixels, height, width, channels } = image;
     for (const value of [options.mean, options.std]) {
-      if (typeof value === "number" || value.length === 1 || value.length === channels) continue;
+      const count = grayscale ? 1 : channels;
+      if (typeof value === "number" || value.length === 1 || value.length === count) continue;
       throw new PlimsollError("data", {
         action: `preprocessing ${JSON.stringify(rest.id)}`,
         wanted: `${value.length} channels, as mean or std have`,
-        found: `${channels}`,
+        found: `${count}`,
         remedy: "Give one number for all channels or one for each",
       });
     }
+    if (needsCore) return { ...rest, input: decoder.resize(image, rest.id) };
     const isPlanar = options.layout === "NCHW";
     const area = height * width;
     const data = new Float32Array(area * channels);
