@@ -3,26 +3,44 @@
  *
  * @module
  */
-import { createHistogramCore } from "../wasm/mod.ts";
+import {
+  calibrateHere,
+  type CalibrateHereOptions,
+  type CalibrationHooks,
+} from "./calibrate_here.ts";
+import { NoSampleError } from "./core/no_sample_error.ts";
 import type { Sample } from "./core/tensor.ts";
-import { StatisticsCollector } from "./statistics/collector.ts";
-import type { Statistics, TensorStatistics } from "./statistics/statistics.ts";
-import { type PassOptions, streamActivations } from "./stream_activations.ts";
+import { RangeSet } from "./statistics/coverage.ts";
+import { mergeStatistics } from "./statistics/merge_statistics.ts";
+import type { Statistics } from "./statistics/statistics.ts";
+import { calibrateInWorkers, type StartWorker } from "./workers/pool.ts";
 
 /** What {@linkcode calibrate} needs. */
-export interface CalibrateOptions extends PassOptions {
-  /** SHA-256 of the model file as it was given. */
-  readonly modelSha256: string;
-  /**
-   * Asked after every batch with the number of samples so far; true ends the calibration there. `tensors`
-   * gives the statistics so far, some 0.2 ms a tensor.
-   */
-  readonly isEnough?: (samples: number, tensors: () => TensorStatistics[]) => boolean;
+export interface CalibrateOptions extends CalibrateHereOptions {
+  /** Statistics of an earlier run: its samples are passed over, and the result covers both. */
+  readonly resume?: Statistics;
+  /** Where statistics so far are kept, in case the run is killed. */
+  readonly checkpoint?: Checkpoint;
+  /** Web Workers that share the work; 1, the default, does it here. Changes speed, never a result. */
+  readonly workers?: number;
+  /** Starts one; needed for more than one. */
+  readonly startWorker?: StartWorker;
+}
+
+/** How statistics so far are kept. */
+export interface Checkpoint {
+  /** Samples between two writes, about: they are written at the end of a batch. */
+  readonly every: number;
+  /** Writes statistics, all or nothing. */
+  readonly write: (statistics: Statistics) => Promise<void>;
 }
 
 /**
  * Streams samples through the float model and accumulates exact statistics of every tensor that the
- * target quantizes. Memory does not grow with the number of samples.
+ * target quantizes. Memory does not grow with the number of samples. Workers, batches, order, and how often the work
+ * was interrupted and resumed change no bit of the result.
+ *
+ * When `signal` aborts, a checkpoint is written before the call rejects.
  *
  * @param samples Consumed; cancelled when anything fails.
  * @throws {PlimsollError} kinds `model` (nothing to quantize), `data` (wrong shape, NaN, no sample),
@@ -32,23 +50,51 @@ export async function calibrate(
   samples: ReadableStream<Sample>,
   options: CalibrateOptions,
 ): Promise<Statistics> {
-  const { modelSha256, isEnough } = options;
-  let collector: StatisticsCollector | undefined;
-  const { outline } = await streamActivations(samples, options, "calibrate", async (watched) => {
-    const collecting = collector = new StatisticsCollector(
-      await createHistogramCore(),
-      watched,
-      options.target.activation.error === "auto",
-    );
-    return async (batch) => {
-      await collecting.observe(batch);
-      return isEnough?.(collecting.samples, () => collecting.tensors()) ?? false;
-    };
-  });
+  const { resume, checkpoint, workers = 1, startWorker, isEnough } = options;
+  const whole = (part: Statistics) =>
+    resume === undefined ? part : mergeStatistics([resume, part], ["the checkpoint", "the rest"]);
+  const left = resume === undefined
+    ? samples
+    : samples.pipeThrough(withoutCovered(resume, options));
+  const hooks = checkpoint === undefined ? {} : checkpointHooks(checkpoint, whole);
+  try {
+    if (workers === 1) return whole(await calibrateHere(left, options, hooks));
+    if (startWorker === undefined || isEnough !== undefined) {
+      throw new TypeError("Cannot calibrate in workers without startWorker, or with isEnough");
+    }
+    const pool = { ...options, workers, startWorker };
+    return whole(await calibrateInWorkers(left, pool, hooks));
+  } catch (error) {
+    // Nothing was left to do: the checkpoint was the whole run.
+    if (resume !== undefined && error instanceof NoSampleError) return resume;
+    throw error;
+  }
+}
+
+function checkpointHooks(
+  { every, write }: Checkpoint,
+  whole: (part: Statistics) => Statistics,
+): CalibrationHooks {
+  let written = 0;
   return {
-    model: { sha256: modelSha256 },
-    outline,
-    data: collector!.data(),
-    tensors: collector!.tensors(),
+    afterBatch: async (samples, statistics) => {
+      if (samples - written < every) return;
+      written = samples;
+      await write(whole(await statistics()));
+    },
+    onAbort: (statistics) => write(whole(statistics)),
   };
+}
+
+/** Passes over the samples that statistics cover already. */
+function withoutCovered(
+  { data: { sources } }: Statistics,
+  { source = "" }: CalibrateOptions,
+): TransformStream<Sample, Sample> {
+  const covered = RangeSet.from(sources.find((entry) => entry.source === source)?.ranges ?? []);
+  return new TransformStream({
+    transform: (sample, controller) => {
+      if (!covered.has(sample.index)) controller.enqueue(sample);
+    },
+  });
 }

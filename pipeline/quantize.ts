@@ -26,6 +26,7 @@ import { runConstants } from "./inference/session.ts";
 import { decide } from "./search/decide.ts";
 import { exactChoices } from "./second_pass.ts";
 import { writePlim } from "./statistics/plim.ts";
+import type { DataCoverage } from "./statistics/statistics.ts";
 
 /** A float model, read and prepared. */
 export interface FloatModel {
@@ -40,7 +41,12 @@ export interface FloatModel {
 }
 
 /** What {@linkcode quantize} needs. */
-export interface QuantizeOptions {
+export interface QuantizeOptions extends
+  Pick<
+    CalibrateOptions,
+    | ("source" | "preprocessing" | "onNonFinite" | "onSkip" | "isEnough")
+    | ("resume" | "checkpoint" | "workers" | "startWorker")
+  > {
   /** What the hardware can do. */
   readonly target: Target;
   /** Samples per inference run, default 8. Changes speed and memory, never a result. */
@@ -51,13 +57,11 @@ export interface QuantizeOptions {
   readonly onProgress?: OnProgress;
   /** Stops all stages. */
   readonly signal?: AbortSignal;
-  /** As in `calibrate`: true ends the calibration. */
-  readonly isEnough?: CalibrateOptions["isEnough"];
   /**
-   * Opens the same samples again. When given, grids that are not powers of two are chosen by their true
+   * Opens the samples that statistics cover again. When given, grids that are not powers of two are chosen by their true
    * errors in a second pass, among the best candidates of the search.
    */
-  readonly reopenForExact?: () => Promise<ReadableStream<Sample>>;
+  readonly reopenForExact?: (data: DataCoverage) => Promise<ReadableStream<Sample>>;
 }
 
 /** Everything that a quantization makes. */
@@ -133,13 +137,14 @@ export async function quantize(
   samples: ReadableStream<Sample>,
   options: QuantizeOptions,
 ): Promise<Quantization> {
-  const { target, batch = DEFAULT_BATCH, isEnough, reopenForExact, ...rest } = options;
+  const { target, batch = DEFAULT_BATCH, reopenForExact, ...rest } = options;
   const { prepared: model, sha256: modelSha256 } = float;
   checkEmittable(model);
   const pass = { model, target, batch, ...rest };
-  const statistics = await calibrate(samples, { ...pass, modelSha256, isEnough });
+  const statistics = await calibrate(samples, { ...pass, modelSha256 });
   const file = await writePlim(statistics);
-  const choices = reopenForExact && await exactChoices(statistics, await reopenForExact(), pass);
+  const choices = reopenForExact &&
+    await exactChoices(statistics, await reopenForExact(statistics.data), pass);
   const manifest = await decide({
     ...{ statistics, target, model, choices },
     statisticsSha256: await sha256(file),

@@ -9,6 +9,7 @@ import { type GraphOutline, outlineGraph } from "../tpc/onnx/outline.ts";
 import { watchedTensors } from "../tpc/placement/types.ts";
 import { resolve } from "../tpc/placement/resolve.ts";
 import type { Target } from "../tpc/targets/target.ts";
+import { NoSampleError } from "./core/no_sample_error.ts";
 import type { OnProgress } from "./core/progress.ts";
 import type { InferredBatch, Sample } from "./core/tensor.ts";
 import { batchSizeFor, exposeTensors, inferBatches } from "./inference/infer.ts";
@@ -42,7 +43,7 @@ const ENOUGH = new Error("enough samples");
  * expose the same tensors, since what is exposed decides the last bits of the activations.
  *
  * @param stage What progress calls this pass.
- * @param start Called once with the watched tensors; gives the observer.
+ * @param start Called once with the watched tensors and the outline of the model; gives the observer.
  * @returns Outline of the model and number of samples seen.
  * @throws {PlimsollError} kinds `model` (nothing to quantize), `data` (wrong shape, no sample), `runtime`.
  */
@@ -50,7 +51,7 @@ export async function streamActivations(
   samples: ReadableStream<Sample>,
   options: PassOptions,
   stage: string,
-  start: (watched: readonly string[]) => Promise<Observe>,
+  start: (watched: readonly string[], outline: GraphOutline) => Promise<Observe>,
 ): Promise<{ outline: GraphOutline; samples: number }> {
   const { model, target, total, onProgress, signal } = options;
   try {
@@ -58,7 +59,7 @@ export async function streamActivations(
     const { inputs } = outline;
     const watched = watchedTensors(resolve(outline, target));
     if (watched.length === 0) throw nothingToQuantize(target, outline.nodes.map(({ op }) => op));
-    const observe = await start(watched);
+    const observe = await start(watched, outline);
     await using session = await createSession(exposeTensors(model, watched), {
       name: "the float model",
     });
@@ -79,7 +80,7 @@ export async function streamActivations(
       .catch((error) => {
         if (error !== ENOUGH) throw error;
       });
-    if (done === 0) throw noSamples(stage);
+    if (done === 0) throw new NoSampleError(stage);
     return { outline, samples: done };
   } catch (error) {
     // Before the pipe stands, nothing else would tell the source to let go of its files.
@@ -94,14 +95,5 @@ function nothingToQuantize({ name }: Target, operators: readonly string[]): Plim
     wanted: `an operator that target ${name} quantizes`,
     found: `only ${[...new Set(operators)].join(", ")}`,
     remedy: "Give another model or --target",
-  });
-}
-
-function noSamples(stage: string): PlimsollError {
-  return new PlimsollError("data", {
-    action: `streaming samples (${stage})`,
-    wanted: "at least one sample",
-    found: "none",
-    remedy: "Give data with samples, or a larger --samples",
   });
 }

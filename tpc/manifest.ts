@@ -110,7 +110,9 @@ export const manifestSchema = z.strictObject({
     ),
   }),
   data: z.strictObject({
-    samples: count,
+    samples: count.describe("Samples that count"),
+    skipped: count.describe("Samples left out because they made NaN or infinity"),
+    preprocessing: sha256.nullable().describe("Of the preprocessing; null when it isn't known"),
     sha256: sha256.describe("Sum modulo 2^256 of the SHA-256 of each preprocessed sample"),
   }),
   statistics: z.strictObject({ sha256 }).describe("The statistics file"),

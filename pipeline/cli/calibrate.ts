@@ -22,8 +22,10 @@ import {
   type TargetOptions,
 } from "./options.ts";
 import { ProgressPrinter } from "./progress.ts";
+import { addWorkOptions, checkWork, prepareWork, type WorkOptions } from "./work_options.ts";
 
-interface CalibrateCommandOptions extends DataOptions, TargetOptions, ModelOptions, OutputOptions {
+interface CalibrateCommandOptions
+  extends DataOptions, TargetOptions, ModelOptions, WorkOptions, OutputOptions {
   model?: string;
   untilStable?: number;
   out: string;
@@ -35,7 +37,9 @@ export function addCalibrateCommand(program: Command, context: Context): void {
     .description("stream samples through a float model and write the statistics of its activations")
     .option("--model <file>", "float ONNX model (default: the demo's)");
   addOutputOptions(
-    addModelOptions(addTargetOptions(addDataOptions(command, "calibration samples"))),
+    addWorkOptions(
+      addModelOptions(addTargetOptions(addDataOptions(command, "calibration samples"))),
+    ),
   )
     .option(
       "--until-stable <n>",
@@ -49,23 +53,29 @@ export function addCalibrateCommand(program: Command, context: Context): void {
 Examples:
   deno task calibrate
   deno task calibrate --model m.onnx --data images-idx3-ubyte.gz --out m.plim
+  deno task calibrate --workers 2 --checkpoint c.plim     and with --resume after a crash
 `,
     )
     .action((options: CalibrateCommandOptions) => run(options, context));
 }
 
-async function run(options: CalibrateCommandOptions, { host, signal }: Context): Promise<void> {
+async function run(options: CalibrateCommandOptions, context: Context): Promise<void> {
+  const { host, signal } = context;
+  checkWork(options);
   const progress = new ProgressPrinter(host, options);
   const target = await loadTarget(host, options);
   const { prepared, sha256: modelSha256 } = await loadModel(host, options.model, options);
   await host.checkWritable(options.out);
   const path = dataPath(host, { data: options.data, model: options.model, role: "calibration" });
-  const { samples, count: total } = await loadSamples(host, path, options);
+  const work = await prepareWork(host, options, { model: modelSha256, progress });
+  context.kept = options.checkpoint;
+  const { samples, count, identity, preprocessing } = await loadSamples(host, path, options, work);
   const monitor = options.untilStable === undefined
     ? undefined
     : new ConvergenceMonitor(prepared, target, options.untilStable);
   const statistics = await calibrate(samples, {
-    ...{ modelSha256, target, total, signal },
+    ...{ modelSha256, target, signal, preprocessing, source: identity, ...work.options },
+    total: work.left(count),
     model: prepared,
     batch: options.batch,
     onProgress: progress.report,

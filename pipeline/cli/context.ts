@@ -10,4 +10,6 @@ export interface Context {
   readonly host: Host;
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal;
+  /** Checkpoint that is kept when the user interrupts; set by commands that write one. */
+  kept?: string;
 }

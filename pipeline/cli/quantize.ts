@@ -16,6 +16,7 @@ import { accuracyReport } from "../report/accuracy.ts";
 import { decide } from "../search/decide.ts";
 import { verify } from "../second_pass.ts";
 import { readPlim } from "../statistics/plim.ts";
+import type { DataCoverage } from "../statistics/statistics.ts";
 import type { FileContent } from "../core/host.ts";
 import type { Context } from "./context.ts";
 import { evaluateModels } from "./evaluate_models.ts";
@@ -32,8 +33,16 @@ import {
   type TargetOptions,
 } from "./options.ts";
 import { ProgressPrinter } from "./progress.ts";
+import {
+  addWorkOptions,
+  checkWork,
+  coveredBy,
+  prepareWork,
+  type WorkOptions,
+} from "./work_options.ts";
 
-interface QuantizeCommandOptions extends DataOptions, TargetOptions, ModelOptions, OutputOptions {
+interface QuantizeCommandOptions
+  extends DataOptions, TargetOptions, ModelOptions, WorkOptions, OutputOptions {
   model?: string;
   evalData?: string;
   untilStable?: number;
@@ -54,7 +63,11 @@ export function addQuantizeCommand(program: Command, context: Context): void {
       "float ONNX model (default: the demo's, MobileNetV2-style on Fashion-MNIST)",
     );
   addOutputOptions(
-    addModelOptions(addTargetOptions(addDataOptions(command, "calibration samples"))),
+    addWorkOptions(
+      addWorkOptions(
+        addModelOptions(addTargetOptions(addDataOptions(command, "calibration samples"))),
+      ),
+    ),
   )
     .option(
       "--eval-data <path>",
@@ -83,7 +96,9 @@ Writes model.onnx, manifest.json, statistics.plim and, with evaluation data, eva
     .action((options: QuantizeCommandOptions) => run(options, context));
 }
 
-async function run(options: QuantizeCommandOptions, { host, signal }: Context): Promise<void> {
+async function run(options: QuantizeCommandOptions, context: Context): Promise<void> {
+  const { host, signal } = context;
+  checkWork(options);
   const progress = new ProgressPrinter(host, options);
   const target = await loadTarget(host, options);
   const float = await loadModel(host, options.model, options);
@@ -96,23 +111,28 @@ async function run(options: QuantizeCommandOptions, { host, signal }: Context): 
   const monitor = options.untilStable === undefined
     ? undefined
     : new ConvergenceMonitor(float.prepared, target, options.untilStable);
-  const { samples, count: total } = await loadSamples(host, path, options);
+  const work = await prepareWork(host, options, { model: float.sha256, progress });
+  context.kept = options.checkpoint;
+  const loaded = await loadSamples(host, path, options, work);
+  const total = work.left(loaded.count);
   const pass = { target, total, signal, batch: options.batch, onProgress: progress.report };
   // A second pass sees the samples that the first has seen, no more.
-  const reopen = async (seen?: number) =>
-    (await loadSamples(host, path, {
-      ...options,
-      samples: seen ?? monitor?.record().samples ?? total,
-    })).samples;
-  const result = await quantize(float, samples, {
-    ...pass,
+  const reopen = async (data: DataCoverage) => {
+    const covered = coveredBy(data);
+    const skip = (index: number) => !covered.has(index);
+    return (await loadSamples(host, path, options, { skip })).samples;
+  };
+  const result = await quantize(float, loaded.samples, {
+    ...{ ...pass, ...work.options },
+    source: loaded.identity,
+    preprocessing: loaded.preprocessing,
     ...(monitor === undefined ? {} : { isEnough: monitor.isEnough }),
     ...(options.exact ? { reopenForExact: reopen } : {}),
   });
   if (options.verify) {
-    const seen = result.manifest.data.samples;
-    const checked = await verify(result.manifest, await reopen(seen), {
-      ...{ ...pass, total: seen },
+    const { data } = await readPlim(result.statistics, "statistics.plim");
+    const checked = await verify(result.manifest, await reopen(data), {
+      ...{ ...pass, total: data.samples },
       model: float.prepared,
     });
     progress.note(verificationReport(checked));

@@ -13,6 +13,7 @@ import { addEmitCommand } from "./emit.ts";
 import { addEvaluateCommand } from "./evaluate.ts";
 import { addExportCommand } from "./export.ts";
 import { addInspectCommand } from "./inspect.ts";
+import { addMergeCommand } from "./merge.ts";
 import { addQuantizeCommand } from "./quantize.ts";
 import { addSearchCommand } from "./search.ts";
 import { addTargetsCommand } from "./targets.ts";
@@ -31,12 +32,18 @@ export async function runCli(
   host: Host,
   signal: AbortSignal,
 ): Promise<number> {
+  const context: Context = { host, signal };
   try {
-    await makeProgram({ host, signal }).parseAsync([...args], { from: "user" });
+    await makeProgram(context).parseAsync([...args], { from: "user" });
     return EXIT.done;
   } catch (error) {
     if (signal.aborted) {
-      host.printError("\nInterrupted: nothing was written\n");
+      const { kept } = context;
+      host.printError(
+        kept === undefined
+          ? "\nInterrupted: nothing was written\n"
+          : `\nInterrupted: go on with --resume --checkpoint ${kept}\n`,
+      );
       return EXIT.interrupted;
     }
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
@@ -72,6 +79,7 @@ Examples:
   // Sub-commands copy the settings above when they are made.
   addQuantizeCommand(program, context);
   addCalibrateCommand(program, context);
+  addMergeCommand(program, context);
   addSearchCommand(program, context);
   addEmitCommand(program, context);
   addEvaluateCommand(program, context);

@@ -9,7 +9,8 @@ export async function sha256(bytes: Uint8Array | string): Promise<string> {
   return toHex(await digest(typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes));
 }
 
-async function digest(bytes: Uint8Array): Promise<Uint8Array> {
+/** SHA-256 of some bytes. */
+export async function digest(bytes: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as BufferSource));
 }
 
@@ -28,15 +29,19 @@ const MODULUS = 1n << 256n;
 export class MultisetHash {
   #sum = 0n;
 
-  /** Adds one member and returns its SHA-256. Calls may overlap and finish in any order. */
-  async add(member: Uint8Array): Promise<Uint8Array> {
-    const hash = await digest(member);
+  /** Adds one member by its SHA-256. */
+  add(hash: Uint8Array): void {
     this.#sum = (this.#sum + BigInt("0x" + toHex(hash))) % MODULUS;
-    return hash;
   }
 
   /** The hash so far, 64 hexadecimal digits. */
   toString(): string {
     return this.#sum.toString(16).padStart(64, "0");
   }
+}
+
+/** Hash of the union of disjoint collections from those of {@linkcode MultisetHash}. */
+export function addHashes(hashes: readonly string[]): string {
+  const sum = hashes.reduce((total, hash) => (total + BigInt("0x" + hash)) % MODULUS, 0n);
+  return sum.toString(16).padStart(64, "0");
 }

@@ -51,13 +51,18 @@ export async function decide(input: DecideInput): Promise<Manifest> {
     tool: { name: "plimsoll", version: VERSION },
     model: statistics.model,
     target: { name: target.name, sha256: await sha256(compactJson(target)) },
-    data: statistics.data,
+    data: describeData(statistics),
     statistics: { sha256: statisticsSha256 },
     activations: decideActivations(input, placement),
     weights: placement.weights.map(describeWeight),
     float: [...placement.float],
   };
   return input.model === undefined ? manifest : decideWeights(manifest, input.model);
+}
+
+/** What the manifest says of the data: nothing of how the work was cut. */
+function describeData({ data: { samples, skipped, sha256, preprocessing } }: Statistics) {
+  return { samples, skipped, sha256, preprocessing };
 }
 
 function decideActivations(

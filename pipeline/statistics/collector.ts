@@ -5,18 +5,34 @@
  */
 import type { Accumulator, HistogramCore } from "../../wasm/mod.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
-import { MultisetHash } from "../core/hash.ts";
+import { digest, MultisetHash } from "../core/hash.ts";
 import { type InferredBatch, inputsOf, type Sample, type Tensor } from "../core/tensor.ts";
-import type { TensorStatistics } from "./statistics.ts";
+import { RangeSet } from "./coverage.ts";
+import { mergeShapes } from "./merge_statistics.ts";
+import type { DataCoverage, TensorStatistics } from "./statistics.ts";
 
 /** Samples whose SHA-256 begins with a byte below this are held out: one in eight. */
 const HELD_OUT_BELOW = 32;
+
+/** Options of {@linkcode StatisticsCollector}. */
+export interface CollectorOptions {
+  /** Keep statistics of held-out samples apart, too, for method `auto`. */
+  readonly holdOut?: boolean;
+  /** What the source of the samples is; see `SourceCoverage`. */
+  readonly source?: string;
+  /** SHA-256 of the preprocessing. */
+  readonly preprocessing?: string;
+  /** What becomes of a sample that makes NaN or infinity; default `fail`. */
+  readonly onNonFinite?: "fail" | "skip";
+  /** Told each sample that is left out. */
+  readonly onSkip?: (reason: PlimsollError) => void;
+}
 
 interface Entry {
   readonly accumulator: Accumulator;
   /** Of held-out samples only; undefined when none are wanted. */
   heldOut?: Accumulator;
-  shape?: (number | null)[];
+  shape?: readonly (number | null)[];
 }
 
 /**
@@ -25,22 +41,22 @@ interface Entry {
  */
 export class StatisticsCollector {
   readonly #entries: ReadonlyMap<string, Entry>;
+  readonly #options: CollectorOptions;
   readonly #hash = new MultisetHash();
+  readonly #covered = new RangeSet();
   #samples = 0;
+  #skipped = 0;
 
-  /**
-   * One accumulator for each tensor.
-   *
-   * @param holdOut Keep statistics of held-out samples apart, too, for method `auto`.
-   */
-  constructor(core: HistogramCore, tensors: readonly string[], holdOut = false) {
+  /** One accumulator for each tensor. */
+  constructor(core: HistogramCore, tensors: readonly string[], options: CollectorOptions = {}) {
+    this.#options = options;
     this.#entries = new Map(tensors.map((name) => [name, {
       accumulator: core.create(),
-      ...(holdOut ? { heldOut: core.create() } : {}),
+      ...(options.holdOut ? { heldOut: core.create() } : {}),
     }]));
   }
 
-  /** Samples observed. */
+  /** Samples that count so far. */
   get samples(): number {
     return this.#samples;
   }
@@ -48,27 +64,41 @@ export class StatisticsCollector {
   /**
    * Adds a batch.
    *
-   * @throws {PlimsollError} kind `data` for NaN or infinity, naming tensor and sample. The batch
-   * may be counted in part then; the collector should not be used any more.
+   * @throws {PlimsollError} kind `data` for NaN or infinity, naming tensor and sample, and for a sample that was
+   * there before. The batch may be counted in part then; the collector should not be used any more.
    */
   async observe({ batch, outputs }: InferredBatch): Promise<void> {
-    for (const [name, { accumulator }] of this.#entries) {
+    const { samples } = batch;
+    for (const sample of samples) if (!this.#covered.add(sample.index)) throw twice(sample);
+    // Before the first change: nothing may come between the sums of a batch and its hashes.
+    const hashes = await Promise.all(samples.map((sample) => digest(bytesOf(sample))));
+    const left = this.#options.onNonFinite === "skip" ? this.#leaveOut(outputs, samples) : [];
+    for (const [name, entry] of this.#entries) {
       const tensor = outputs.get(name)!;
-      accumulator.observe(tensor.data);
-      if (accumulator.nonFinite > 0) throw nonFiniteError(name, tensor, batch);
-      this.#noteShape(name, tensor.dims, batch.samples.length);
+      this.#observe(entry.accumulator, tensor, samples.length, left);
+      if (entry.accumulator.nonFinite > 0) throw nonFiniteError(name, tensor, samples);
+      if (left.length < samples.length) noteShape(entry, tensor.dims, samples.length);
     }
-    const size = batch.samples.length;
-    for (const [i, sample] of batch.samples.entries()) {
-      const [first] = await this.#hash.add(bytesOf(sample));
-      if (first < HELD_OUT_BELOW) this.#holdOut(outputs, i, size);
-    }
-    this.#samples += batch.samples.length;
+    samples.forEach((_, i) => {
+      if (left.includes(i)) return;
+      this.#hash.add(hashes[i]);
+      if (hashes[i][0] < HELD_OUT_BELOW) this.#holdOut(outputs, i, samples.length);
+    });
+    this.#samples += samples.length - left.length;
+    this.#skipped += left.length;
   }
 
   /** The data set seen so far. */
-  data(): { samples: number; sha256: string } {
-    return { samples: this.#samples, sha256: this.#hash.toString() };
+  data(): DataCoverage {
+    const { source = "", preprocessing = null, holdOut = false } = this.#options;
+    return {
+      samples: this.#samples,
+      skipped: this.#skipped,
+      sha256: this.#hash.toString(),
+      preprocessing,
+      holdsOut: holdOut,
+      sources: [{ source, ranges: this.#covered.ranges() }],
+    };
   }
 
   /** Statistics so far, as a copy: can be asked for at any time while samples stream. */
@@ -79,6 +109,46 @@ export class StatisticsCollector {
       histogram: accumulator.data(),
       ...(heldOut === undefined ? {} : { heldOut: heldOut.data() }),
     }));
+  }
+
+  /** Adds all samples of a batch but those left out. */
+  #observe(
+    accumulator: Accumulator,
+    { data }: Tensor,
+    size: number,
+    left: readonly number[],
+  ): void {
+    if (left.length === 0) return accumulator.observe(data);
+    const length = data.length / size;
+    for (let i = 0; i < size; i++) {
+      if (!left.includes(i)) accumulator.observe(data.subarray(i * length, (i + 1) * length));
+    }
+  }
+
+  /** Positions in the batch of samples that make NaN or infinity in any tensor. */
+  #leaveOut(outputs: InferredBatch["outputs"], samples: readonly Sample[]): number[] {
+    const left = new Set<number>();
+    for (const name of this.#entries.keys()) {
+      const tensor = outputs.get(name)!;
+      const length = tensor.data.length / samples.length;
+      for (let start = 0; start < tensor.data.length;) {
+        const at = nonFiniteFrom(tensor.data, start);
+        if (at < 0) break;
+        if (tensor.dims.length === 0 || tensor.dims[0] % samples.length !== 0) {
+          throw nonFiniteError(
+            name,
+            tensor,
+            samples,
+            "Its samples can't be told apart: use --batch 1",
+          );
+        }
+        const i = Math.floor(at / length);
+        if (!left.has(i)) this.#options.onSkip?.(nonFiniteError(name, tensor, samples, "", at));
+        left.add(i);
+        start = (i + 1) * length;
+      }
+    }
+    return [...left];
   }
 
   /** Adds sample i of a batch to the held-out statistics of every tensor that can be taken apart. */
@@ -95,19 +165,21 @@ export class StatisticsCollector {
       entry.heldOut.observe(data.subarray(i * length, (i + 1) * length));
     }
   }
+}
 
-  /** Shapes are kept for one sample, since the batch size must not show in the result. */
-  #noteShape(name: string, dims: readonly number[], batchSize: number): void {
-    const [first, ...rest] = dims;
-    const single = dims.length === 0
-      ? []
-      : [first % batchSize === 0 ? first / batchSize : null, ...rest];
-    const entry = this.#entries.get(name)!;
-    const { shape } = entry;
-    if (shape === undefined) entry.shape = single;
-    else if (shape.length !== single.length) entry.shape = [];
-    else entry.shape = shape.map((size, axis) => size === single[axis] ? size : null);
-  }
+/** Shapes are kept for one sample, since the batch size must not show in the result. */
+function noteShape(entry: Entry, dims: readonly number[], batchSize: number): void {
+  const [first, ...rest] = dims;
+  const single = dims.length === 0
+    ? []
+    : [first % batchSize === 0 ? first / batchSize : null, ...rest];
+  entry.shape = entry.shape === undefined ? single : mergeShapes(entry.shape, single);
+}
+
+/** Position of the first NaN or infinity from `start` on, or −1. */
+function nonFiniteFrom(data: Float32Array, start: number): number {
+  for (let i = start; i < data.length; i++) if (data[i] - data[i] !== 0) return i;
+  return -1;
 }
 
 /** The numbers of a sample, one input after the other in the order of their names. */
@@ -125,18 +197,28 @@ function bytesOf(sample: Sample): Uint8Array {
   return all;
 }
 
+function twice({ id, index }: Sample): PlimsollError {
+  return new PlimsollError("data", {
+    action: `observing sample ${JSON.stringify(id)}`,
+    wanted: "samples with different positions in the data set",
+    found: `position ${index} a second time`,
+    remedy: "Number the samples of a stream from 0, each by another number",
+  });
+}
+
 function nonFiniteError(
   name: string,
   { data }: Tensor,
-  { samples }: InferredBatch["batch"],
+  samples: readonly Sample[],
+  remedy =
+    "Check this sample and the preprocessing, or leave such samples out with --on-nonfinite skip; a float model that makes NaN or infinity can't be calibrated",
+  position = nonFiniteFrom(data, 0),
 ): PlimsollError {
-  const position = data.findIndex((x) => !Number.isFinite(x));
   const sample = samples[Math.floor(position / (data.length / samples.length))];
   return new PlimsollError("data", {
     action: `observing tensor ${JSON.stringify(name)}`,
     wanted: "finite activations",
     found: `${data[position]} from sample ${JSON.stringify(sample?.id)}`,
-    remedy:
-      "Check this sample and the preprocessing; a float model that makes NaN or infinity can't be calibrated",
+    remedy,
   });
 }

@@ -3,12 +3,14 @@
  *
  * @module
  */
+import { PlimsollError } from "../../tpc/core/errors.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
 
 /**
  * The histogram of the elements of all parts together.
  *
  * @param parts At least one.
+ * @throws {PlimsollError} kind `data` where Σr² of a bin passes 2^64, which takes at least 2^34 elements in it.
  */
 export function mergeHistograms(parts: readonly HistogramData[]): HistogramData {
   if (parts.length === 1) return parts[0];
@@ -21,6 +23,7 @@ export function mergeHistograms(parts: readonly HistogramData[]): HistogramData 
     }
   }
   const bins = Uint32Array.from(sums.keys()).sort();
+  if (bins.some((bin) => sums.get(bin)!.r2 >= 1n << 64n)) throw tooMany();
   const total = (key: "finite" | "zeros" | "nan" | "positiveInfinity" | "negativeInfinity") =>
     parts.reduce((sum, part) => sum + part[key], 0);
   // Parts without elements have min and max NaN.
@@ -38,4 +41,13 @@ export function mergeHistograms(parts: readonly HistogramData[]): HistogramData 
     r1: BigUint64Array.from(bins, (bin) => sums.get(bin)!.r1),
     r2: BigUint64Array.from(bins, (bin) => sums.get(bin)!.r2),
   };
+}
+
+function tooMany(): PlimsollError {
+  return new PlimsollError("data", {
+    action: "adding up histograms",
+    wanted: "sums of squares below 2^64 in each bin, which at least 2^34 elements have",
+    found: "more",
+    remedy: "Calibrate with fewer samples",
+  });
 }

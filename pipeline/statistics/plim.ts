@@ -1,10 +1,10 @@
 /**
- * The statistics file, `.plim`, version 1. One content, one spelling: equal statistics give equal
+ * The statistics file, `.plim`, version 2. One content, one spelling: equal statistics give equal
  * bytes.
  *
  *     offset  size  content
  *     0       8     magic: 89 50 4C 49 4D 0D 0A 1A ("\x89PLIM\r\n\x1a"; a text-mode copy breaks it)
- *     8       4     version, u32 little-endian: 1
+ *     8       4     version, u32 little-endian: 2
  *     12      4     H, bytes of the header, u32 little-endian
  *     16      H     header: compact JSON with sorted keys, UTF-8 (see `headerSchema`)
  *     16 + H  …     for each tensor of the header, in order, its `bytes` bytes of bins, and those of its
@@ -20,11 +20,12 @@ import { z } from "zod";
 import { BIN_COUNT, checkHistogramData, type HistogramData } from "../../wasm/mod.ts";
 import { compactJson } from "../../tpc/core/canonical_json.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
+import type { SourceCoverage } from "./coverage.ts";
 import type { Statistics } from "./statistics.ts";
 import { VarintReader, VarintWriter } from "./varint.ts";
 
 const MAGIC = Uint8Array.of(0x89, 0x50, 0x4c, 0x49, 0x4d, 0x0d, 0x0a, 0x1a);
-const VERSION = 1;
+const VERSION = 2;
 const PREFIX_BYTES = 16;
 const HASH_BYTES = 32;
 const MAX_R = 2n ** 15n - 1n;
@@ -51,7 +52,25 @@ const histogram = {
 
 const headerSchema = z.strictObject({
   model: z.strictObject({ sha256 }),
-  data: z.strictObject({ samples: count, sha256 }),
+  data: z.strictObject({
+    samples: count,
+    skipped: count,
+    sha256,
+    preprocessing: sha256.nullable(),
+    holdsOut: z.boolean(),
+    sources: z.array(z.strictObject({
+      source: z.string(),
+      // Starts and ends by turns: [0, 64, 128, 192] covers 0 … 63 and 128 … 191.
+      edges: z.array(count).refine(
+        (edges) =>
+          edges.length % 2 === 0 && edges.every((edge, i) => i === 0 || edge > edges[i - 1]),
+        "edges must ascend, in pairs",
+      ),
+    })).refine(
+      (sources) => sources.every(({ source }, i) => i === 0 || source > sources[i - 1].source),
+      "sources must ascend",
+    ),
+  }),
   outline: z.strictObject({
     inputs: z.array(value),
     outputs: z.array(value),
@@ -103,7 +122,13 @@ export async function writePlim(statistics: Statistics): Promise<Uint8Array<Arra
   };
   const header = new TextEncoder().encode(compactJson({
     model: statistics.model,
-    data: statistics.data,
+    data: {
+      ...statistics.data,
+      sources: statistics.data.sources.map(({ source, ranges }) => ({
+        source,
+        edges: ranges.flat(),
+      })),
+    },
     outline: statistics.outline,
     tensors: statistics.tensors.map(({ tensor, shape, histogram, heldOut }) => ({
       ...{ tensor, shape, ...describe(histogram) },
@@ -159,7 +184,7 @@ export async function readPlim(file: Uint8Array, name: string): Promise<Statisti
     const text = new TextDecoder("utf-8", { fatal: true }).decode(
       file.subarray(PREFIX_BYTES, headerEnd),
     );
-    const { tensors, ...rest } = headerSchema.parse(JSON.parse(text));
+    const { tensors, data, ...rest } = headerSchema.parse(JSON.parse(text));
     let offset = headerEnd;
     const readHistogram = (
       { bins, bytes, min, max, ...counts }: HistogramHeader,
@@ -175,10 +200,22 @@ export async function readPlim(file: Uint8Array, name: string): Promise<Statisti
       ...(heldOut === undefined ? {} : { heldOut: readHistogram(heldOut) }),
     }));
     if (offset !== end) throw new RangeError(`${end - offset} bytes after the last bin`);
-    return { ...rest, tensors: read };
+    return {
+      ...rest,
+      data: { ...data, sources: data.sources.map(readCoverage) },
+      tensors: read,
+    };
   } catch (cause) {
     throw fail(`contents that make no sense (${(cause as Error).message})`, cause);
   }
+}
+
+function readCoverage({ source, edges }: { source: string; edges: number[] }): SourceCoverage {
+  const ranges = Array.from({ length: edges.length / 2 }, (_, i): [number, number] => [
+    edges[2 * i],
+    edges[2 * i + 1],
+  ]);
+  return { source, ranges };
 }
 
 async function hash(bytes: Uint8Array): Promise<Uint8Array> {

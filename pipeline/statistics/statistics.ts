@@ -5,6 +5,7 @@
  */
 import type { GraphOutline } from "../../tpc/onnx/outline.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
+import type { SourceCoverage } from "./coverage.ts";
 
 /** Statistics of one watched tensor. */
 export interface TensorStatistics {
@@ -18,6 +19,22 @@ export interface TensorStatistics {
   readonly heldOut?: HistogramData;
 }
 
+/** What a calibration run saw. */
+export interface DataCoverage {
+  /** Samples that count. */
+  readonly samples: number;
+  /** Samples that were left out because they made NaN or infinity. */
+  readonly skipped: number;
+  /** Order-free hash over the preprocessed samples that count. */
+  readonly sha256: string;
+  /** SHA-256 of the preprocessing, when the caller says what it was. */
+  readonly preprocessing: string | null;
+  /** Whether statistics of held-out samples are kept apart, for method `auto`. */
+  readonly holdsOut: boolean;
+  /** Positions of the samples, those left out among them, by source. */
+  readonly sources: readonly SourceCoverage[];
+}
+
 /** Statistics of a calibration run, as `statistics.plim` holds them. */
 export interface Statistics {
   /** The float model file as it was given. */
@@ -25,12 +42,7 @@ export interface Statistics {
   /** Outline of the prepared graph, so that any target can be tried later without the model. */
   readonly outline: GraphOutline;
   /** The samples that were seen. */
-  readonly data: {
-    /** How many. */
-    readonly samples: number;
-    /** Order-free hash over the preprocessed samples. */
-    readonly sha256: string;
-  };
+  readonly data: DataCoverage;
   /** In topological order. */
   readonly tensors: readonly TensorStatistics[];
 }

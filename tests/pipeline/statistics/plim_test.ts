@@ -11,7 +11,14 @@ function statisticsOf(shapes: Record<string, Float32Array>): Statistics {
   const core = createNaiveHistogramCore();
   return {
     model: { sha256: "ab".repeat(32) },
-    data: { samples: 3, sha256: "0".repeat(64) },
+    data: {
+      samples: 3,
+      skipped: 1,
+      sha256: "0".repeat(64),
+      preprocessing: "cd".repeat(32),
+      holdsOut: false,
+      sources: [{ source: "", ranges: [[0, 2], [5, 7]] }, { source: "ef".repeat(32), ranges: [] }],
+    },
     outline: {
       inputs: [{ name: 'ä"<x>', type: "float", shape: [null, 3] }],
       outputs: [{ name: "y", type: "other" }],

@@ -1,0 +1,75 @@
+/**
+ * Statistics of several runs added up.
+ *
+ * @module
+ */
+import { compactJson } from "../../tpc/core/canonical_json.ts";
+import { PlimsollError } from "../../tpc/core/errors.ts";
+import { addHashes } from "../core/hash.ts";
+import { mergeCoverage } from "./coverage.ts";
+import { mergeHistograms } from "./merge_histograms.ts";
+import type { Statistics, TensorStatistics } from "./statistics.ts";
+
+/**
+ * The statistics of all samples of the parts, as one run over them would have made: the same bytes, in whatever
+ * order the parts are given.
+ *
+ * @param parts At least one.
+ * @param names What messages call the parts.
+ * @throws {PlimsollError} kind `data` for parts of different models, preprocessing or watched tensors, and for parts
+ * that cover the same sample.
+ */
+export function mergeStatistics(
+  parts: readonly Statistics[],
+  names: readonly string[] = parts.map((_, i) => `part ${i + 1}`),
+): Statistics {
+  const [first] = parts;
+  parts.forEach((part, i) => {
+    const same: [string, (statistics: Statistics) => unknown][] = [
+      ["the same model", ({ model }) => model],
+      ["the same preprocessing", ({ data }) => data.preprocessing],
+      ["the same prepared graph", ({ outline }) => outline],
+      ["the same watched tensors", ({ tensors }) => tensors.map(({ tensor }) => tensor)],
+      ["held-out samples in all parts or none", ({ data }) => data.holdsOut],
+    ];
+    for (const [wanted, key] of same) {
+      if (compactJson(key(part) ?? null) === compactJson(key(first) ?? null)) continue;
+      throw new PlimsollError("data", {
+        action: `merging statistics ${JSON.stringify(names[i])}`,
+        wanted: `${wanted} as in ${JSON.stringify(names[0])}`,
+        found: "another one",
+        remedy: "Calibrate all parts with the same model, options and target",
+      });
+    }
+  });
+  return {
+    ...first,
+    data: {
+      ...first.data,
+      samples: parts.reduce((sum, { data }) => sum + data.samples, 0),
+      skipped: parts.reduce((sum, { data }) => sum + data.skipped, 0),
+      sha256: addHashes(parts.map(({ data }) => data.sha256)),
+      sources: mergeCoverage(parts.map(({ data }) => data.sources)),
+    },
+    tensors: first.tensors.map((_, i) => mergeTensors(parts.map(({ tensors }) => tensors[i]))),
+  };
+}
+
+function mergeTensors(all: readonly TensorStatistics[]): TensorStatistics {
+  const heldOut = all.flatMap((entry) => entry.heldOut === undefined ? [] : [entry.heldOut]);
+  return {
+    tensor: all[0].tensor,
+    shape: all.map(({ shape }) => shape).reduce(mergeShapes),
+    histogram: mergeHistograms(all.map(({ histogram }) => histogram)),
+    ...(heldOut.length === all.length ? { heldOut: mergeHistograms(heldOut) } : {}),
+  };
+}
+
+/** Axes that differ become null; shapes of another rank leave none. */
+export function mergeShapes(
+  a: TensorStatistics["shape"],
+  b: TensorStatistics["shape"],
+): TensorStatistics["shape"] {
+  if (a.length !== b.length) return [];
+  return a.map((size, axis) => size === b[axis] ? size : null);
+}
