@@ -324,6 +324,55 @@ Deno.test("ImageCore survives damaged files of every format", () => {
   assert.deepEqual(pixels(core.prepare(file("png_grey.png"), RAW)), wanted);
 });
 
+/** A module with the exports of the image core, whose `prepare` gives up. */
+function trappingModule(): WebAssembly.Module {
+  const section = (id: number, ...bytes: number[]) => [id, bytes.length, ...bytes];
+  const text = (name: string) => [name.length, ...new TextEncoder().encode(name)];
+  const [i32Const, end, unreachable] = [0x41, 0x0b, 0x00];
+  /** `at` in LEB128, of numbers with 14 bits. */
+  const address = (at: number) => [5, 0, i32Const, at & 0x7f | 0x80, at >> 7, end];
+  const functions = ["request", "response", "tables", "input", "prepare"];
+  return new WebAssembly.Module(Uint8Array.from([
+    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...section(1, 2, 0x60, 0, 1, 0x7f, 0x60, 1, 0x7f, 1, 0x7f),
+    ...section(3, 5, 0, 0, 0, 1, 0),
+    ...section(5, 1, 0, 1),
+    ...section(
+      7,
+      functions.length + 1,
+      ...[...text("memory"), 2, 0],
+      ...functions.flatMap((name, i) => [...text(name), 0, i]),
+    ),
+    ...section(
+      10,
+      functions.length,
+      ...[512, 1024, 2048, 6144].flatMap(address),
+      ...[3, 0, unreachable, end],
+    ),
+  ]));
+}
+
+Deno.test("ImageCore makes an error of a trap, and a new instance", async () => {
+  const trapping = await createImageCore(trappingModule());
+  for (let round = 0; round < 2; round++) {
+    assert.throws(() => trapping.prepare(file("png_one.png")), (error) => {
+      assert.ok(error instanceof ImageError);
+      assert.equal(error.kind, "no-memory");
+      assert.ok(error.cause instanceof WebAssembly.RuntimeError);
+      return true;
+    });
+  }
+});
+
+Deno.test("ImageCore needs no memory for what a chunk only announces", async () => {
+  const bytes = file("webp_exif6.webp").slice();
+  const at = new TextDecoder("latin1").decode(bytes).indexOf("EXIF");
+  new DataView(bytes.buffer).setUint32(at + 4, 0x7fff_ffff, true);
+  const fresh = await createImageCore();
+  assert.deepEqual(fresh.prepare(bytes).dims, [3, 30, 40]);
+  assert.ok(fresh.memoryBytes < 2 ** 22, `${fresh.memoryBytes} bytes`);
+});
+
 Deno.test("ImageCore needs no more memory for 1,000 images than for the first ones", async () => {
   const fresh = await createImageCore();
   const options: PrepareOptions = { resize: { shortest: 64 }, crop: { width: 56, height: 56 } };

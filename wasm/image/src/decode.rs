@@ -278,8 +278,7 @@ fn decode_jpeg(input: &mut [u8], max_pixels: u32, image: &mut Decoded) -> Result
     };
     let options = DecoderOptions::new_fast()
         .set_max_width(65_535)
-        .set_max_height(65_535)
-        .jpeg_set_max_scans(1_000);
+        .set_max_height(65_535);
     let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(&*input), options);
     decoder.decode_headers().map_err(failed)?;
     // The decoder takes components called R, G and B for colours, without asking JFIF.
@@ -412,6 +411,8 @@ fn decode_webp(input: &[u8], max_pixels: u32, image: &mut Decoded) -> Result<(),
         Failure::new(kind, format!("WebP: {error}"))
     };
     let mut decoder = image_webp::WebPDecoder::new(Cursor::new(input)).map_err(failed)?;
+    // No chunk is larger than the file, whatever it announces.
+    decoder.set_memory_limit(input.len());
     let channels = if decoder.has_alpha() { 4 } else { 3 };
     start(image, decoder.dimensions(), channels, max_pixels)?;
     if let Ok(Some(exif)) = decoder.exif_metadata() {
