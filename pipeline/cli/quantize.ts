@@ -64,9 +64,7 @@ export function addQuantizeCommand(program: Command, context: Context): void {
     );
   addOutputOptions(
     addWorkOptions(
-      addWorkOptions(
-        addModelOptions(addTargetOptions(addDataOptions(command, "calibration samples"))),
-      ),
+      addModelOptions(addTargetOptions(addDataOptions(command, "calibration samples"))),
     ),
   )
     .option(
