@@ -157,8 +157,8 @@ fn start(
     resize_buffer(&mut image.pixels, length)
 }
 
-/// Keeps the first `kept` of every `of` bytes.
-fn keep_channels(image: &mut Decoded, of: usize, kept: usize) {
+/// Keeps the first `kept` of every `of` bytes, and returns `kept`.
+fn keep_channels(image: &mut Decoded, of: usize, kept: usize) -> usize {
     let count = image.pixels.len() / of;
     for i in 0..count {
         for c in 0..kept {
@@ -167,6 +167,7 @@ fn keep_channels(image: &mut Decoded, of: usize, kept: usize) {
     }
     image.pixels.truncate(count * kept);
     image.channels = kept;
+    kept
 }
 
 /// ITU-R 601-2 luma with Pillow's 16-bit coefficients.
@@ -243,7 +244,7 @@ fn read_markers(input: &mut [u8]) -> Result<JpegMarkers, Failure> {
                 markers.adobe = Some(body[11]);
                 input[name] = 0xED;
             }
-            0xC0 | 0xC1 | 0xC2 if body.len() >= 6 => {
+            0xC0..=0xC2 if body.len() >= 6 => {
                 if body[0] != 8 {
                     let text = format!("JPEG with {} bits a sample", body[0]);
                     return Err(Failure::new(Kind::Unsupported, text));
@@ -256,7 +257,9 @@ fn read_markers(input: &mut [u8]) -> Result<JpegMarkers, Failure> {
             0xC5..=0xC7 | 0xCD..=0xCF => {
                 return Err(Failure::new(Kind::Unsupported, "hierarchical JPEG"))
             }
-            0xC9..=0xCB => return Err(Failure::new(Kind::Unsupported, "JPEG with arithmetic coding")),
+            0xC9..=0xCB => {
+                return Err(Failure::new(Kind::Unsupported, "JPEG with arithmetic coding"))
+            }
             _ => {}
         }
         at = end;
@@ -276,9 +279,7 @@ fn decode_jpeg(input: &mut [u8], max_pixels: u32, image: &mut Decoded) -> Result
     let failed = |error: zune_jpeg::errors::DecodeErrors| {
         Failure::new(Kind::Broken, format!("JPEG: {error:?}"))
     };
-    let options = DecoderOptions::new_fast()
-        .set_max_width(65_535)
-        .set_max_height(65_535);
+    let options = DecoderOptions::new_fast().set_max_width(65_535).set_max_height(65_535);
     let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(&*input), options);
     decoder.decode_headers().map_err(failed)?;
     // The decoder takes components called R, G and B for colours, without asking JFIF.
@@ -362,7 +363,11 @@ fn decode_png(input: &[u8], max_pixels: u32, image: &mut Decoded) -> Result<(), 
     start(image, size, 1, max_pixels)?;
     // Pillow cuts grey of 16 bits at 255 ("I;16"), but takes the high byte of all other samples.
     let transformations = Transformations::EXPAND | Transformations::STRIP_16;
-    decoder.set_transformations(if is_deep_grey { Transformations::IDENTITY } else { transformations });
+    decoder.set_transformations(if is_deep_grey {
+        Transformations::IDENTITY
+    } else {
+        transformations
+    });
     let mut reader = decoder.read_info().map_err(png_failure)?;
     image.orientation = reader.info().exif_metadata.as_deref().map_or(1, read_orientation);
     let length = reader
@@ -382,8 +387,8 @@ fn decode_png(input: &[u8], max_pixels: u32, image: &mut Decoded) -> Result<(), 
         }
         ColorType::Grayscale => 1,
         ColorType::Rgb => 3,
-        ColorType::GrayscaleAlpha => return Ok(keep_channels(image, 2, 1)),
-        ColorType::Rgba => return Ok(keep_channels(image, 4, 3)),
+        ColorType::GrayscaleAlpha => keep_channels(image, 2, 1),
+        ColorType::Rgba => keep_channels(image, 4, 3),
         ColorType::Indexed => return Err(Failure::new(Kind::Broken, "PNG without its palette")),
     };
     Ok(())

@@ -73,6 +73,7 @@ struct State {
 static mut STATE: Option<Box<State>> = None;
 
 /// The state of this instance, which has one thread and no way to be entered twice.
+#[allow(clippy::deref_addrof)]
 fn state() -> &'static mut State {
     // SAFETY: WebAssembly without threads, and no export calls another or the host.
     let slot = unsafe { &mut *(&raw mut STATE) };
@@ -178,12 +179,8 @@ fn run(state: &mut State) -> Result<(), Failure> {
 
     let across = place(width, crop_width, request.truncate_offset == 1);
     let down = place(height, crop_height, request.truncate_offset == 1);
-    let window = Window {
-        left: across.source,
-        top: down.source,
-        width: across.length,
-        height: down.length,
-    };
+    let window =
+        Window { left: across.source, top: down.source, width: across.length, height: down.length };
     let filter = Filter::from_number(request.filter);
     let pixels = resize::resize(decoded, width, height, window, filter, &mut state.scratch)?;
 
@@ -191,7 +188,10 @@ fn run(state: &mut State) -> Result<(), Failure> {
     let area = crop_width as usize * crop_height as usize;
     if state.output.len() < area * channels {
         let missing = area * channels - state.output.len();
-        state.output.try_reserve_exact(missing).map_err(|_| Failure::no_memory(area * channels * 4))?;
+        state
+            .output
+            .try_reserve_exact(missing)
+            .map_err(|_| Failure::no_memory(area * channels * 4))?;
         state.output.resize(area * channels, 0.0);
     }
     let output = &mut state.output[..area * channels];
@@ -208,7 +208,8 @@ fn run(state: &mut State) -> Result<(), Failure> {
         }
         let source = if decoded.channels == 1 { 0 } else { source };
         for y in 0..window.height {
-            let row = &pixels[y * window.width * decoded.channels..][..window.width * decoded.channels];
+            let row =
+                &pixels[y * window.width * decoded.channels..][..window.width * decoded.channels];
             let first = (y + down.target) * crop_width as usize + across.target;
             let target = output[start + first * step..].iter_mut().step_by(step);
             for (value, pixel) in target.zip(row.iter().skip(source).step_by(decoded.channels)) {

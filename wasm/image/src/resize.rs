@@ -46,7 +46,11 @@ impl Filter {
         const A: f64 = -0.5;
         let sinc = |x: f64| {
             let x = x * std::f64::consts::PI;
-            if x == 0.0 { 1.0 } else { x.sin() / x }
+            if x == 0.0 {
+                1.0
+            } else {
+                x.sin() / x
+            }
         };
         match self {
             Filter::Nearest => 0.0,
