@@ -9,7 +9,8 @@ import { calibrate } from "../calibrate.ts";
 import { ConvergenceMonitor } from "../convergence.ts";
 import { writePlim } from "../statistics/plim.ts";
 import type { Context } from "./context.ts";
-import { dataPath, loadModel, loadSamples, loadTarget, sibling } from "./inputs.ts";
+import { dataPath, loadModel, loadSamples, loadTarget } from "./inputs.ts";
+import { sibling } from "./files.ts";
 import {
   addDataOptions,
   addModelOptions,
@@ -18,9 +19,9 @@ import {
   type DataOptions,
   type ModelOptions,
   type OutputOptions,
-  positiveInteger,
   type TargetOptions,
 } from "./options.ts";
+import { positiveInteger } from "./option_values.ts";
 import { ProgressPrinter } from "./progress.ts";
 import { addWorkOptions, checkWork, prepareWork, type WorkOptions } from "./work_options.ts";
 

@@ -12,7 +12,8 @@ import type { FileContent } from "../core/host.ts";
 import { serialiseFor } from "../quantize.ts";
 import { decideWeights } from "../search/decide.ts";
 import type { Context } from "./context.ts";
-import { loadModel, readJson } from "./inputs.ts";
+import { loadModel } from "./inputs.ts";
+import { readJson } from "./files.ts";
 import {
   addModelOptions,
   addOutputOptions,

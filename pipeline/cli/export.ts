@@ -13,7 +13,8 @@ import { type Manifest, parseManifest } from "../../tpc/manifest.ts";
 import { writeModel } from "../../tpc/onnx/model.ts";
 import { decideWeights } from "../search/decide.ts";
 import type { Context } from "./context.ts";
-import { loadModel, readJson } from "./inputs.ts";
+import { loadModel } from "./inputs.ts";
+import { readJson } from "./files.ts";
 import {
   addModelOptions,
   addOutputOptions,

@@ -23,7 +23,10 @@ import { isUrl, openBytes } from "../source/byte_source.ts";
 import { parseLabels } from "../source/labels.ts";
 import { openSamples } from "../source/open_samples.ts";
 import { prepareSamples } from "../source/prepare_samples.ts";
-import { parsePreprocessing, preprocessor } from "../source/preprocess.ts";
+import { imageDecoder } from "../source/decode_image.ts";
+import { preprocessor } from "../source/preprocess.ts";
+import { besideData, readJson, readText, sibling } from "./files.ts";
+import { loadPreprocessing } from "./preprocess_options.ts";
 import type { DataOptions, ModelOptions, TargetOptions } from "./options.ts";
 
 /** The demo that runs when no option names anything else. */
@@ -106,11 +109,12 @@ export async function checkReadable(host: Host, path: string): Promise<void> {
 export async function loadSamples(
   host: Host,
   path: string,
-  options: DataOptions,
+  options: DataOptions & { readonly model?: string },
   selection?: { readonly skip?: (index: number) => boolean },
 ): Promise<LoadedSamples> {
-  const preprocessing = await loadPreprocessing(host, path, options);
-  const preprocess = preprocessor(preprocessing);
+  const preprocessing = await loadPreprocessing(host, path, options.model, options);
+  const { maxPixels } = options;
+  const preprocess = preprocessor(preprocessing, imageDecoder(preprocessing, { maxPixels }));
   const classesBeside = await loadClasses(host, path);
   const onBroken = options.onBroken === "skip" ? brokenReporter(host) : undefined;
   const { samples, ...source } = await openSamples(host, path, {
@@ -134,31 +138,11 @@ export async function loadSamples(
   };
 }
 
-/** Options over `--preprocess` over `preprocess.json` beside the data over the defaults. */
-async function loadPreprocessing(host: Host, path: string, options: DataOptions) {
-  const file = options.preprocess ?? await besideData(host, path, "preprocess.json");
-  const base = file === undefined ? {} : await readJson(host, file);
-  const { scale, mean, std, layout } = options;
-  const named = Object.entries({ scale, mean, std, layout }).filter(([, value]) =>
-    value !== undefined
-  );
-  return parsePreprocessing({ ...base as object, ...Object.fromEntries(named) }, file ?? "options");
-}
-
 /** Class names: `classes.txt` in the folder of data or beside the file, one a line. */
 async function loadClasses(host: Host, path: string): Promise<string[] | undefined> {
   const file = await besideData(host, path, "classes.txt");
   if (file === undefined) return undefined;
   return (await readText(host, file)).split(/\r?\n/).filter((line) => line !== "");
-}
-
-/** A file that belongs to the data: in their folder, or beside it or their file. */
-async function besideData(host: Host, path: string, name: string): Promise<string | undefined> {
-  if (path === "-" || isUrl(path)) return undefined;
-  for (const file of [`${path.replace(/[/\\]+$/, "")}/${name}`, sibling(path, name)]) {
-    if (await host.fileExists(file)) return file;
-  }
-  return undefined;
 }
 
 /** Says which samples are left out, the first of them one by one. */
@@ -243,29 +227,4 @@ async function loadTargetFile(host: Host, name: string): Promise<Target> {
   // With --quiet, too: they say what an imported platform loses.
   for (const note of notes) host.printError(`note: ${note}\n`);
   return target;
-}
-
-/** Reads and parses a JSON file. */
-export async function readJson(host: Host, path: string): Promise<unknown> {
-  const text = await readText(host, path);
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new PlimsollError("input", {
-      action: `reading ${JSON.stringify(path)}`,
-      wanted: "JSON",
-      found: (cause as Error).message,
-      remedy: "Correct the file",
-      cause,
-    });
-  }
-}
-
-async function readText(host: Host, path: string): Promise<string> {
-  return new TextDecoder().decode(await host.readFile(path));
-}
-
-/** Path of a file in the same folder. */
-export function sibling(path: string, name: string): string {
-  return path.replace(/[^/\\]*$/, name);
 }

@@ -13,7 +13,8 @@ import { thresholdReport } from "../report/thresholds.ts";
 import { readPlim } from "../statistics/plim.ts";
 import type { Context } from "./context.ts";
 import { inputShape, inspectFusion } from "./inspect_fusion.ts";
-import { loadModel, loadTarget, readJson } from "./inputs.ts";
+import { loadModel, loadTarget } from "./inputs.ts";
+import { readJson } from "./files.ts";
 import {
   addOutputOptions,
   addTargetOptions,

@@ -10,7 +10,7 @@ import type { Host } from "../core/host.ts";
 import { exampleFeeds } from "../inference/example_feeds.ts";
 import { profileKernels } from "../inference/profile.ts";
 import { fusionReport } from "../report/fusion.ts";
-import { sibling } from "./inputs.ts";
+import { sibling } from "./files.ts";
 
 /** Runs a model once on inputs without meaning and explains what ran. */
 export async function inspectFusion(

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import {
   CONSTRAINTS,
   GRANULARITIES,
@@ -13,17 +13,21 @@ import {
 } from "../../tpc/core/types.ts";
 import { DEFAULT_BATCH } from "../quantize.ts";
 import { type Format, FORMATS } from "../source/format.ts";
+import {
+  bitCount,
+  blockSize,
+  labelPattern,
+  numberFrom,
+  positiveInteger,
+  shape,
+} from "./option_values.ts";
+import { addPreprocessOptions, type PreprocessOptions } from "./preprocess_options.ts";
 
 /** `--data` and what belongs to it. */
-export interface DataOptions {
+export interface DataOptions extends PreprocessOptions {
   data?: string;
   samples?: number;
   batch: number;
-  preprocess?: string;
-  scale?: number;
-  mean?: number[];
-  std?: number[];
-  layout?: "NCHW" | "NHWC";
   dataFormat?: Format;
   inputShape?: number[];
   labels?: string;
@@ -64,55 +68,40 @@ export interface OutputOptions {
 
 /** Adds `--data` and its companions. */
 export function addDataOptions(command: Command, what: string): Command {
-  return command
-    .option(
-      "--data <path|url|->",
-      `${what}: folder of images, ${
-        FORMATS.join(", ")
-      }, plain or gzip, or standard input (default: the demo's)`,
-    )
-    .addOption(
-      new Option("--data-format <name>", "what the data are (default: by name and first bytes)")
-        .choices(FORMATS),
-    )
-    .option("--input-shape <d×d…>", "shape of a sample of raw float32 values, 3x224x224", shape)
-    .option(
-      "--labels <file>",
-      "CSV or JSON with path and label, or a label a sample (default: the container's, or class folders)",
-    )
-    .option(
-      "--label-pattern <regex>",
-      "labels from file names: the first group is the class index, '^(\\d+)_'",
-      labelPattern,
-    )
-    .addOption(
-      new Option("--on-broken <policy>", "what becomes of samples that can't be read")
-        .choices(["fail", "skip"]).default("fail"),
-    )
-    .option("--samples <n>", "use at most this many samples", positiveInteger)
-    .option(
-      "--batch <n>",
-      "samples per inference run; never changes a result",
-      positiveInteger,
-      DEFAULT_BATCH,
-    )
-    .option(
-      "--preprocess <file>",
-      "JSON with scale, mean, std, layout (default: preprocess.json beside the data)",
-    )
-    .option("--scale <x>", "factor for pixels 0 … 255 (default: 1/255)", finiteNumber)
-    .option(
-      "--mean <x,…>",
-      "subtracted after scaling; one or one per channel (default: 0)",
-      numberList,
-    )
-    .option("--std <x,…>", "divisor after that; one or one per channel (default: 1)", numberList)
-    .addOption(
-      new Option("--layout <order>", "order of the model's axes (default: NCHW)").choices([
-        "NCHW",
-        "NHWC",
-      ]),
-    );
+  return addPreprocessOptions(
+    command
+      .option(
+        "--data <path|url|->",
+        `${what}: folder of images, ${
+          FORMATS.join(", ")
+        }, plain or gzip, or standard input (default: the demo's)`,
+      )
+      .addOption(
+        new Option("--data-format <name>", "what the data are (default: by name and first bytes)")
+          .choices(FORMATS),
+      )
+      .option("--input-shape <d×d…>", "shape of a sample of raw float32 values, 3x224x224", shape)
+      .option(
+        "--labels <file>",
+        "CSV or JSON with path and label, or a label a sample (default: the container's, or class folders)",
+      )
+      .option(
+        "--label-pattern <regex>",
+        "labels from file names: the first group is the class index, '^(\\d+)_'",
+        labelPattern,
+      )
+      .addOption(
+        new Option("--on-broken <policy>", "what becomes of samples that can't be read")
+          .choices(["fail", "skip"]).default("fail"),
+      )
+      .option("--samples <n>", "use at most this many samples", positiveInteger)
+      .option(
+        "--batch <n>",
+        "samples per inference run; never changes a result",
+        positiveInteger,
+        DEFAULT_BATCH,
+      ),
+  );
 }
 
 /** Adds `--target` and what overrides it. */
@@ -196,64 +185,4 @@ export function addOutputOptions(command: Command): Command {
   return command
     .option("--json", "print the result as JSON on standard output")
     .option("--quiet", "no progress on standard error");
-}
-
-/** Parses an integer of at least 1. */
-export function positiveInteger(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) {
-    throw new InvalidArgumentError("Give an integer of at least 1.");
-  }
-  return value;
-}
-
-function bitCount(most: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= 2 && value <= most) return value;
-    throw new InvalidArgumentError(`Give 2 to ${most}.`);
-  };
-}
-
-function blockSize(text: string): number {
-  const value = Number(text);
-  if ([16, 32, 64, 128, 256].includes(value)) return value;
-  throw new InvalidArgumentError("Give 16, 32, 64, 128 or 256.");
-}
-
-function numberFrom(least: number, most: number) {
-  return (text: string): number => {
-    const value = finiteNumber(text);
-    if (value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`Give ${least} to ${most}.`);
-  };
-}
-
-function finiteNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value)) {
-    throw new InvalidArgumentError("Give a number.");
-  }
-  return value;
-}
-
-function shape(text: string): number[] {
-  const dims = text.split(/[x×,]/).map(Number);
-  if (dims.every((size) => Number.isSafeInteger(size) && size > 0)) return dims;
-  throw new InvalidArgumentError("Give sizes, such as 3x224x224.");
-}
-
-function labelPattern(text: string): RegExp {
-  try {
-    // The empty alternative always fits, and shows how many groups there are.
-    const groups = new RegExp(`${text}|`, "u").exec("")!.length - 1;
-    if (groups > 0) return new RegExp(text, "u");
-  } catch (cause) {
-    throw new InvalidArgumentError(`Give a regular expression: ${(cause as Error).message}.`);
-  }
-  throw new InvalidArgumentError("Give an expression with a group, such as '^(\\d+)_'.");
-}
-
-function numberList(text: string): number[] {
-  return text.split(",").map(finiteNumber);
 }

@@ -29,9 +29,9 @@ import {
   type DataOptions,
   type ModelOptions,
   type OutputOptions,
-  positiveInteger,
   type TargetOptions,
 } from "./options.ts";
+import { positiveInteger } from "./option_values.ts";
 import { ProgressPrinter } from "./progress.ts";
 import {
   addWorkOptions,

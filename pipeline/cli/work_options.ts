@@ -10,7 +10,7 @@ import type { Host } from "../core/host.ts";
 import { RangeSet } from "../statistics/coverage.ts";
 import { readPlim, writePlim } from "../statistics/plim.ts";
 import type { DataCoverage } from "../statistics/statistics.ts";
-import { positiveInteger } from "./options.ts";
+import { positiveInteger } from "./option_values.ts";
 import type { ProgressPrinter } from "./progress.ts";
 
 /** Options of {@linkcode addWorkOptions}. */

@@ -14,8 +14,8 @@ const pixels = z.int().min(1).max(2 ** 16);
 
 const shortestSide = z.strictObject({
   shortest: pixels.describe("Pixels of the short side; the long one keeps the ratio"),
-  rounding: z.enum(["truncate", "round"]).default("truncate").describe(
-    "What becomes of a part of a pixel of the long side: cut off (torchvision, Hugging Face) or rounded",
+  rounding: z.enum(["round", "truncate"]).default("round").describe(
+    "What becomes of a part of a pixel of the long side: rounded or cut off (torchvision, Hugging Face)",
   ),
 });
 const exactSize = z.strictObject({ width: pixels, height: pixels });
@@ -28,8 +28,8 @@ export const preprocessingSchema = z.strictObject({
   crop: z.strictObject({
     width: pixels,
     height: pixels,
-    rounding: z.enum(["round", "truncate"]).default("round").describe(
-      "What becomes of half a pixel of offset: rounded to even (torchvision) or cut off (Hugging Face)",
+    rounding: z.enum(["truncate", "round"]).default("truncate").describe(
+      "What becomes of half a pixel of offset: cut off (Hugging Face) or rounded to even (torchvision)",
     ),
   }).optional().describe("Window around the centre; what lies outside of the image is pixels of 0"),
   interpolation: z.enum(INTERPOLATIONS).default("bilinear").describe(
@@ -58,15 +58,15 @@ export const PREPROCESSING_NAMES = ["imagenet", "inception", "raw"] as const;
 const PRESETS: Record<typeof PREPROCESSING_NAMES[number], unknown> = {
   // torchvision's evaluation of classifiers.
   imagenet: {
-    resize: { shortest: 256 },
-    crop: { width: 224, height: 224 },
+    resize: { shortest: 256, rounding: "truncate" },
+    crop: { width: 224, height: 224, rounding: "round" },
     mean: [0.485, 0.456, 0.406],
     std: [0.229, 0.224, 0.225],
   },
   // timm's inception_v3: 299 of 341 pixels, values −1 … 1.
   inception: {
-    resize: { shortest: 341 },
-    crop: { width: 299, height: 299 },
+    resize: { shortest: 341, rounding: "truncate" },
+    crop: { width: 299, height: 299, rounding: "round" },
     interpolation: "bicubic",
     mean: 0.5,
     std: 0.5,
@@ -106,7 +106,7 @@ export function parsePreprocessing(value: unknown, name: string): Preprocessing 
  */
 export function parseResize(text: string): Preprocessing["resize"] | undefined {
   const sides = parseSides(text);
-  if (sides?.length === 1) return { shortest: sides[0], rounding: "truncate" };
+  if (sides?.length === 1) return { shortest: sides[0], rounding: "round" };
   return sides && { width: sides[0], height: sides[1] };
 }
 
@@ -117,7 +117,7 @@ export function parseResize(text: string): Preprocessing["resize"] | undefined {
  */
 export function parseCrop(text: string): Preprocessing["crop"] | undefined {
   const sides = parseSides(text);
-  return sides && { width: sides[0], height: sides.at(-1)!, rounding: "round" };
+  return sides && { width: sides[0], height: sides.at(-1)!, rounding: "truncate" };
 }
 
 function parseSides(text: string): number[] | undefined {

@@ -121,10 +121,10 @@ Deno.test("presetPreprocessing() knows imagenet, inception and raw", () => {
 });
 
 Deno.test("parseResize() and parseCrop() read what the command line has", () => {
-  assert.deepEqual(parseResize("256"), { shortest: 256, rounding: "truncate" });
+  assert.deepEqual(parseResize("256"), { shortest: 256, rounding: "round" });
   assert.deepEqual(parseResize("320x240"), { width: 320, height: 240 });
-  assert.deepEqual(parseCrop("224"), { width: 224, height: 224, rounding: "round" });
-  assert.deepEqual(parseCrop("32x24"), { width: 32, height: 24, rounding: "round" });
+  assert.deepEqual(parseCrop("224"), { width: 224, height: 224, rounding: "truncate" });
+  assert.deepEqual(parseCrop("32x24"), { width: 32, height: 24, rounding: "truncate" });
   for (const text of ["", "0", "x", "1x", "1x2x3", "-1", "1e3", "70000"]) {
     assert.deepEqual([parseResize(text), parseCrop(text)], [undefined, undefined], text);
   }
