@@ -10,12 +10,27 @@ export { emitModel } from "../tpc/emit.ts";
 export { type ErrorKind, type ErrorParts, PlimsollError } from "../tpc/core/errors.ts";
 export { type Manifest, parseManifest } from "../tpc/manifest.ts";
 export { type Model, readModel, writeModel } from "../tpc/onnx/model.ts";
-export { parseTarget, presetTarget, TARGET_NAMES } from "../tpc/targets/read_target.ts";
+export { parseTarget, presetTarget, readTarget, TARGET_NAMES } from "../tpc/targets/read_target.ts";
+export type { MctImport } from "../tpc/targets/import_mct.ts";
 export type { Target } from "../tpc/targets/target.ts";
-export { calibrate, type CalibrateOptions } from "./calibrate.ts";
+export { calibrate, type CalibrateOptions, type Checkpoint } from "./calibrate.ts";
+export type { CalibrateHereOptions } from "./calibrate_here.ts";
 export { type Convergence, ConvergenceMonitor } from "./convergence.ts";
 export type { OnProgress, Progress } from "./core/progress.ts";
-export type { RawSample, Sample, Tensor } from "./core/tensor.ts";
+export type { HostWorker } from "./core/host.ts";
+export type {
+  InputTensor,
+  PixelImage,
+  RawSample,
+  Sample,
+  SampleInput,
+  Tensor,
+} from "./core/tensor.ts";
+export type { OnTime, Work } from "./core/timing.ts";
+export type { CollectorOptions } from "./statistics/collector.ts";
+export type { SourceCoverage } from "./statistics/coverage.ts";
+export { mergeStatistics } from "./statistics/merge_statistics.ts";
+export type { StartWorker } from "./workers/pool.ts";
 export {
   type FloatModel,
   loadFloatModel,
@@ -35,6 +50,6 @@ export type {
   OutlineValue,
 } from "../tpc/onnx/outline.ts";
 export type { HistogramData } from "../wasm/mod.ts";
-export type { Statistics, TensorStatistics } from "./statistics/statistics.ts";
+export type { DataCoverage, Statistics, TensorStatistics } from "./statistics/statistics.ts";
 export { exactChoices, type TrueError, trueErrors, type Verified, verify } from "./second_pass.ts";
 export type { PassOptions } from "./stream_activations.ts";

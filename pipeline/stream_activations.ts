@@ -11,6 +11,7 @@ import { resolve } from "../tpc/placement/resolve.ts";
 import type { Target } from "../tpc/targets/target.ts";
 import { NoSampleError } from "./core/no_sample_error.ts";
 import type { OnProgress } from "./core/progress.ts";
+import type { OnTime } from "./core/timing.ts";
 import type { InferredBatch, Sample } from "./core/tensor.ts";
 import { batchSizeFor, exposeTensors, inferBatches } from "./inference/infer.ts";
 import { createSession } from "./inference/session.ts";
@@ -28,6 +29,8 @@ export interface PassOptions {
   readonly total?: number;
   /** Told after every batch. */
   readonly onProgress?: OnProgress;
+  /** Told how long inference and the observer took for a batch. */
+  readonly onTime?: OnTime;
   /** Stops all stages. */
   readonly signal?: AbortSignal;
 }
@@ -53,7 +56,7 @@ export async function streamActivations(
   stage: string,
   start: (watched: readonly string[], outline: GraphOutline) => Promise<Observe>,
 ): Promise<{ outline: GraphOutline; samples: number }> {
-  const { model, target, total, onProgress, signal } = options;
+  const { model, target, total, onProgress, onTime, signal } = options;
   try {
     const outline = outlineGraph(model.graph);
     const { inputs } = outline;
@@ -67,7 +70,9 @@ export async function streamActivations(
     let done = 0;
     const sink = new WritableStream<InferredBatch>({
       write: async (batch) => {
+        const before = performance.now();
         const isEnough = await observe(batch);
+        onTime?.("observe", performance.now() - before);
         done += batch.batch.samples.length;
         onProgress?.({ stage, done, total: isEnough ? done : total });
         if (isEnough) enough.abort(ENOUGH);
@@ -75,7 +80,7 @@ export async function streamActivations(
     });
     await samples
       .pipeThrough(batchSamples(batchSizeFor(inputs, options.batch)))
-      .pipeThrough(inferBatches(session, inputs, watched))
+      .pipeThrough(inferBatches(session, inputs, watched, onTime))
       .pipeTo(sink, { signal: AbortSignal.any([enough.signal, ...signal ? [signal] : []]) })
       .catch((error) => {
         if (error !== ENOUGH) throw error;

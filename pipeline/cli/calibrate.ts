@@ -8,6 +8,7 @@ import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { calibrate } from "../calibrate.ts";
 import { ConvergenceMonitor } from "../convergence.ts";
 import { writePlim } from "../statistics/plim.ts";
+import { Stopwatch } from "../core/timing.ts";
 import type { Context } from "./context.ts";
 import { dataPath, loadModel, loadSamples, loadTarget } from "./inputs.ts";
 import { sibling } from "./files.ts";
@@ -70,7 +71,11 @@ async function run(options: CalibrateCommandOptions, context: Context): Promise<
   const path = dataPath(host, { data: options.data, model: options.model, role: "calibration" });
   const work = await prepareWork(host, options, { model: modelSha256, progress });
   context.kept = options.checkpoint;
-  const { samples, count, identity, preprocessing } = await loadSamples(host, path, options, work);
+  const watch = new Stopwatch();
+  const { samples, count, identity, preprocessing } = await loadSamples(host, path, options, {
+    skip: work.skip,
+    watch,
+  });
   const monitor = options.untilStable === undefined
     ? undefined
     : new ConvergenceMonitor(prepared, target, options.untilStable);
@@ -80,8 +85,10 @@ async function run(options: CalibrateCommandOptions, context: Context): Promise<
     model: prepared,
     batch: options.batch,
     onProgress: progress.report,
+    onTime: watch.add,
     ...(monitor === undefined ? {} : { isEnough: monitor.isEnough }),
   });
+  if (options.verbose) host.printError(`${watch}\n`);
   const files = new Map<string, Uint8Array | string>([[options.out, await writePlim(statistics)]]);
   if (monitor) files.set(sibling(options.out, "convergence.json"), canonicalJson(monitor.record()));
   await host.writeFiles(files);

@@ -17,7 +17,8 @@ import type { Model } from "../../tpc/onnx/model.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import { sha256 } from "../core/hash.ts";
 import type { Host } from "../core/host.ts";
-import type { Sample } from "../core/tensor.ts";
+import type { RawSample, Sample } from "../core/tensor.ts";
+import type { Stopwatch } from "../core/timing.ts";
 import { type FloatModel, loadFloatModel, type LoadOptions } from "../quantize.ts";
 import { isUrl, openBytes } from "../source/byte_source.ts";
 import { parseLabels } from "../source/labels.ts";
@@ -110,11 +111,15 @@ export async function loadSamples(
   host: Host,
   path: string,
   options: DataOptions & { readonly model?: string },
-  selection?: { readonly skip?: (index: number) => boolean },
+  selection?: { readonly skip?: (index: number) => boolean; readonly watch?: Stopwatch },
 ): Promise<LoadedSamples> {
   const preprocessing = await loadPreprocessing(host, path, options.model, options);
   const { maxPixels } = options;
-  const preprocess = preprocessor(preprocessing, imageDecoder(preprocessing, { maxPixels }));
+  const decode = preprocessor(preprocessing, imageDecoder(preprocessing, { maxPixels }));
+  const { watch } = selection ?? {};
+  const preprocess = watch === undefined
+    ? decode
+    : (raw: RawSample) => watch.time("prepare", () => decode(raw));
   const classesBeside = await loadClasses(host, path);
   const onBroken = options.onBroken === "skip" ? brokenReporter(host) : undefined;
   const { samples, ...source } = await openSamples(host, path, {

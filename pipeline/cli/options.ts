@@ -64,6 +64,7 @@ export interface ModelOptions {
 export interface OutputOptions {
   json?: boolean;
   quiet?: boolean;
+  verbose?: boolean;
 }
 
 /** Adds `--data` and its companions. */
@@ -184,5 +185,6 @@ export function addModelOptions(command: Command): Command {
 export function addOutputOptions(command: Command): Command {
   return command
     .option("--json", "print the result as JSON on standard output")
-    .option("--quiet", "no progress on standard error");
+    .option("--quiet", "no progress on standard error")
+    .option("--verbose", "say more on standard error: where the time went");
 }

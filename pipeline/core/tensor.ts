@@ -41,6 +41,7 @@ export interface RawSample {
 
 /** Pixels 0 … 255, row-major, height × width × channels. */
 export interface PixelImage {
+  /** The values. */
   readonly pixels: Uint8Array;
   /** Rows of pixels. */
   readonly height: number;

@@ -9,6 +9,7 @@ import { PlimsollError } from "../../tpc/core/errors.ts";
 import { type Model, withFields } from "../../tpc/onnx/model.ts";
 import { mapStream } from "../core/map_stream.ts";
 import type { Batch, InferredBatch, InputTensor, Tensor } from "../core/tensor.ts";
+import type { OnTime } from "../core/timing.ts";
 import type { InferenceSession } from "./session.ts";
 
 /**
@@ -90,12 +91,15 @@ export function inferBatches(
   session: InferenceSession,
   inputs: readonly ModelInput[],
   watched: readonly string[],
+  onTime?: OnTime,
 ): TransformStream<Batch, InferredBatch> {
   const own = new Set(inputs.map(({ name }) => name));
   const outputs = watched.filter((name) => !own.has(name));
   return mapStream(async (batch: Batch) => {
     const feeds = feedsFor(batch, inputs);
+    const before = performance.now();
     const results = await session.run(feeds, outputs);
+    onTime?.("infer", performance.now() - before);
     const all = new Map<string, Tensor>();
     for (const name of watched) all.set(name, results.get(name) ?? feeds.get(name) as Tensor);
     return { batch, outputs: all };

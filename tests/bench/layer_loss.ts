@@ -16,7 +16,7 @@ import { createSession } from "../../pipeline/inference/session.ts";
 import { loadFloatModel } from "../../pipeline/quantize.ts";
 import { decideWeights } from "../../pipeline/search/decide.ts";
 import { openSamples } from "../../pipeline/source/open_samples.ts";
-import { preprocessor } from "../../pipeline/source/preprocess.ts";
+import { parsePreprocessing, preprocessor } from "../../pipeline/source/preprocess.ts";
 import { emitModel } from "../../tpc/emit.ts";
 import { type Manifest, parseManifest } from "../../tpc/manifest.ts";
 import type { Model } from "../../tpc/onnx/model.ts";
@@ -28,12 +28,12 @@ const manifest = decideWeights(
   parseManifest(JSON.parse(await Deno.readTextFile(manifestPath)), manifestPath),
   float.prepared,
 );
-const preprocess = preprocessor({
+const preprocess = preprocessor(parsePreprocessing({
   scale: Number(scale),
   mean: [Number(mean)],
   std: [Number(std)],
   layout: "NCHW",
-});
+}, "arguments"));
 const { samples } = await openSamples(denoHost, dataPath, { limit: Number(count) });
 const images = (await Array.fromAsync(samples)).map((raw) => preprocess(raw).input as Tensor);
 const input = float.prepared.graph.input[0].name;

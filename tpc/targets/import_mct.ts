@@ -23,6 +23,7 @@ import type { Target } from "./target.ts";
 
 /** An imported platform. */
 export interface MctImport {
+  /** The platform as a target. */
   readonly target: Target;
   /** What the file says and the target can't: path = value: why. */
   readonly notes: readonly string[];
