@@ -1,0 +1,40 @@
+/** docs/plim.md says enough for another language: its Python reader finds what ours does. */
+import assert from "node:assert/strict";
+import { toNumber } from "../../../pipeline/statistics/dyadic.ts";
+import { viewOf } from "../../../pipeline/statistics/tensor_view.ts";
+import { readPlim } from "../../../pipeline/statistics/plim.ts";
+import { runCommand } from "../../support/cli.ts";
+import { CALIBRATION, DEMO_MODEL } from "../../support/demo.ts";
+
+const hasPython = await new Deno.Command("python3", { args: ["--version"] }).output()
+  .then(({ success }) => success, () => false);
+
+Deno.test({
+  name: `docs/read_plim.py reads what we write${hasPython ? "" : " (skipped: no Python)"}`,
+  ignore: !hasPython,
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const file = `${folder}/s.plim`;
+      const { code, error } = await runCommand(
+        ...["calibrate", "--model", DEMO_MODEL, "--data", CALIBRATION, "--samples", "20"],
+        ...["--error", "auto", "--out", file, "--quiet"],
+      );
+      assert.equal(code, 0, error);
+      const { success, stdout, stderr } = await new Deno.Command("python3", {
+        args: ["docs/read_plim.py", file],
+      }).output();
+      assert.ok(success, new TextDecoder().decode(stderr));
+      const found = JSON.parse(new TextDecoder().decode(stdout));
+      const { data, tensors } = await readPlim(await Deno.readFile(file), file);
+      assert.equal(found.data.samples, data.samples);
+      assert.deepEqual(found.data.sources[0].edges, data.sources[0].ranges.flat());
+      for (const { tensor, histogram } of tensors) {
+        const { sum, squares } = viewOf(histogram).exact;
+        assert.deepEqual(found.tensors[tensor], { sum: toNumber(sum), squares: toNumber(squares) });
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
