@@ -76,16 +76,16 @@ function contentOf(entry: FileEntry, name: string): ReadableStream<Uint8Array<Ar
   return new ReadableStream({
     pull: async (controller) => {
       done ??= entry.getData(writable, { checkSignature: true, signal: stop.signal });
-      // A failure of the archive fails both; what it says is in `done`.
-      done.catch(() => {});
-      const next = await reader.read().catch(() => done!.then(() => ({ done: true as const })))
-        .catch((cause) => {
-          throw damaged(name, cause);
-        });
-      if (!next.done) return controller.enqueue(next.value);
-      await done.catch((cause) => {
+      const next = reader.read();
+      try {
+        // Where the archive is damaged, `done` fails and the stream just never goes on.
+        const { done: isEnd, value } = await Promise.race([next, done.then(() => next)]);
+        if (!isEnd) return controller.enqueue(value);
+        await done;
+      } catch (cause) {
+        next.catch(() => {});
         throw damaged(name, cause);
-      });
+      }
       controller.close();
     },
     cancel: async (reason) => {
