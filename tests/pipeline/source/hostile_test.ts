@@ -68,7 +68,7 @@ for (
       for (const path of [name, "-"]) {
         const bytes = fixture(name);
         bytes[at] ^= 0x80;
-        let timer: number | undefined;
+        let timer: ReturnType<typeof setTimeout> | undefined;
         const late = new Promise<never>((_, reject) => {
           timer = setTimeout(() => reject(new Error(`hangs at byte ${at} of ${path}`)), 10_000);
         });
