@@ -45,6 +45,24 @@ Deno.test("more workers than samples are no problem", async () => {
   );
 });
 
+Deno.test("W workers with batches of B hold at most 2·W·B samples behind the source", async () => {
+  const [workers, batch] = [2, 4];
+  let [pulled, done, most] = [0, 0, 0];
+  const counting = new ReadableStream<Sample>({
+    pull: (controller) => {
+      if (pulled === all.length) return controller.close();
+      controller.enqueue(structuredClone(all[pulled++]));
+      most = Math.max(most, pulled - done);
+    },
+  }, { highWaterMark: 0 });
+  await calibrate(counting, {
+    ...{ ...options, workers, batch },
+    onProgress: (progress) => void (done = progress.done),
+  });
+  assert.ok(most <= 2 * workers * batch, `${most} in flight`);
+  assert.ok(most > workers * batch, `${most}: the next batch comes in while one is at work`);
+});
+
 Deno.test("shards in any order merge to the bytes of one run", async () => {
   const shards = [2, 0, 1].map((shard) => all.filter(({ index }) => index % 3 === shard));
   const parts: Statistics[] = [];
