@@ -64,7 +64,9 @@ const activation = z.strictObject({
     curve: z.array(z.strictObject({
       threshold: z.number().positive(),
       error: z.number().min(0),
-    })).describe("ERR of candidates, descending thresholds; empty for methods that set a range"),
+    })).describe(
+      "ERR of candidates, descending thresholds, without those that can't win by far; empty for methods that set a range",
+    ),
   }).optional().describe("Absent where sameAs is present"),
 });
 

@@ -55,6 +55,12 @@ ort.env.wasm.numThreads = 1;
  */
 const OPTIMIZATION = "all";
 
+/** Makes a session of the runtime, which the first one starts. */
+async function startSession(bytes: Uint8Array, options: ort.InferenceSession.SessionOptions) {
+  await loadRuntime();
+  return await withOwnConsole(() => ort.InferenceSession.create(bytes, options));
+}
+
 let loading: Promise<void> | undefined;
 
 /**
@@ -93,9 +99,8 @@ export async function createSession(
       cause,
     });
   };
-  await loadRuntime();
   const { bytes, externalData } = serialise(model);
-  const session = await ort.InferenceSession.create(bytes, {
+  const session = await startSession(bytes, {
     executionProviders: ["wasm"],
     externalData,
     graphOptimizationLevel: options.unoptimized ? "disabled" : OPTIMIZATION,
@@ -182,29 +187,36 @@ function serialise(model: Model) {
   return { bytes: writeModel(light), externalData };
 }
 
+/** Takes what the runtime prints, while its profile is wanted. */
+let printed: string[] | undefined;
+
 /**
- * What the runtime prints while `action` runs. It has no other way to give its profile: in Deno and
- * Node it writes to the descriptor of standard output, in browsers to the console that it found when
- * it started, which can't be caught (1.30).
+ * Runs what may start the runtime. It keeps the console.log that it finds then, so it gets one that can be listened
+ * to: the profile comes no other way (1.30).
  */
-function capturePrints(action: () => void): string {
-  const { process } = globalThis as {
-    process?: { getBuiltinModule?(name: string): { writeSync: unknown } | undefined };
+async function withOwnConsole<T>(start: () => Promise<T>): Promise<T> {
+  const { console } = globalThis;
+  const { log } = console;
+  console.log = (...args: unknown[]) => {
+    if (printed === undefined) log.apply(console, args);
+    else printed.push(args.join(" "));
   };
-  const files = process?.getBuiltinModule?.("node:fs");
-  if (files === undefined) {
-    action();
-    return "";
+  try {
+    return await start();
+  } finally {
+    console.log = log;
   }
-  const parts: string[] = [];
-  const { writeSync } = files;
-  files.writeSync = (_descriptor: number, text: string) => void parts.push(text);
+}
+
+/** What the runtime prints while `action` runs. */
+function capturePrints(action: () => void): string {
+  const lines: string[] = printed = [];
   try {
     action();
   } finally {
-    files.writeSync = writeSync;
+    printed = undefined;
   }
-  return parts.join("");
+  return lines.join("\n");
 }
 
 function shapes(feeds: ReadonlyMap<string, InputTensor>): string {
@@ -219,9 +231,8 @@ const ELEMENT_TYPES: Readonly<Record<string, number>> = {
 
 /** Computes a model without inputs, for constant folding. */
 export const runConstants: ConstantRunner = async (model) => {
-  await loadRuntime();
   const { bytes, externalData } = serialise(model);
-  const session = await ort.InferenceSession.create(bytes, {
+  const session = await startSession(bytes, {
     executionProviders: ["wasm"],
     externalData,
     logSeverityLevel: 3,

@@ -77,7 +77,7 @@ export interface Threshold {
   readonly sqnr: number | null;
   /** Part of the elements beyond the levels by more than half a step (a bin that this cuts counts in part). */
   readonly clippedFraction: number;
-  /** ERR of candidates, descending thresholds; empty for methods that set the range. */
+  /** ERR of candidates, descending thresholds, without those that can't win by far; empty for methods that set the range. */
   readonly curve: readonly CurvePoint[];
   /** Why this sign and this grid. */
   readonly reason: readonly string[];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { MultisetHash, sha256 } from "../../pipeline/core/hash.ts";
+import { addHashes, digest, MultisetHash, sha256 } from "../../pipeline/core/hash.ts";
 import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { denoHost } from "../../pipeline/host/deno.ts";
 
@@ -13,11 +13,12 @@ Deno.test("sha256() is SHA-256", async () => {
 Deno.test("MultisetHash doesn't depend on order but on every member and its count", async () => {
   const hash = async (...members: string[]) => {
     const result = new MultisetHash();
-    for (const member of members) await result.add(new TextEncoder().encode(member));
+    for (const member of members) result.add(await digest(new TextEncoder().encode(member)));
     return result.toString();
   };
   assert.equal(await hash("a", "b", "c"), await hash("c", "a", "b"));
   assert.equal(await hash("abc"), await sha256("abc"));
+  assert.equal(addHashes([await hash("a", "b"), await hash("c")]), await hash("a", "b", "c"));
   const all = await Promise.all([hash(), hash("a"), hash("a", "a"), hash("a", "b"), hash("ab")]);
   assert.equal(new Set(all).size, all.length);
 });

@@ -19,16 +19,25 @@ export const powerOfTwo: ConstraintSearch = {
   minimise: (view, size, judge) => {
     const range = ceilPowerOfTwo(view.magnitude);
     const trials: Trial[] = [];
+    let least = Infinity;
+    let tried = 0;
     for (let i = 0; i < CANDIDATES; i++) {
       const threshold = 2 * range / 2 ** i;
-      if (threshold >= MIN_THRESHOLD) trials.push(tryThreshold(view, size, judge, threshold));
+      if (threshold < MIN_THRESHOLD) break;
+      tried++;
+      // A candidate that can't win needs no exact figure; a margin keeps ties, and rounding, out of it.
+      const floor = judge.floor?.(view, symmetricLevels(threshold, size.bits, size.signed)) ?? 0;
+      if (0.999 * floor > least) continue;
+      const trial = tryThreshold(view, size, judge, threshold);
+      least = Math.min(least, trial.error);
+      trials.push(trial);
     }
     const distance = ({ threshold }: Trial) => Math.abs(Math.log2(threshold / range));
     const best = trials.reduce((a, b) => {
       const order = compare(b, a);
       return order < 0 || order === 0 && distance(b) < distance(a) ? b : a;
     });
-    return { best, curve: trials, reason: `least of ${trials.length} powers of two` };
+    return { best, curve: trials, reason: `least of ${tried} powers of two` };
   },
   fit: (_view, { bits, signed }, { low, high }) => {
     const threshold = ceilPowerOfTwo(Math.max(-low, high));

@@ -34,16 +34,44 @@ export const kl: Judge = {
   kind: "judge",
   formula: "KL(P ‖ Q) in nats",
   error: ({ bins }, levels) => divergence(bins, levels),
+  floor: ({ bins }, levels) => foldingFloor(bins, levels),
 };
 
-function divergence(bins: ValueBins, grid: Levels): number {
+/** How a candidate's range is cut into cells. */
+function cellsOf(grid: Levels) {
   const group = Math.max(1, (grid.high - grid.low + 1) / MAX_LEVELS);
   const levels = (grid.high - grid.low + 1) / group;
-  const step = grid.step * group;
   const perLevel = Math.max(CELLS_PER_LEVEL, Math.floor(CELLS / levels));
-  const cells = levels * perLevel;
-  const start = (grid.low - 0.5) * grid.step;
-  const width = step / perLevel;
+  return {
+    perLevel,
+    cells: levels * perLevel,
+    start: (grid.low - 0.5) * grid.step,
+    width: grid.step * group / perLevel,
+  };
+}
+
+/**
+ * What the folded part alone costs. Taking cells together never adds to a divergence (log sum inequality), so two
+ * heaps will do: A, the end cells with all that is folded into them, and the rest. Q gives A at most the mass of
+ * the end levels.
+ */
+function foldingFloor(bins: ValueBins, grid: Levels): number {
+  const { perLevel, cells, start, width } = cellsOf(grid);
+  const at = (cell: number) => countAbove(bins, start + cell * width);
+  const [from, to] = [at(0), at(cells)];
+  const inside = from - to;
+  if (inside === 0) return 0;
+  const normal = 1 / (1 + cells * SMOOTHING);
+  const share = (mass: number, of: number) => (mass / of + 2 * SMOOTHING) * normal;
+  const outside = bins.total - inside;
+  const p = share(outside + from - at(1) + at(cells - 1) - to, bins.total);
+  const q = share(from - at(perLevel) + at(cells - perLevel) - to, inside);
+  if (q >= p) return 0;
+  return p * Math.log(p / q) + (p < 1 ? (1 - p) * Math.log((1 - p) / (1 - q)) : 0);
+}
+
+function divergence(bins: ValueBins, grid: Levels): number {
+  const { perLevel, cells, start, width } = cellsOf(grid);
   const mass = cellMasses(bins, start, width, cells);
   const above = countAbove(bins, start + cells * width);
   const below = bins.total - countAbove(bins, start);

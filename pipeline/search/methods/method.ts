@@ -20,6 +20,8 @@ export interface Judge {
   readonly formula: string;
   /** ERR of a grid, summed over all finite elements unless `formula` says otherwise; at least 0. */
   error(view: TensorView, levels: Levels): number;
+  /** What ERR of a grid is not below, when that is much quicker to tell than ERR itself. */
+  floor?(view: TensorView, levels: Levels): number;
   /** p, when ERR is Σ |Q(x) − x|^p: then it has certain bounds, and may be exact. */
   readonly power?: number;
 }

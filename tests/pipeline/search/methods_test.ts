@@ -44,6 +44,37 @@ function naiveKl(values: Float32Array, { step, low, high }: Levels): number {
   return p.reduce((sum, x, i) => sum + x * Math.log(x / q[i]), 0);
 }
 
+Deno.test("KL has a floor that is never above it, so that no candidate is passed over that could win", () => {
+  let tight = 0;
+  for (const [name, values] of Object.entries(SHAPES)) {
+    const view = new TensorView(observe(values));
+    const top = 2 ** Math.ceil(Math.log2(view.magnitude || 1));
+    for (const bits of [2, 4, 8, 12]) {
+      for (const signed of [false, true]) {
+        let [best, threshold] = [Infinity, 0];
+        for (let i = 0; i < 20; i++) {
+          const levels = symmetricLevels(2 * top / 2 ** i, bits, signed);
+          if (levels.step < 2 ** -126) continue;
+          const [floor, error] = [kl.floor!(view, levels), kl.error(view, levels)];
+          assert.ok(
+            floor <= error * (1 + 1e-9) + 1e-12,
+            `${name}, ${bits} bits, i ${i}: ${floor}, ${error}`,
+          );
+          if (floor > error / 2) tight++;
+          if (2 * top / 2 ** i >= 2 ** -16 && error < best) {
+            [best, threshold] = [error, 2 * top / 2 ** i];
+          }
+        }
+        if (view.magnitude === 0 || threshold === 0 || view.data.min < 0 !== signed) continue;
+        const found = searchThreshold(view.data, { ...SPEC, bits, error: "kl" });
+        const chosen = kl.error(view, symmetricLevels(found.threshold, bits, signed));
+        assert.ok(chosen <= best, `${name}, ${bits} bits: ${found.threshold} for ${threshold}`);
+      }
+    }
+  }
+  assert.ok(tight > 100, `${tight} floors are worth having`);
+});
+
 for (const name of DISTRIBUTIONS) {
   Deno.test(`KL equals its naive oracle: ${name}`, () => {
     const values = draw(name, 150, 9);

@@ -105,10 +105,10 @@ Deno.test("readPlim() survives forged files with a right checksum", async () => 
 
 Deno.test("readPlim() names another version", async () => {
   const forged = await forge((bytes) => {
-    bytes[8] = 2;
+    bytes[8] = 3;
     return bytes;
   });
-  await assert.rejects(readPlim(forged, "s.plim"), /of version 1, found version 2/);
+  await assert.rejects(readPlim(forged, "s.plim"), /of version 2, found version 3/);
 });
 
 Deno.test("varints go from 0 to 2^64 − 1 and have one spelling", () => {
