@@ -71,7 +71,7 @@ export function detectFormat({ name, path, head, asked, hasShape }: FormatHints)
     action: `opening ${JSON.stringify(name)}`,
     wanted: wish === undefined
       ? `a data set: a folder, or a ${FORMATS.join(", ")} file`
-      : `a ${wish} file, as ${asked === undefined ? "its name says" : "--data-format says"}`,
+      : `${file(wish)}, as ${asked === undefined ? "its name says" : "--data-format says"}`,
     found: head.length === 0 ? "an empty file" : describe(magic, head),
     remedy: magic === "image"
       ? "Give the folder or archive that holds the images"
@@ -85,9 +85,13 @@ function agrees(wish: Format, magic: Magic | undefined): boolean {
   return wish === magic;
 }
 
+function file(format: string): string {
+  return `${/^[aein]/.test(format) ? "an" : "a"} ${format} file`;
+}
+
 function describe(magic: Magic | undefined, head: Uint8Array): string {
   if (magic === "image") return "an image";
-  if (magic !== undefined) return `a ${magic} file`;
+  if (magic !== undefined) return file(magic);
   const hex = Array.from(head.subarray(0, 4), (byte) => byte.toString(16).padStart(2, "0"));
   return `a file that begins with ${hex.join(" ")}`;
 }

@@ -115,6 +115,23 @@ function tarHeader(path: string, octal: string): Uint8Array<ArrayBuffer> {
   return header;
 }
 
+Deno.test("members of a tar that are passed over don't keep the next ones from coming", async () => {
+  const sizes = Array.from({ length: 200 }, (_, i) => 100 + 7919 * i % 60000);
+  const parts = sizes.flatMap((size, i) => [
+    tarHeader(`${i}.png`, size.toString(8).padStart(11, "0") + " "),
+    new Uint8Array(Math.ceil(size / 512) * 512).fill(i),
+  ]);
+  const bytes = new Uint8Array(await new Blob([...parts, new Uint8Array(1024)]).arrayBuffer());
+  for (const step of [2, 3, 50]) {
+    const all = await read("a.tar", bytes, { skip: (index) => index % step !== 0 });
+    assert.equal(all.length, Math.ceil(200 / step));
+    for (const { index, encoded } of all) {
+      assert.equal(encoded!.length, sizes[index]);
+      assert.ok(encoded!.every((byte) => byte === index));
+    }
+  }
+});
+
 Deno.test("a member over the limit is refused before it is read", async () => {
   const bytes = tarHeader("a.png", "77777777777 ");
   await assert.rejects(
@@ -197,11 +214,16 @@ Deno.test("a parquet file whose metadata lie is refused", async () => {
 
 Deno.test("a file of another format than its name or the user says is refused", async () => {
   const cases: [string, Uint8Array, RegExp, OpenSamplesOptions?][] = [
-    ["a.npy", fixture("stored.zip"), /wanted a npy file, as its name says, found a zip file/],
+    ["a.npy", fixture("stored.zip"), /wanted an npy file, as its name says, found a zip file/],
     ["a.zip", new Uint8Array(0), /found an empty file/],
-    ["a", fixture("webdataset.tar"), /wanted a parquet file, as --data-format says, found a tar/, {
-      format: "parquet",
-    }],
+    [
+      "a",
+      fixture("webdataset.tar"),
+      /wanted a parquet file, as --data-format says, found a tar file/,
+      {
+        format: "parquet",
+      },
+    ],
     ["a.png", Uint8Array.of(0x89, 0x50, 0x4e, 0x47), /found an image.*Give the folder/],
     ["a.txt", Uint8Array.of(1, 2, 3, 4), /begins with 01 02 03 04.*--data-format/],
   ];
