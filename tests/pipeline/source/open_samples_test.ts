@@ -339,7 +339,7 @@ for (const name of ALL) {
   });
 }
 
-Deno.test("data that come slowly are pulled only when asked, a tar at most 1 MiB ahead", async () => {
+Deno.test("standard input is pulled only when asked, and cancelled with the reason", async () => {
   const samples = 4000;
   const bytes = new Uint8Array(4 * 64 * samples);
   let pulled = 0;
@@ -364,6 +364,63 @@ Deno.test("data that come slowly are pulled only when asked, a tar at most 1 MiB
   assert.ok(pulled <= 512 * 256 + 1024, `${pulled} pulled`);
   await reader.cancel("enough");
   assert.equal(cancelled, "enough");
+});
+
+Deno.test("a tar is read at most 1 MiB and some chunks ahead of the sample that was asked for", async () => {
+  const member = fixture("webdataset.tar").slice(0, 512 * 6);
+  // The three members of a sample, again and again under the same name but for its number.
+  const sampleAt = (index: number) => {
+    const bytes = member.slice();
+    const name = new TextEncoder().encode(`shard/${String(index).padStart(6, "0")}`);
+    for (let at = 0; at < bytes.length; at += 1024) {
+      bytes.set(name, at);
+      const header = bytes.subarray(at, at + 512);
+      header.fill(32, 148, 156);
+      const sum = header.reduce((total, byte) => total + byte, 0);
+      header.set(new TextEncoder().encode(`${sum.toString(8).padStart(6, "0")}\0 `), 148);
+    }
+    return bytes;
+  };
+  let pulled = 0;
+  const host = {
+    ...memoryHost(),
+    openInput: () =>
+      new ReadableStream<Uint8Array<ArrayBuffer>>({
+        pull: (controller) => controller.enqueue(sampleAt(pulled++)),
+      }, { highWaterMark: 0 }),
+  };
+  const reader = (await openSamples(host, "-")).samples.getReader();
+  for (let taken = 1; taken <= 2000; taken++) {
+    const { value } = await reader.read();
+    assert.equal(value!.index, taken - 1);
+    if (taken % 500 !== 0) continue;
+    await settle();
+    const ahead = (pulled - taken) * member.length;
+    assert.ok(ahead <= 2 ** 20 + 2 ** 17, `${ahead} bytes ahead`);
+  }
+  await reader.cancel();
+});
+
+Deno.test("a zip in a file is read by ranges, never as a whole", async () => {
+  for (const name of ["stored.zip", "deflated.zip", "named.npz"]) {
+    const bytes = fixture(name);
+    // 10 MB in front that no reader needs.
+    const file = new Uint8Array(10e6 + bytes.length);
+    file.set(bytes, 10e6);
+    file.set(bytes.subarray(0, 8));
+    let read = 0;
+    const memory = memoryHost({ [name]: file });
+    const host = {
+      ...memory,
+      readRange: (path: string, offset: number, length: number) => {
+        read += length;
+        return memory.readRange(path, offset, length);
+      },
+    };
+    const { samples } = await openSamples(host, name);
+    assert.equal((await Array.fromAsync(samples)).length, 4);
+    assert.ok(read < 1e6, `${read} bytes read of ${name}`);
+  }
 });
 
 Deno.test("cancelling ends a wait for standard input that never comes", async () => {
