@@ -8,6 +8,8 @@ import {
   type CalibrateHereOptions,
   type CalibrationHooks,
 } from "./calibrate_here.ts";
+import { outlineGraph } from "../tpc/onnx/outline.ts";
+import { batchSizeFor } from "./inference/infer.ts";
 import { NoSampleError } from "./core/no_sample_error.ts";
 import type { Sample } from "./core/tensor.ts";
 import { RangeSet } from "./statistics/coverage.ts";
@@ -62,7 +64,8 @@ export async function calibrate(
     if (startWorker === undefined || isEnough !== undefined) {
       throw new TypeError("Cannot calibrate in workers without startWorker, or with isEnough");
     }
-    const pool = { ...options, workers, startWorker };
+    const { inputs } = outlineGraph(options.model.graph);
+    const pool = { ...options, workers, startWorker, batch: batchSizeFor(inputs, options.batch) };
     return whole(await calibrateInWorkers(left, pool, hooks));
   } catch (error) {
     // Nothing was left to do: the checkpoint was the whole run.

@@ -49,7 +49,7 @@ export interface QuantizeOptions extends
   > {
   /** What the hardware can do. */
   readonly target: Target;
-  /** Samples per inference run, default 8. Changes speed and memory, never a result. */
+  /** Samples per inference run, by default by their size. Changes speed and memory, never a result. */
   readonly batch?: number;
   /** Number of samples to come, for progress. */
   readonly total?: number;
@@ -75,9 +75,6 @@ export interface Quantization {
   /** The statistics as a `.plim` file: decide again later without data or inference. */
   readonly statistics: Uint8Array<ArrayBuffer>;
 }
-
-/** Samples per inference run; more is not faster on one core (measured) and takes more memory. */
-export const DEFAULT_BATCH = 8;
 
 /** Options of {@linkcode loadFloatModel}. */
 export interface LoadOptions {
@@ -137,10 +134,10 @@ export async function quantize(
   samples: ReadableStream<Sample>,
   options: QuantizeOptions,
 ): Promise<Quantization> {
-  const { target, batch = DEFAULT_BATCH, reopenForExact, ...rest } = options;
+  const { target, reopenForExact, ...rest } = options;
   const { prepared: model, sha256: modelSha256 } = float;
   checkEmittable(model);
-  const pass = { model, target, batch, ...rest };
+  const pass = { model, target, ...rest };
   const statistics = await calibrate(samples, { ...pass, modelSha256 });
   const file = await writePlim(statistics);
   const choices = reopenForExact &&

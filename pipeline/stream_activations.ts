@@ -23,8 +23,8 @@ export interface PassOptions {
   readonly model: Model;
   /** Decides which tensors are watched. */
   readonly target: Target;
-  /** Samples per inference run. Changes speed and memory, never a result. */
-  readonly batch: number;
+  /** Samples per inference run, by default by their size. Changes speed and memory, never a result. */
+  readonly batch?: number;
   /** Number of samples to come, for progress. */
   readonly total?: number;
   /** Told after every batch. */

@@ -15,7 +15,7 @@ import type { ProgressPrinter } from "./progress.ts";
 export async function evaluateModels(
   models: readonly { readonly name: string; readonly model: Model }[],
   { samples, count: total, classes }: LoadedSamples,
-  options: { batch: number; signal: AbortSignal; progress: ProgressPrinter },
+  options: { batch?: number; signal: AbortSignal; progress: ProgressPrinter },
 ): Promise<ModelEvaluation[]> {
   const { signal, progress } = options;
   await using sessions = new AsyncDisposableStack();

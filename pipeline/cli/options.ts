@@ -11,7 +11,6 @@ import {
   SIGNEDNESS,
   WEIGHT_METHODS,
 } from "../../tpc/core/types.ts";
-import { DEFAULT_BATCH } from "../quantize.ts";
 import { type Format, FORMATS } from "../source/format.ts";
 import {
   bitCount,
@@ -27,7 +26,7 @@ import { addPreprocessOptions, type PreprocessOptions } from "./preprocess_optio
 export interface DataOptions extends PreprocessOptions {
   data?: string;
   samples?: number;
-  batch: number;
+  batch?: number;
   dataFormat?: Format;
   inputShape?: number[];
   labels?: string;
@@ -98,9 +97,8 @@ export function addDataOptions(command: Command, what: string): Command {
       .option("--samples <n>", "use at most this many samples", positiveInteger)
       .option(
         "--batch <n>",
-        "samples per inference run; never changes a result",
+        "samples per inference run; never changes a result (default: 1 to 8, by their size)",
         positiveInteger,
-        DEFAULT_BATCH,
       ),
   );
 }

@@ -70,8 +70,8 @@ export class StatisticsCollector {
   async observe({ batch, outputs }: InferredBatch): Promise<void> {
     const { samples } = batch;
     for (const sample of samples) if (!this.#covered.add(sample.index)) throw twice(sample);
-    // Before the first change: nothing may come between the sums of a batch and its hashes.
-    const hashes = await Promise.all(samples.map((sample) => digest(bytesOf(sample))));
+    // Hashed beside the sums, on another thread.
+    const hashing = Promise.all(samples.map((sample) => digest(bytesOf(sample))));
     const left = this.#options.onNonFinite === "skip" ? this.#leaveOut(outputs, samples) : [];
     for (const [name, entry] of this.#entries) {
       const tensor = outputs.get(name)!;
@@ -79,6 +79,7 @@ export class StatisticsCollector {
       if (entry.accumulator.nonFinite > 0) throw nonFiniteError(name, tensor, samples);
       if (left.length < samples.length) noteShape(entry, tensor.dims, samples.length);
     }
+    const hashes = await hashing;
     samples.forEach((_, i) => {
       if (left.includes(i)) return;
       this.#hash.add(hashes[i]);

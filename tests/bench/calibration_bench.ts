@@ -4,8 +4,8 @@
  *     deno run -A tests/bench/calibration_bench.ts [photographs]
  *
  * - peak memory for 200 and for 4,000 samples of the demo's size: it must not grow;
- * - two workers against one, and what decoding and statistics take of the time, on photographs through
- *   EfficientNet-Lite0 (needs ../shared).
+ * - two workers against one, start-up apart, and what decoding and statistics take of the time, on photographs
+ *   through EfficientNet-Lite0 (needs ../shared).
  *
  * Answers are checked: the statistics of two workers are those of one. Memory is read from /proc, so Linux only.
  *
@@ -83,25 +83,37 @@ try {
 
   const lite0 = "../shared/data/efficientnet-lite0/model.onnx";
   if (await Deno.stat(lite0).then(() => true, () => false)) {
-    const count = Deno.args[0] ?? "250";
+    const count = Number(Deno.args[0] ?? 250);
+    const few = Math.ceil(count / 5);
     const photographs = [
-      ...["--model", lite0, "--data", "../shared/data/imagenet-sample", "--samples", count],
+      ...["--model", lite0, "--data", "../shared/data/imagenet-sample"],
       ...["--resize", "256", "--crop", "224", "--scale", "1", "--mean", "127", "--std", "128"],
     ];
-    const one = await calibrate(...photographs, "--out", `${folder}/1.plim`, "--verbose");
-    const two = await calibrate(...photographs, "--out", `${folder}/2.plim`, "--workers", "2");
+    const run = (workers: number, samples: number) =>
+      calibrate(
+        ...[...photographs, "--out", `${folder}/${workers}.plim`, "--workers", `${workers}`],
+        ...["--samples", `${samples}`, "--verbose"],
+      );
+    const [fewInOne, fewInTwo] = [await run(1, few), await run(2, few)];
+    const [one, two] = [await run(1, count), await run(2, count)];
     const [a, b] = [
       await Deno.readFile(`${folder}/1.plim`),
       await Deno.readFile(`${folder}/2.plim`),
     ];
     assert.deepEqual(b, a, "two workers give other statistics");
-    assert.equal((await readPlim(a, "1.plim")).data.samples, Number(count));
+    assert.equal((await readPlim(a, "1.plim")).data.samples, count);
     console.log(
       `\nanswers: the bytes of two workers are those of one; ${count} photographs, Lite0\n`,
     );
     console.log(row("seconds", ["1 worker", "2 workers", "ratio", "goal"]));
     console.log(row("whole process", [
       ...[one.seconds.toFixed(1), two.seconds.toFixed(1), (one.seconds / two.seconds).toFixed(2)],
+      "",
+    ]));
+    const beyond = [one.seconds - fewInOne.seconds, two.seconds - fewInTwo.seconds];
+    console.log(row(`from ${few} to ${count} samples`, [
+      ...beyond.map((seconds) => seconds.toFixed(1)),
+      (beyond[0] / beyond[1]).toFixed(2),
       `> ${SPEED_GOAL}`,
     ]));
     console.log(row("peak memory, MiB", [one.peakMiB.toFixed(0), two.peakMiB.toFixed(0)]));
