@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { symmetricLevels } from "../../../tpc/core/grid.ts";
+import { type Levels, symmetricLevels } from "../../../tpc/core/grid.ts";
 import { stopLoss } from "../../statistics/stop_loss.ts";
 import { latticeSteps } from "./lattice.ts";
 import { searchLine } from "./line_search.ts";
@@ -34,9 +34,10 @@ export const symmetric: ConstraintSearch = {
     const { magnitude } = view;
     const high = Math.max(MIN_THRESHOLD, HEADROOM * magnitude);
     const low = Math.max(MIN_THRESHOLD, high / 2 ** OCTAVES);
+    const judged = judgeWinners(view, judge);
     const tryAt = (threshold: number): Trial => {
       const levels = symmetricLevels(threshold, size.bits, size.signed);
-      return { threshold, levels, error: judge.error(view, levels) };
+      return { threshold, levels, error: judged(levels) };
     };
     const { best, scan } = searchLine((x) => tryAt(x).error, low, high, {
       density: densityFor(view, judge),
@@ -48,12 +49,27 @@ export const symmetric: ConstraintSearch = {
       .filter((threshold) => threshold >= MIN_THRESHOLD).map(tryAt);
     return {
       best: [tryAt(best.x), ...more].reduce((a, b) => b.error < a.error ? b : a),
-      curve: scan.map(({ x }, i) => ({ ...tryFrom(x, size), error: scan[i].error })),
+      curve: scan.filter(({ error }) => Number.isFinite(error))
+        .map(({ x, error }) => ({ ...tryFrom(x, size), error })),
       reason: `least of a global search along ${scan.length} thresholds`,
     };
   },
   fit: (_view, size, { low, high }) => tryFrom(Math.max(MIN_THRESHOLD, -low, high), size),
 };
+
+/**
+ * ERR of grids for a search of the least: Infinity for one whose floor, with a margin for rounding, is above the least
+ * ERR so far.
+ */
+export function judgeWinners(view: TensorView, judge: Judge): (levels: Levels) => number {
+  let least = Infinity;
+  return (levels) => {
+    if (0.999 * (judge.floor?.(view, levels) ?? 0) > least) return Infinity;
+    const error = judge.error(view, levels);
+    least = Math.min(least, error);
+    return error;
+  };
+}
 
 function tryFrom(threshold: number, { bits, signed }: Size): Pick<Trial, "levels" | "threshold"> {
   return { threshold, levels: symmetricLevels(threshold, bits, signed) };

@@ -9,7 +9,7 @@ import { searchLine } from "./line_search.ts";
 import type { Judge } from "../methods/method.ts";
 import type { TensorView } from "../../statistics/tensor_view.ts";
 import { type ConstraintSearch, MIN_THRESHOLD, type Trial } from "./constraint.ts";
-import { clippingFloor, densityFor, symmetric } from "./symmetric.ts";
+import { clippingFloor, densityFor, judgeWinners, symmetric } from "./symmetric.ts";
 
 /** Rounds over the two ends at most; two nearly always suffice (measured). */
 const ROUNDS = 3;
@@ -37,7 +37,7 @@ export const uniform: ConstraintSearch = {
     if (judge.power !== undefined) search.tryZeroPoints();
     return {
       best: search.best,
-      curve,
+      curve: curve.filter(({ error }) => Number.isFinite(error)),
       reason: "least of a global search along both ends of the range",
     };
   },
@@ -61,6 +61,7 @@ class UniformSearch {
   readonly #bits: number;
   readonly #judge: Judge;
   readonly #density: number;
+  readonly #judged: (levels: Levels) => number;
   best: Trial = { levels: { step: 1, low: 0, high: 1 }, threshold: 1, error: Infinity };
 
   constructor(view: TensorView, bits: number, judge: Judge) {
@@ -68,6 +69,7 @@ class UniformSearch {
     this.#bits = bits;
     this.#judge = judge;
     this.#density = densityFor(view, judge);
+    this.#judged = judgeWinners(view, judge);
   }
 
   /** Searches one end after the other; returns the curve along the first. */
@@ -138,7 +140,7 @@ class UniformSearch {
     const trial = {
       levels,
       threshold: thresholdOf(levels),
-      error: this.#judge.error(this.#view, levels),
+      error: this.#judged(levels),
     };
     if (trial.error < this.best.error) this.best = trial;
     return trial;
