@@ -6,7 +6,7 @@
 import { PlimsollError } from "../tpc/core/errors.ts";
 import type { Model } from "../tpc/onnx/model.ts";
 import { type GraphOutline, outlineGraph } from "../tpc/onnx/outline.ts";
-import { watchedTensors } from "../tpc/placement/types.ts";
+import { type FloatNode, watchedTensors } from "../tpc/placement/types.ts";
 import { resolve } from "../tpc/placement/resolve.ts";
 import type { Target } from "../tpc/targets/target.ts";
 import { NoSampleError } from "./core/no_sample_error.ts";
@@ -38,6 +38,9 @@ export interface PassOptions {
 /** Sees each batch with the watched activations. Returns true when it has seen enough. */
 export type Observe = (batch: InferredBatch) => Promise<boolean> | boolean;
 
+/** Nodes that a message names. */
+const SHOWN_NODES = 5;
+
 /** Reason by which an observer that has seen enough stops the stages. */
 const ENOUGH = new Error("enough samples");
 
@@ -60,8 +63,9 @@ export async function streamActivations(
   try {
     const outline = outlineGraph(model.graph);
     const { inputs } = outline;
-    const watched = watchedTensors(resolve(outline, target));
-    if (watched.length === 0) throw nothingToQuantize(target, outline.nodes.map(({ op }) => op));
+    const placement = resolve(outline, target);
+    const watched = watchedTensors(placement);
+    if (watched.length === 0) throw nothingToQuantize(target, placement.float);
     const observe = await start(watched, outline);
     await using session = await createSession(exposeTensors(model, watched), {
       name: "the float model",
@@ -94,11 +98,12 @@ export async function streamActivations(
   }
 }
 
-function nothingToQuantize({ name }: Target, operators: readonly string[]): PlimsollError {
+function nothingToQuantize({ name }: Target, float: readonly FloatNode[]): PlimsollError {
+  const nodes = [...new Set(float.map(({ op, reason }) => `${op} (${reason})`))];
   return new PlimsollError("model", {
     action: "looking for tensors to quantize",
     wanted: `an operator that target ${name} quantizes`,
-    found: `only ${[...new Set(operators)].join(", ")}`,
+    found: nodes.length === 0 ? "none" : `only ${nodes.slice(0, SHOWN_NODES).join(", ")}`,
     remedy: "Give another model or --target",
   });
 }
