@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { elementTypes } from "../../tpc/onnx/operators.ts";
 import type { GraphOutline } from "../../tpc/onnx/outline.ts";
 import type { Placement } from "../../tpc/placement/types.ts";
 import { divideDyadic } from "../statistics/dyadic.ts";
@@ -11,14 +12,20 @@ import type { Statistics } from "../statistics/statistics.ts";
 import { formatTable } from "./table.ts";
 
 /** Every node of the prepared model with what becomes of it. */
-export function outlineReport({ nodes, constants }: GraphOutline, placement: Placement): string {
+export function outlineReport(outline: GraphOutline, placement: Placement): string {
+  const { nodes, constants } = outline;
+  const types = elementTypes(outline);
   const fused = new Set(placement.activations.flatMap(({ fused }) => fused));
   const islands = new Map(placement.float.map(({ node, reason }) => [node, reason]));
   const quantized = new Map(placement.activations.map((plan) => [plan.tensor, plan]));
   const rows = nodes.map(({ name, op, inputs, outputs }) => {
     const plan = quantized.get(outputs[0]);
     const fate = fused.has(name) ? "fused into the node before" : islands.get(name) ??
-      (plan?.sameAs ? `keeps the quantization of ${plan.sameAs}` : "quantized");
+      (plan?.sameAs
+        ? `keeps the quantization of ${plan.sameAs}`
+        : types.get(outputs[0]) === "float"
+        ? "quantized"
+        : "not float32");
     const weights = inputs.map((input) => constants[input]).filter((constant) =>
       constant !== undefined
     );

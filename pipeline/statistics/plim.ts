@@ -82,6 +82,7 @@ const headerSchema = z.strictObject({
       outputs: z.array(z.string()),
       attributes: z.record(z.string(), attribute),
       captures: z.array(z.string()),
+      types: z.array(elementType).optional(),
     })),
     constants: z.record(
       z.string(),

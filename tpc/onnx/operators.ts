@@ -168,8 +168,11 @@ export function knownRange(
 const MAKES_OTHER = new Set([
   ...["Shape", "Size", "NonZero", "ArgMax", "ArgMin", "Equal", "Less", "LessOrEqual", "Greater"],
   ...["GreaterOrEqual", "And", "Or", "Not", "Xor", "IsNaN", "IsInf", "QuantizeLinear"],
+  ...["NonMaxSuppression", "Multinomial", "ConvInteger", "MatMulInteger"],
 ]);
-const MAKES_FLOAT = new Set(["DequantizeLinear", "DynamicQuantizeLinear"]);
+const MAKES_FLOAT = new Set(["DequantizeLinear"]);
+/** Which input has the type of the output, where it isn't the first. */
+const TYPED_BY: Readonly<Record<string, number>> = { Where: 1, CastLike: 1, OneHot: 2 };
 /** ONNX number of float32, as Cast's attribute `to` has it. */
 const FLOAT = 1;
 
@@ -192,11 +195,12 @@ function outputType(
   position: number,
   types: ReadonlyMap<string, ElementType>,
 ): ElementType {
+  if (node.types !== undefined) return node.types[position] ?? "other";
   if (MAKES_OTHER.has(node.op)) return "other";
   if (MAKES_FLOAT.has(node.op)) return "float";
   if (node.op === "Cast") return node.attributes.to === FLOAT ? "float" : "other";
-  // TopK's indices, Dropout's and MaxPool's masks.
-  if (position > 0 && ["TopK", "Dropout", "MaxPool"].includes(node.op)) return "other";
-  const input = node.op === "Where" ? node.inputs[1] : node.inputs[0];
-  return types.get(input ?? "") ?? "other";
+  if (node.op === "DynamicQuantizeLinear") return position === 1 ? "float" : "other";
+  // TopK's and Unique's indices, Dropout's and MaxPool's masks.
+  if (position > 0 && ["TopK", "Unique", "Dropout", "MaxPool"].includes(node.op)) return "other";
+  return types.get(node.inputs[TYPED_BY[node.op] ?? 0] ?? "") ?? "other";
 }

@@ -5,9 +5,14 @@
  *
  * @module
  */
-import { type GraphProto, TensorProto_DataType, type ValueInfoProto } from "onnx-buf";
+import {
+  type GraphProto,
+  type NodeProto,
+  TensorProto_DataType,
+  type ValueInfoProto,
+} from "onnx-buf";
 import { type GraphIndex, indexGraph } from "./graph_index.ts";
-import { type AttributeValue, plainAttributes, subgraphs } from "./node.ts";
+import { type AttributeValue, isOperator, plainAttributes, subgraphs } from "./node.ts";
 import { dimensions, elementCount, tensorData } from "./tensor.ts";
 
 /** Element type of a tensor as far as placement cares. */
@@ -29,6 +34,8 @@ export interface OutlineNode {
   readonly attributes: Readonly<Record<string, AttributeValue>>;
   /** Tensors that sub-graphs (If, Loop) read from this graph. */
   readonly captures: readonly string[];
+  /** Element types of its outputs, where its inputs don't tell them: of If, Loop, Scan and ConstantOfShape. */
+  readonly types?: readonly ElementType[];
 }
 
 /** An input or output of the model. */
@@ -85,16 +92,33 @@ export function outlineGraph(graph: GraphProto): GraphOutline {
         : [...index.consumers].filter(([name, readers]) =>
           readers.includes(node) && !node.input.includes(name) && !isConstant(name)
         ).map(([name]) => name),
+      ...writtenTypes(node),
     })),
     constants: outlineConstants(index),
   };
+}
+
+function writtenTypes(node: NodeProto): { types: ElementType[] } | undefined {
+  const [body] = subgraphs(node);
+  if (body !== undefined) {
+    // The first output of a Loop's body says whether to go on.
+    const outputs = node.opType === "Loop" ? body.output.slice(1) : body.output;
+    return { types: outputs.map((output) => outlineValue(output).type) };
+  }
+  if (!isOperator(node, "ConstantOfShape")) return undefined;
+  const element = node.attribute.find(({ name }) => name === "value")?.t;
+  return { types: [element === undefined ? "float" : typeOf(element.dataType)] };
+}
+
+function typeOf(type: TensorProto_DataType): ElementType {
+  return type === TensorProto_DataType.FLOAT ? "float" : "other";
 }
 
 function outlineConstants(index: GraphIndex): Record<string, OutlineConstant> {
   const constants: Record<string, OutlineConstant> = {};
   for (const [name, tensor] of index.initializers) {
     const shape = dimensions(tensor);
-    const type = tensor.dataType === TensorProto_DataType.FLOAT ? "float" : "other";
+    const type = typeOf(tensor.dataType);
     const isSmall = type === "float" && elementCount(shape) <= MAX_VALUES;
     // JSON has no infinity, and an unbounded Clip is written with one now and then.
     const values = isSmall ? [...tensorData(tensor) as Float32Array] : undefined;
@@ -113,7 +137,7 @@ function outlineValue(info: ValueInfoProto): OutlineValue {
   );
   return {
     name: info.name,
-    type: type.value.elemType === TensorProto_DataType.FLOAT ? "float" : "other",
+    type: typeOf(type.value.elemType),
     ...(shape === undefined ? {} : { shape }),
   };
 }
