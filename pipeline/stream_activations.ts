@@ -65,7 +65,7 @@ export async function streamActivations(
     const { inputs } = outline;
     const placement = resolve(outline, target);
     const watched = watchedTensors(placement);
-    if (watched.length === 0) throw nothingToQuantize(target, placement.float);
+    if (watched.length === 0) throw nothingToQuantize(target, placement.float, outline);
     const observe = await start(watched, outline);
     await using session = await createSession(exposeTensors(model, watched), {
       name: "the float model",
@@ -98,12 +98,21 @@ export async function streamActivations(
   }
 }
 
-function nothingToQuantize({ name }: Target, float: readonly FloatNode[]): PlimsollError {
+function nothingToQuantize(
+  { name }: Target,
+  float: readonly FloatNode[],
+  { constants }: GraphOutline,
+): PlimsollError {
   const nodes = [...new Set(float.map(({ op, reason }) => `${op} (${reason})`))];
+  const weights = Object.values(constants);
+  const isOther = weights.length > 0 && weights.every(({ type }) => type !== "float");
   return new PlimsollError("model", {
     action: "looking for tensors to quantize",
     wanted: `an operator that target ${name} quantizes`,
-    found: nodes.length === 0 ? "none" : `only ${nodes.slice(0, SHOWN_NODES).join(", ")}`,
-    remedy: "Give another model or --target",
+    found: (nodes.length === 0 ? "none" : `only ${nodes.slice(0, SHOWN_NODES).join(", ")}`) +
+      (isOther ? ", and no weights of float32" : ""),
+    remedy: isOther
+      ? "Export the model in float32: float16 and float64 aren't quantized"
+      : "Give another model or --target",
   });
 }

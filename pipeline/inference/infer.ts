@@ -85,6 +85,13 @@ export function feedsFor(
     const fits = shape === undefined ||
       (shape.length === dims.length && shape.every((size, i) => size === null || size === dims[i]));
     if (fits) continue;
+    if (isPartOf(shape, dims)) {
+      throw fail(
+        `${shape[0]} samples at a time, as the model's fixed first dimension says`,
+        `${dims[0]} left`,
+        `Give a multiple of ${shape[0]} with --samples, or a model with a dynamic first dimension`,
+      );
+    }
     const text = `[${shape.map((size) => size ?? "any").join(", ")}]`;
     throw fail(
       `shape ${text} for input ${JSON.stringify(name)}`,
@@ -93,6 +100,12 @@ export function feedsFor(
     );
   }
   return feeds;
+}
+
+/** Whether a shape is that of a batch, but of fewer samples. */
+function isPartOf(shape: readonly (number | null)[], dims: readonly number[]): boolean {
+  return shape.length === dims.length && shape[0] !== null && dims[0] < shape[0] &&
+    shape.every((size, i) => i === 0 || size === null || size === dims[i]);
 }
 
 /**
@@ -110,7 +123,8 @@ export function inferBatches(
   return mapStream(async (batch: Batch) => {
     const feeds = feedsFor(batch, inputs);
     const before = performance.now();
-    const results = await session.run(feeds, outputs);
+    // Where only inputs are watched, the runtime would refuse a run for nothing.
+    const results = outputs.length === 0 ? new Map() : await session.run(feeds, outputs);
     onTime?.("infer", performance.now() - before);
     const all = new Map<string, Tensor>();
     for (const name of watched) all.set(name, results.get(name) ?? feeds.get(name) as Tensor);

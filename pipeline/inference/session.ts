@@ -120,7 +120,7 @@ export async function createSession(
     run: async (feeds, outputs) => {
       const inputs: Record<string, ort.Tensor> = {};
       for (const [key, { data, dims }] of feeds) {
-        inputs[key] = makeInput(data, dims, types.get(key));
+        inputs[key] = makeInput(key, data, dims, types.get(key));
       }
       const results = await session.run(inputs, [...outputs]).catch(fail(
         `running ${name} on input ${shapes(feeds)}`,
@@ -139,13 +139,28 @@ export async function createSession(
 /**
  * A tensor of the type that the model wants. Whole numbers are converted between the integer types and to float32:
  * files don't always have the type of the model.
+ *
+ * @throws {PlimsollError} kind `data` for fractions where the model wants whole numbers: cut off, scaled pixels would
+ * all be 0.
  */
 function makeInput(
+  name: string,
   data: InputTensor["data"],
   dims: readonly number[],
   type: ort.Tensor.Type | undefined,
 ): ort.Tensor {
   const numbers = () => Array.from(data as ArrayLike<number | bigint>, Number);
+  const fraction = type !== "float32" && data instanceof Float32Array
+    ? data.find((x) => !Number.isInteger(x))
+    : undefined;
+  if (fraction !== undefined) {
+    throw new PlimsollError("data", {
+      action: `feeding input ${JSON.stringify(name)} of the model`,
+      wanted: `whole numbers, as its type ${type} says`,
+      found: `${fraction}`,
+      remedy: "Give pixels as they are, with --preprocess raw, or whole numbers",
+    });
+  }
   switch (type) {
     case "int64":
       return new ort.Tensor(

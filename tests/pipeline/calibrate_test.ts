@@ -239,3 +239,60 @@ Deno.test("a model with several inputs takes them by name, integers among them",
     /wanted inputs "ids", "bias", found "ids"/,
   );
 });
+
+Deno.test("a model of which only the input is watched can be calibrated", async () => {
+  const only = model({
+    nodes: [node("MatMul", ["x", "m"], ["y"])],
+    inputs: [value("x", ["N", 2])],
+    outputs: [value("y", ["N", 2])],
+    initializers: [makeTensor("m", [2, 2], Float32Array.of(1, 2, 3, 4))],
+  });
+  const samples = [{ index: 0, id: "0", input: { data: Float32Array.of(1, 2), dims: [2] } }];
+  const ort = presetTarget("onnxruntime")!;
+  const { tensors } = await run({ model: only, target: ort }, samples);
+  assert.deepEqual(tensors.map(({ tensor }) => tensor), ["x"]);
+});
+
+Deno.test("fractions for an input of integers are refused, not cut off", async () => {
+  const bytes = model({
+    nodes: [node("Cast", ["x"], ["f"], { to: 1 }), node("MatMul", ["f", "m"], ["y"])],
+    inputs: [value("x", ["N", 2], 2)],
+    outputs: [value("y", ["N", 2])],
+    initializers: [makeTensor("m", [2, 2], Float32Array.of(1, 2, 3, 4))],
+  });
+  const of = (...data: number[]) => [
+    { index: 0, id: "0", input: { data: Float32Array.from(data), dims: [2] } },
+  ];
+  assert.equal((await run({ model: bytes, target }, of(3, 255))).data.samples, 1);
+  await assert.rejects(
+    run({ model: bytes, target }, of(1, 0.25)),
+    /input "x" .* whole numbers, as its type uint8 says, found 0\.25\. .*--preprocess raw/,
+  );
+});
+
+Deno.test("samples that don't fill the last batch of a fixed size are refused with what to do", async () => {
+  const fixed = model({
+    nodes: [node("Conv", ["x", "w"], ["y"])],
+    inputs: [value("x", [2, 1, 1, 2])],
+    outputs: [value("y", [2, 1, 1, 2])],
+    initializers: [makeTensor("w", [1, 1, 1, 1], Float32Array.of(0.5))],
+  });
+  const samples = [0, 1, 2].map((index) => ({
+    ...{ index, id: `${index}` },
+    input: { data: Float32Array.of(1, 2), dims: [1, 1, 2] },
+  }));
+  await assert.rejects(
+    run({ model: fixed, target }, samples),
+    /feeding "2" .* wanted 2 samples at a time, .* found 1 left\. Give a multiple of 2 with --samples/,
+  );
+});
+
+Deno.test("a model in another precision is refused by that reason", async () => {
+  const double = model({
+    nodes: [node("MatMul", ["x", "m"], ["y"])],
+    inputs: [value("x", ["N", 2], 11)],
+    outputs: [value("y", ["N", 2], 11)],
+    initializers: [makeTensor("m", [2, 2], Float64Array.of(1, 2, 3, 4))],
+  });
+  await assert.rejects(run({ model: double, target }), /no weights of float32\. Export the model/);
+});
