@@ -10,11 +10,11 @@ import { elementCount } from "../../tpc/onnx/tensor.ts";
 import type { Tensor } from "../core/tensor.ts";
 
 /**
- * Numbers between −1 and 1 without a pattern for each input, the same in every run.
+ * Numbers between −1 and 1 without a pattern for each float32 input, zeros for others: the same in every run.
  *
  * @param shapes Shapes by input name; others are as declared, dimensions that vary being 1.
- * @throws {PlimsollError} kind `model` for inputs that aren't float32 or have no declared rank, kind
- * `usage` for a shape that doesn't fit, or of an input that isn't there.
+ * @throws {PlimsollError} kind `usage` for a shape that doesn't fit, that is missing where the model declares none, or
+ * of an input that isn't there.
  */
 export function exampleFeeds(
   model: Model,
@@ -31,25 +31,27 @@ export function exampleFeeds(
     });
   }
   return new Map(inputs.map(({ name, type, shape: declared }) => {
-    const fail = (kind: "model" | "usage", wanted: string, found: string) =>
-      new PlimsollError(kind, {
+    const fail = (wanted: string, found: string) =>
+      new PlimsollError("usage", {
         action: `making input ${JSON.stringify(name)} for the model`,
         ...{ wanted, found },
-        remedy: kind === "usage" ? "Correct --input-shape" : "Give a model with float32 inputs",
+        remedy: "Correct --input-shape",
       });
-    if (type !== "float") throw fail("model", "a float32 input", "one of another type");
     const given = shapes.get(name);
     const dims = given ?? declared?.map((size) => size ?? 1);
     if (dims === undefined) {
-      throw fail("usage", "a shape, which the model doesn't declare", "none given");
+      throw fail("a shape, which the model doesn't declare", "none given");
     }
     const fits = declared === undefined || declared.length === dims.length &&
         declared.every((size, i) => size === null || size === dims[i]);
     if (!fits) {
       const text = declared!.map((size) => size ?? "any").join("x");
-      throw fail("usage", text, dims.join("x"));
+      throw fail(text, dims.join("x"));
     }
-    const data = Float32Array.from({ length: elementCount(dims) }, (_, i) => Math.sin(i * i));
+    const data = Float32Array.from(
+      { length: elementCount(dims) },
+      (_, i) => type === "float" ? Math.sin(i * i) : 0,
+    );
     return [name, { data, dims: [...dims] }];
   }));
 }

@@ -24,7 +24,11 @@ export async function profileKernels(
   name: string,
 ): Promise<KernelRun[]> {
   await using session = await createSession(model, { name, profile: true });
-  await session.run(feeds, session.outputs);
+  await session.run(feeds, session.outputs).catch((error) => {
+    // Left to itself, the runtime prints the profile.
+    session.endProfiling();
+    throw error;
+  });
   const kernels = parseProfile(session.endProfiling());
   if (kernels.length > 0) return kernels;
   throw new PlimsollError("runtime", {

@@ -104,8 +104,8 @@ export async function createSession(
     executionProviders: ["wasm"],
     externalData,
     graphOptimizationLevel: options.unoptimized ? "disabled" : OPTIMIZATION,
-    // Warnings about initializers that nothing uses would land in the user's terminal.
-    logSeverityLevel: 3,
+    // Warnings about initializers that nothing uses would land in the user's terminal; errors are thrown as well.
+    logSeverityLevel: 4,
     ...(options.profile ? { enableProfiling: true } : {}),
   }).catch(fail(
     `loading ${name} into onnxruntime-web`,
