@@ -53,7 +53,8 @@ export interface EvaluateOptions {
  * Runs every model on the same batches, the first being the reference. The first output of each
  * must be [batch, classes], or a shape with that many elements.
  *
- * @throws {PlimsollError} kind `data` when samples don't fit or there are none.
+ * @throws {PlimsollError} kind `data` when samples don't fit or there are none, or outputs are NaN or infinite in one model
+ * only.
  */
 export async function evaluate(
   contestants: readonly Contestant[],
@@ -71,6 +72,8 @@ export async function evaluate(
         scores.push((await session.run(feeds, [name])).get(name)!.data);
       }
       addBatch(metrics, scores, batch);
+      const odd = metrics.findIndex(({ noise }) => !Number.isFinite(noise));
+      if (odd >= 0) throw notFinite(contestants[odd].name, batch.samples.map(({ id }) => id));
       options.onProgress?.({ stage: "evaluate", done: metrics[0].samples, total: options.total });
     },
   }, { highWaterMark: 1 });
@@ -84,6 +87,16 @@ export async function evaluate(
     });
   }
   return contestants.map(({ name }, i) => summarise(name, metrics[i], classes));
+}
+
+function notFinite(name: string, ids: readonly string[]): PlimsollError {
+  const which = ids.length === 1 ? "" : ` to ${JSON.stringify(ids.at(-1))}`;
+  return new PlimsollError("data", {
+    action: `comparing ${name} with the first model on ${JSON.stringify(ids[0])}${which}`,
+    wanted: "finite outputs",
+    found: "NaN or infinity from one of the two",
+    remedy: "Check these samples and the preprocessing; --batch 1 names the sample",
+  });
 }
 
 function addBatch(

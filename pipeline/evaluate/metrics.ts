@@ -53,6 +53,8 @@ export function addSample(
   metrics.samples++;
   if (best === argMax(reference)) metrics.agreement++;
   for (let i = 0; i < outputs.length; i++) {
+    // Where both are −Infinity, there is neither signal nor noise.
+    if (Object.is(outputs[i], reference[i]) && !Number.isFinite(outputs[i])) continue;
     metrics.signal += reference[i] ** 2;
     metrics.noise += (outputs[i] - reference[i]) ** 2;
   }
