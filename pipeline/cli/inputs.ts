@@ -62,7 +62,7 @@ export async function loadModel(
   options: ModelOptions & Pick<LoadOptions, "quantized"> = {},
 ): Promise<FloatModel> {
   const file = path ?? host.assetPath(DEMO.model);
-  return await loadFloatModel(await host.readFile(file), file, {
+  return await loadFloatModel(await readModelFile(host, file), file, {
     readBeside: (location, offset, length) =>
       host.readRange(sibling(file, location), offset, length),
     quantized: options.requantize ? "dequantize" : options.quantized ?? "refuse",
@@ -73,11 +73,18 @@ export async function loadModel(
 export async function loadOriginal(host: Host, path: string | undefined): Promise<Model> {
   const file = path ?? host.assetPath(DEMO.model);
   const { model } = await readModelWithData(
-    await host.readFile(file),
+    await readModelFile(host, file),
     file,
     (location, offset, length) => host.readRange(sibling(file, location), offset, length),
   );
   return model;
+}
+
+/** The whole of a file or of what a server sends. */
+async function readModelFile(host: Host, path: string): Promise<Uint8Array<ArrayBuffer>> {
+  if (!isUrl(path)) return await host.readFile(path);
+  const bytes = await openBytes(host, path);
+  return new Uint8Array(await new Response(bytes.stream()).arrayBuffer());
 }
 
 /**

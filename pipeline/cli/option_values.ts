@@ -48,6 +48,12 @@ export function finiteNumber(text: string): number {
   return value;
 }
 
+/** A path; an empty one would be the root of the file system. */
+export function folder(text: string): string {
+  if (text !== "") return text;
+  throw new InvalidArgumentError("Give a folder.");
+}
+
 /** Sizes of axes, as 3x224x224. */
 export function shape(text: string): number[] {
   const dims = text.split(/[x×,]/).map(Number);

@@ -31,7 +31,7 @@ import {
   type OutputOptions,
   type TargetOptions,
 } from "./options.ts";
-import { positiveInteger } from "./option_values.ts";
+import { folder, positiveInteger } from "./option_values.ts";
 import { ProgressPrinter } from "./progress.ts";
 import {
   addWorkOptions,
@@ -78,7 +78,7 @@ export function addQuantizeCommand(program: Command, context: Context): void {
     )
     .option("--exact", "choose grids that are not powers of two by a second pass over the elements")
     .option("--verify", "prove the reported errors by a second pass over the elements")
-    .option("--out <folder>", "where the results go", "out")
+    .option("--out <folder>", "where the results go", folder, "out")
     .addHelpText(
       "after",
       `

@@ -41,10 +41,20 @@ export interface DecideInput {
  * Chooses every threshold and, when the model is given, every weight step. Needs no inference and no
  * data: the same statistics can be decided again for any method, bit width and target.
  *
- * @throws {PlimsollError} kind `target` when the target needs a tensor that was not watched.
+ * @throws {PlimsollError} kind `target` when the target needs a tensor that was not watched, kind `data` when there
+ * is no sample.
  */
 export async function decide(input: DecideInput): Promise<Manifest> {
   const { statistics, statisticsSha256, target } = input;
+  const { samples, skipped } = statistics.data;
+  if (samples === 0) {
+    throw new PlimsollError("data", {
+      action: "choosing thresholds",
+      wanted: "statistics of at least one sample",
+      found: `none: ${skipped} made NaN or infinity and were left out`,
+      remedy: "Check the preprocessing and the model, and calibrate again",
+    });
+  }
   const placement = resolve(statistics.outline, target);
   const manifest: Manifest = {
     schemaVersion: 1,

@@ -12,7 +12,7 @@ export const FORMATS = ["tar", "zip", "npy", "npz", "idx", "parquet", "ndjson", 
 export type Format = (typeof FORMATS)[number];
 
 /** What the first bytes say. */
-type Magic = Exclude<Format, "npz" | "raw"> | "gzip" | "image";
+type Magic = Exclude<Format, "raw"> | "gzip" | "image";
 
 const EXTENSIONS: readonly (readonly [RegExp, Format])[] = [
   [/\.(tar|tgz)$/i, "tar"],
@@ -81,7 +81,7 @@ export function detectFormat({ name, path, head, asked, hasShape }: FormatHints)
 
 function agrees(wish: Format, magic: Magic | undefined): boolean {
   if (wish === "raw") return true;
-  if (wish === "npz") return magic === "zip";
+  if (wish === "npz" || wish === "zip") return magic === "zip" || magic === "npz";
   return wish === magic;
 }
 
@@ -101,7 +101,10 @@ function magicOf(head: Uint8Array): Magic | undefined {
   const text = (at: number, length: number) =>
     String.fromCharCode(...head.subarray(at, at + length));
   if (head[0] === 0x1f && head[1] === 0x8b) return "gzip";
-  if (["PK\x03\x04", "PK\x05\x06"].includes(text(0, 4))) return "zip";
+  if (["PK\x03\x04", "PK\x05\x06"].includes(text(0, 4))) {
+    // The name of the first file follows the 30 bytes of its header.
+    return text(30, head[26] + 256 * head[27]).endsWith(".npy") ? "npz" : "zip";
+  }
   if (text(0, 6) === "\x93NUMPY") return "npy";
   if (text(0, 4) === "PAR1") return "parquet";
   if (text(257, 5) === "ustar" || hasTarChecksum(head)) return "tar";

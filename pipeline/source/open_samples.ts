@@ -244,8 +244,9 @@ async function randomAccess(
   }
   throw new PlimsollError("input", {
     action: `opening ${JSON.stringify(bytes.name)}`,
-    wanted:
-      `a place to read the parts of a ${format} file from: a file, or a server that knows Range`,
+    wanted: `a place to read the parts of ${
+      /^n/.test(format) ? "an" : "a"
+    } ${format} file from: a file, or a server that knows Range`,
     found: bytes.slice === undefined ? "a stream" : "gzip around it",
     remedy: "Save it as a file first",
   });

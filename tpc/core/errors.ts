@@ -65,8 +65,10 @@ export class PlimsollError extends Error {
 
   /** Builds the message from `parts`. */
   constructor(kind: ErrorKind, parts: ErrorParts) {
+    // What others say often ends with a full stop of its own.
+    const found = parts.found.replace(/\.$/, "");
     super(
-      `While ${parts.action}: wanted ${parts.wanted}, found ${parts.found}. ${parts.remedy}.`,
+      `While ${parts.action}: wanted ${parts.wanted}, found ${found}. ${parts.remedy}.`,
       parts.cause === undefined ? undefined : { cause: parts.cause },
     );
     this.name = "PlimsollError";

@@ -150,6 +150,7 @@ for (
   const [args, message] of [
     [["quantise"], /unknown command 'quantise'/],
     [["quantize", "--bogus"], /unknown option '--bogus'/],
+    [["quantize", "--out", ""], /Give a folder/],
     [["quantize", "--batch", "0"], /integer of at least 1/],
     [["quantize", "--bits", "17"], /Give 2 to 16/],
     [["quantize", "--weight-bits", "9"], /Give 2 to 8/],

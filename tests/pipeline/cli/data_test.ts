@@ -57,3 +57,32 @@ Deno.test("options of data that make no sense are refused with usage", async () 
   assert.equal(code, 1);
   assert.match(error, /no such file/);
 });
+
+Deno.test("samples that all make NaN give no thresholds", () =>
+  inFolder(async (folder) => {
+    const data = `${folder}/a.f32`;
+    const all = new Float32Array(2 * 28 * 28);
+    all[5] = all[28 * 28] = NaN;
+    await Deno.writeFile(data, new Uint8Array(all.buffer));
+    const more = ["--data", data, "--input-shape", "1x28x28"];
+    const { code, error } = await runCommand(
+      ...["quantize", "--on-nonfinite", "skip", "--out", `${folder}/out`, ...more],
+    );
+    assert.equal(code, 1);
+    assert.match(error, /wanted statistics of at least one sample, found none: 2 made NaN/);
+  }));
+
+Deno.test("a model is fetched from an address", async () => {
+  const bytes = await Deno.readFile("data/fashion/model.onnx");
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    ({ url }) => url.endsWith("m.onnx") ? new Response(bytes) : new Response("", { status: 404 }),
+  );
+  const address = `http://127.0.0.1:${server.addr.port}/m.onnx`;
+  const more = ["--data", "data/fashion/evaluation-images-idx3-ubyte.gz", "--samples", "8"];
+  const { code, out, error } = await runCommand("evaluate", address, ...more);
+  assert.equal(code, 0, error);
+  assert.match(out, /m\.onnx/);
+  const missing = await runCommand("evaluate", `${address}x`, ...more);
+  assert.match(missing.error, /fetching .* found status 404/);
+});

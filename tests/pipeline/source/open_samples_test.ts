@@ -443,3 +443,11 @@ Deno.test("cancelling ends a wait for standard input that never comes", async ()
   assert.equal((await waiting).done, true);
   assert.equal(cancelled, "left");
 });
+
+Deno.test("an .npz from standard input is known by its first file, and needs a file", async () => {
+  const host = {
+    ...memoryHost(),
+    openInput: () => ReadableStream.from([fixture("named.npz")]),
+  };
+  await assert.rejects(openSamples(host, "-"), /parts of an npz file .* found a stream/);
+});
