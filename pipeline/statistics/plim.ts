@@ -90,6 +90,7 @@ const headerSchema = z.strictObject({
         type: elementType,
         shape: z.array(z.int()),
         values: z.array(z.number()).optional(),
+        masks: z.literal(true).optional(),
       }),
     ),
   }),

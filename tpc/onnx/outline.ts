@@ -56,6 +56,8 @@ export interface OutlineConstant {
   readonly shape: readonly number[];
   /** Its elements when there are at most {@linkcode MAX_VALUES}, as the bounds of Clip are. */
   readonly values?: readonly number[];
+  /** Whether some elements are {@linkcode MASK} or less, as those of attention masks; never false. */
+  readonly masks?: true;
 }
 
 /** A graph without its weights. */
@@ -72,6 +74,9 @@ export interface GraphOutline {
 
 /** Constants of up to this many elements keep their values in the outline. */
 export const MAX_VALUES = 8;
+
+/** The mildest of the numbers that exporters mask with: −10⁴, −10⁹, the least float32, −∞. */
+export const MASK = -1e4;
 
 /** Outlines a graph. Nodes without a name are called after their first output. */
 export function outlineGraph(graph: GraphProto): GraphOutline {
@@ -123,7 +128,12 @@ function outlineConstants(index: GraphIndex): Record<string, OutlineConstant> {
     // JSON has no infinity, and an unbounded Clip is written with one now and then.
     const values = isSmall ? [...tensorData(tensor) as Float32Array] : undefined;
     const isPlain = values?.every(Number.isFinite);
-    constants[name] = isPlain ? { type, shape, values } : { type, shape };
+    const masks = type === "float" && (tensorData(tensor) as Float32Array).some((x) => x <= MASK);
+    constants[name] = {
+      ...{ type, shape },
+      ...(isPlain ? { values } : {}),
+      ...(masks ? { masks } : {}),
+    };
   }
   return constants;
 }

@@ -5,11 +5,13 @@
  */
 import type { GraphOutline, OutlineConstant, OutlineNode } from "../onnx/outline.ts";
 import { elementTypes } from "../onnx/operators.ts";
+import { maskedTensors } from "./masks.ts";
 
 /** An outline with an index: who makes a tensor, who reads it, of what type it is. */
 export class GraphView {
   readonly outline: GraphOutline;
   readonly #types: ReturnType<typeof elementTypes>;
+  readonly #masked: ReadonlySet<string>;
   readonly #producers = new Map<string, OutlineNode>();
   readonly #readers = new Map<string, OutlineNode[]>();
   readonly #outputs: ReadonlySet<string>;
@@ -18,6 +20,7 @@ export class GraphView {
   constructor(outline: GraphOutline) {
     this.outline = outline;
     this.#types = elementTypes(outline);
+    this.#masked = maskedTensors(outline);
     this.#outputs = new Set(outline.outputs.map(({ name }) => name));
     for (const node of outline.nodes) {
       for (const name of node.outputs) this.#producers.set(name, node);
@@ -32,6 +35,11 @@ export class GraphView {
   /** Whether a tensor is float32. */
   isFloat(name: string): boolean {
     return this.#types.get(name) === "float";
+  }
+
+  /** Whether a tensor holds a mask, whose values no grid can hold beside others. */
+  isMasked(name: string): boolean {
+    return this.#masked.has(name);
   }
 
   /** Whether a tensor is an output of the model. */

@@ -19,7 +19,7 @@ import { describeOverride, overridesFor } from "./overrides.ts";
 import { activationInputs, type GridShare, shareGrids } from "./share_grids.ts";
 import type { ActivationPlan, Placement, WeightPlan } from "./types.ts";
 import { nameOf, outputOf, type Unit, unitsOf } from "./units.ts";
-import { whyFloat } from "./why_float.ts";
+import { readsMask, whyFloat } from "./why_float.ts";
 import { checkAllowed } from "../targets/read_target.ts";
 import type { OperatorSet, Target } from "../targets/target.ts";
 
@@ -47,7 +47,8 @@ export function resolve(outline: GraphOutline, target: Target): Placement {
   for (const unit of units) {
     if (isFloat(unit) || isPreserving(unit) || taken.has(unit)) continue;
     const isFree = (next: Unit) =>
-      !taken.has(next) && !overridesFor(target, subjectOf(next)).some((o) => o.quantize === false);
+      !taken.has(next) && !readsMask(next, graph) &&
+      !overridesFor(target, subjectOf(next)).some((o) => o.quantize === false);
     const group = groupFrom(unit, graph, target, unitOf, isFree);
     for (const member of group.units) taken.add(member);
     groups.push(group);

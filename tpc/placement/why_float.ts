@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { attributeOf, clampRange, NEEDS_WEIGHTS, weightSlot } from "../onnx/operators.ts";
+import {
+  attributeOf,
+  clampRange,
+  dataInputs,
+  NEEDS_WEIGHTS,
+  weightSlot,
+} from "../onnx/operators.ts";
 import type { OperatorSet, Target } from "../targets/target.ts";
 import type { GraphView } from "./graph_view.ts";
 import { describeOverride, overridesFor } from "./overrides.ts";
@@ -27,10 +33,19 @@ export function whyFloat(
     return "its inputs are constant";
   }
   if (unit.inputs.some((name) => !graph.isFloat(name))) return "its input is not float32";
+  if (readsMask(unit, graph)) {
+    return "its input holds a mask, of −10⁴ or less: no grid has room for that beside scores";
+  }
   if (set.inputs === "same" && unit.inputs.some((name) => graph.constant(name) !== undefined)) {
     return "a constant among inputs that must share one grid";
   }
   return unit.nodes.length === 1 ? whyNodeFloat(unit, graph) : undefined;
+}
+
+/** Whether a unit works on a tensor with a mask in it; layers with weights never do. */
+export function readsMask({ nodes }: Unit, graph: GraphView): boolean {
+  return nodes.flatMap(dataInputs).some((name) => graph.isMasked(name)) &&
+    nodes.every((node) => weightSlot(node) === undefined);
 }
 
 function whyNodeFloat({ nodes: [node] }: Unit, graph: GraphView): string | undefined {

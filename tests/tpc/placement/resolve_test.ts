@@ -250,3 +250,39 @@ Deno.test("outlineGraph() takes a negative dimension for a dynamic one, as Paddl
   });
   assert.deepEqual(outlineGraph(graph).inputs[0].shape, [null, 2, 8, 8]);
 });
+
+Deno.test("resolve() leaves masks and their Softmax float, constant ones and such that the model makes", () => {
+  const tensor = (name: string, ...values: number[]) =>
+    makeTensor(name, [1, values.length], Float32Array.from(values));
+  const attention = (...mask: ReturnType<typeof node>[]) => [
+    node("MatMul", ["x", "m"], ["q"]),
+    ...mask,
+    node("Softmax", ["s"], ["p"]),
+    node("MatMul", ["p", "m"], ["y"]),
+  ];
+  const constants = [
+    w("m", 8, 8),
+    scalar("one", 1),
+    scalar("least", -3.4028235e38),
+    tensor("causal", 0, 0, 0, 0, 0, 0, 0, -Infinity),
+    tensor("bias", 0, 0, 0, 0, 0, 0, 0, -9),
+  ];
+  const bert = [
+    node("Sub", ["one", "x"], ["inverse"]),
+    node("Mul", ["inverse", "least"], ["mask"]),
+    node("Add", ["q", "mask"], ["s"]),
+  ];
+  const placed = (...mask: ReturnType<typeof node>[]) =>
+    place(attention(...mask), ["y"], constants);
+  for (const mask of [[node("Add", ["q", "causal"], ["s"])], bert]) {
+    const placement = placed(...mask);
+    const float = placement.float.map(({ op }) => op);
+    assert.ok(["Add", "Softmax"].every((op) => float.includes(op)), float.join());
+    assert.ok(!float.includes("MatMul"));
+    const watched = watchedTensors(placement);
+    assert.deepEqual(["s", "mask"].filter((name) => watched.includes(name)), []);
+    assert.ok(["q", "p"].every((name) => watched.includes(name)));
+  }
+  const biased = placed(node("Add", ["q", "bias"], ["s"]));
+  assert.ok(watchedTensors(biased).includes("s"), "a bias of positions is no mask");
+});
