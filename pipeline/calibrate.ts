@@ -8,7 +8,7 @@ import {
   type CalibrateHereOptions,
   type CalibrationHooks,
 } from "./calibrate_here.ts";
-import { outlineGraph } from "../tpc/onnx/outline.ts";
+import { outlineInputs } from "../tpc/onnx/outline.ts";
 import { batchSizeFor } from "./inference/infer.ts";
 import { NoSampleError } from "./core/no_sample_error.ts";
 import type { Sample } from "./core/tensor.ts";
@@ -64,7 +64,7 @@ export async function calibrate(
     if (startWorker === undefined || isEnough !== undefined) {
       throw new TypeError("Cannot calibrate in workers without startWorker, or with isEnough");
     }
-    const { inputs } = outlineGraph(options.model.graph);
+    const inputs = outlineInputs(options.model.graph);
     const pool = { ...options, workers, startWorker, batch: batchSizeFor(inputs, options.batch) };
     return whole(await calibrateInWorkers(left, pool, hooks));
   } catch (error) {

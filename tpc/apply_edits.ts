@@ -14,9 +14,10 @@ import { roundHalfEven } from "./core/grid.ts";
 import type { Edit } from "./insert_qdq.ts";
 import { editGraph } from "./onnx/edit_graph.ts";
 import { type Model, opsetVersion, withFields } from "./onnx/model.ts";
-import { makeNode } from "./onnx/node.ts";
+import { makeNode, nodeName } from "./onnx/node.ts";
+import { scaleIndex } from "./onnx/scale_index.ts";
 import { makePackedTensor } from "./onnx/packed_tensor.ts";
-import { dimensions, elementCount, floatData, makeTensor, type TensorData } from "./onnx/tensor.ts";
+import { dimensions, floatData, makeTensor, type TensorData } from "./onnx/tensor.ts";
 import type { ActivationStorage, WeightStorage } from "./core/types.ts";
 
 /** First opset with per-axis DequantizeLinear. */
@@ -100,23 +101,6 @@ const OPSET_OF_OTHERS = 21;
 /** ONNX Runtime has the same operators for them under older opsets. */
 const CONTRIB_DOMAIN = "com.microsoft";
 
-/** From the position of a weight to that of its scale. */
-function scaleIndex(
-  dims: readonly number[],
-  axis: number | undefined,
-  blockSize = 1,
-): (i: number) => number {
-  if (axis === undefined) return () => 0;
-  const stride = elementCount(dims.slice(axis + 1));
-  const size = dims[axis];
-  if (blockSize === 1) return (i) => Math.floor(i / stride) % size;
-  return (i) => {
-    const outer = Math.floor(i / (stride * size));
-    const block = Math.floor(Math.floor(i / stride) % size / blockSize);
-    return (outer * size / blockSize + block) * stride + i % stride;
-  };
-}
-
 /** Collects the changes of all edits; the model is rebuilt once, in {@linkcode Emitter.finish}. */
 class Emitter {
   readonly #model: Model;
@@ -136,7 +120,7 @@ class Emitter {
   constructor(model: Model) {
     const { graph } = model;
     this.#model = model;
-    this.#nodes = new Map(graph.node.map((node) => [node.name || node.output[0], node]));
+    this.#nodes = new Map(graph.node.map((node) => [nodeName(node), node]));
     this.#weights = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
     this.#graphInputs = new Set(graph.input.map(({ name }) => name));
     for (const node of graph.node) {
@@ -206,7 +190,7 @@ class Emitter {
         `${scales.length} channels along axis ${axis} of ${JSON.stringify(name)}`,
       );
     }
-    const scaleOf = scaleIndex(dims, axis, blockSize);
+    const scaleOf = axis === undefined ? () => 0 : scaleIndex(dims, axis, blockSize);
     const quantized = Int16Array.from(data, (w, i) => {
       const s = scaleOf(i);
       const code = roundHalfEven(w / scales[s]) + zeroPoints[s];

@@ -13,7 +13,7 @@ import { constantNumbers } from "./onnx/constant_value.ts";
 import { foldConstantNodes } from "./onnx/fold_constants.ts";
 import { type GraphIndex, indexGraph } from "./onnx/graph_index.ts";
 import { type Model, withFields } from "./onnx/model.ts";
-import { floatAttribute, intAttribute, stringAttribute } from "./onnx/node.ts";
+import { describeNode, floatAttribute, intAttribute, stringAttribute } from "./onnx/node.ts";
 
 /** A kernel that ran. */
 export interface KernelRun {
@@ -178,7 +178,8 @@ function whyInputsFloat(data: readonly string[], index: GraphIndex): string | un
     if (dequantizerOf(name, index) !== undefined) continue;
     if (index.initializers.has(name)) return `its constant ${quote(name)} is float`;
     const producer = index.producers.get(name);
-    return `its input ${quote(name)} is float` + (producer ? `, from ${describe(producer)}` : "");
+    return `its input ${quote(name)} is float` +
+      (producer ? `, from ${describeNode(producer)}` : "");
   }
   return undefined;
 }
@@ -237,11 +238,13 @@ function whyOutputs(node: NodeProto, index: GraphIndex): string | undefined {
       if (isQuantizer(reader)) continue;
       const readers = index.consumers.get(reader.output[0]) ?? [];
       if (CLAMPS.has(reader.opType) && readers.some(isQuantizer)) {
-        return `${describe(reader)} stands before its quantizer and clamps what the quantizer ` +
+        return `${
+          describeNode(reader)
+        } stands before its quantizer and clamps what the quantizer ` +
           "doesn't; a Clip on the codes would not be in the way";
       }
       return `its output ${quote(name)} is not quantized on every edge: ${
-        describe(reader)
+        describeNode(reader)
       } reads it`;
     }
   }
@@ -334,10 +337,6 @@ function isQuantizer({ opType }: NodeProto): boolean {
 
 function isDequantizer({ opType }: NodeProto): boolean {
   return opType === "DequantizeLinear";
-}
-
-function describe({ opType, name, output }: NodeProto): string {
-  return `${opType} ${quote(name || output[0])}`;
 }
 
 function quote(name: string): string {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Model } from "../../tpc/onnx/model.ts";
-import { outlineGraph } from "../../tpc/onnx/outline.ts";
+import { outlineInputs } from "../../tpc/onnx/outline.ts";
 import { type Contestant, evaluate, type ModelEvaluation } from "../evaluate/evaluate.ts";
 import { batchSizeFor } from "../inference/infer.ts";
 import { createSession } from "../inference/session.ts";
@@ -20,7 +20,7 @@ export async function evaluateModels(
   const { signal, progress } = options;
   await using sessions = new AsyncDisposableStack();
   try {
-    const { inputs } = outlineGraph(models[0].model.graph);
+    const inputs = outlineInputs(models[0].model.graph);
     const contestants: Contestant[] = [];
     for (const { name, model } of models) {
       contestants.push({ name, session: sessions.use(await createSession(model, { name })) });

@@ -5,7 +5,7 @@
  */
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import type { Model } from "../../tpc/onnx/model.ts";
-import { outlineGraph } from "../../tpc/onnx/outline.ts";
+import { outlineInputs } from "../../tpc/onnx/outline.ts";
 import { elementCount } from "../../tpc/onnx/tensor.ts";
 import type { Tensor } from "../core/tensor.ts";
 
@@ -20,7 +20,7 @@ export function exampleFeeds(
   model: Model,
   shapes: ReadonlyMap<string, readonly number[]>,
 ): Map<string, Tensor> {
-  const { inputs } = outlineGraph(model.graph);
+  const inputs = outlineInputs(model.graph);
   for (const name of shapes.keys()) {
     if (inputs.some((input) => input.name === name)) continue;
     throw new PlimsollError("usage", {

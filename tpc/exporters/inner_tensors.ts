@@ -4,6 +4,7 @@
  * @module
  */
 import type { GraphProto } from "onnx-buf";
+import { nodeName } from "../onnx/node.ts";
 import type { ExportedActivation, InnerTensor } from "./exporter.ts";
 
 /**
@@ -16,7 +17,7 @@ export function innerTensors(
   activations: readonly Pick<ExportedActivation, "tensor" | "fused">[],
   graph: GraphProto,
 ): InnerTensor[] {
-  const nodes = new Map(graph.node.map((node) => [node.name || node.output[0], node]));
+  const nodes = new Map(graph.node.map((node) => [nodeName(node), node]));
   return activations.flatMap(({ tensor: like, fused }) =>
     fused.flatMap((name) => nodes.get(name)?.input.slice(0, 1) ?? []).map((tensor) => ({
       tensor,

@@ -7,23 +7,18 @@
  *
  * @module
  */
-import { create } from "@bufbuild/protobuf";
-import {
-  type GraphProto,
-  type NodeProto,
-  NodeProtoSchema,
-  type TensorProto,
-  TensorProto_DataType,
-} from "onnx-buf";
+import { type GraphProto, type NodeProto, type TensorProto, TensorProto_DataType } from "onnx-buf";
 import { PlimsollError } from "../core/errors.ts";
+import { STORED_CODES } from "../core/grid.ts";
 import { constantFloats } from "./constant_value.ts";
 import { editGraph } from "./edit_graph.ts";
 import { foldConstantNodes } from "./fold_constants.ts";
 import { type GraphIndex, indexGraph, reads } from "./graph_index.ts";
 import { type Model, opsetVersion, withFields } from "./model.ts";
 import { nameMaker } from "./names.ts";
-import { intAttribute, isOperator, makeNode, subgraphs } from "./node.ts";
+import { describeNode, intAttribute, isOperator, makeNode, subgraphs } from "./node.ts";
 import { nonNegativeTensors } from "./non_negative.ts";
+import { scaleIndex } from "./scale_index.ts";
 import { dimensions, elementCount, makeTensor, tensorData } from "./tensor.ts";
 
 /** Operators that make, read or compute with codes, those of ONNX Runtime's own set among them. */
@@ -49,7 +44,7 @@ export function refuseQuantized(model: Model, name: string): void {
   throw new PlimsollError("model", {
     action: `reading ${JSON.stringify(name)} as a float model`,
     wanted: "a model without quantized operators",
-    found: `${describe(found[0])}${more}`,
+    found: `${describeNode(found[0])}${more}`,
     remedy: "Give the float model, or --requantize to take the real values of this one",
   });
 }
@@ -196,7 +191,10 @@ class Dequantizer {
     const codes = this.#codes.get(input);
     if (codes === undefined) throw this.#refuse(node, "whose codes no QuantizeLinear makes");
     if (!this.#isSameGrid(codes.grid, node)) {
-      throw this.#refuse(node, `whose scale or zero point isn't that of ${describe(codes.grid)}`);
+      throw this.#refuse(
+        node,
+        `whose scale or zero point isn't that of ${describeNode(codes.grid)}`,
+      );
     }
     this.#aliases.set(output, this.#bounded(codes));
   }
@@ -205,7 +203,7 @@ class Dequantizer {
   #convert(node: NodeProto): void {
     for (const graph of subgraphs(node)) {
       const [inner] = quantizedNodes(graph);
-      if (inner !== undefined) throw this.#refuse(inner, `in a sub-graph of ${describe(node)}`);
+      if (inner !== undefined) throw this.#refuse(inner, `in a sub-graph of ${describeNode(node)}`);
     }
     const [first] = node.input;
     const codes = this.#codes.get(first);
@@ -273,21 +271,17 @@ class Dequantizer {
     if (scales.length === 1) return () => 0;
     const given = intAttribute(node, "axis", 1);
     const axis = given < 0 ? given + dims.length : given;
-    const [size, inner] = [dims[axis], elementCount(dims.slice(axis + 1))];
+    const size = dims[axis];
     const block = intAttribute(node, "block_size", 0);
     if (block === 0) {
       if (scales.length !== size) throw this.#refuse(node, "whose scales don't fit its axis");
-      return (i) => Math.floor(i / inner) % size;
+      return scaleIndex(dims, axis);
     }
     const blocks = Math.ceil(size / block);
     const fits = scaleDims.length === dims.length &&
       scaleDims.every((dim, a) => dim === (a === axis ? blocks : dims[a]));
     if (!fits) throw this.#refuse(node, "whose scales don't fit its blocks");
-    return (i) => {
-      const row = Math.floor(i / inner);
-      const at = Math.floor(row % size / block);
-      return (Math.floor(row / size) * blocks + at) * inner + i % inner;
-    };
+    return scaleIndex(dims, axis, block);
   }
 
   #grid(node: NodeProto): Grid {
@@ -362,22 +356,23 @@ class Dequantizer {
     return new PlimsollError("model", {
       action: `turning ${JSON.stringify(this.#name)} back into a float model`,
       wanted: "QuantizeLinear and DequantizeLinear in pairs, and DequantizeLinear of constants",
-      found: `${describe(node)}, ${why}`,
+      found: `${describeNode(node)}, ${why}`,
       remedy: "Give the float model",
     });
   }
 }
 
-/** Smallest and largest code of a type. */
-const CODE_LIMITS: Partial<Record<TensorProto_DataType, readonly [number, number]>> = {
-  [TensorProto_DataType.UINT8]: [0, 255],
-  [TensorProto_DataType.INT8]: [-128, 127],
-  [TensorProto_DataType.UINT16]: [0, 65535],
-  [TensorProto_DataType.INT16]: [-32768, 32767],
-  [TensorProto_DataType.UINT4]: [0, 15],
-  [TensorProto_DataType.INT4]: [-8, 7],
-};
 const { UINT4, INT4, UINT8, INT8, UINT16, INT16, INT32 } = TensorProto_DataType;
+
+/** Smallest and largest code of the types that tensors of codes between operators have. */
+const CODE_LIMITS: Partial<Record<TensorProto_DataType, readonly [number, number]>> = {
+  [UINT8]: STORED_CODES.uint8,
+  [INT8]: STORED_CODES.int8,
+  [UINT16]: STORED_CODES.uint16,
+  [INT16]: STORED_CODES.int16,
+  [UINT4]: STORED_CODES.uint4,
+  [INT4]: STORED_CODES.int4,
+};
 
 /** Integers of a constant; undefined for types that aren't codes. */
 function readCodes(tensor: TensorProto): ArrayLike<number> | undefined {
@@ -395,14 +390,5 @@ function readCodes(tensor: TensorProto): ArrayLike<number> | undefined {
 }
 
 function identity(input: string, output: string): NodeProto {
-  return create(NodeProtoSchema, {
-    opType: "Identity",
-    name: `${output}/Identity`,
-    input: [input],
-    output: [output],
-  });
-}
-
-function describe({ opType, name, output }: NodeProto): string {
-  return `${opType} ${JSON.stringify(name || output[0])}`;
+  return makeNode("Identity", `${output}/Identity`, [input], [output]);
 }

@@ -19,6 +19,16 @@ export interface GraphChanges {
   readonly initializers?: readonly TensorProto[];
 }
 
+/** Repeats a pass until it gives back the very model that it got. */
+export function repeatPass(model: Model, pass: (model: Model) => Model): Model {
+  let current = model;
+  for (;;) {
+    const next = pass(current);
+    if (next === current) return current;
+    current = next;
+  }
+}
+
 /**
  * Applies changes and returns a new model; the old one stays as it was, and both share what did not
  * change. Initializers and value infos that lose their last reader by these changes go; unused

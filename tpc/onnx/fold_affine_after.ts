@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto } from "onnx-buf";
 import {
   type Affine,
   channelAffine,
@@ -13,13 +13,11 @@ import {
   identityAffine,
   mappedInput,
 } from "./channel_affine.ts";
-import { editGraph, type GraphChanges } from "./edit_graph.ts";
-import { type GraphIndex, indexGraph } from "./graph_index.ts";
-import { inferShapes } from "./infer_shapes.ts";
-import { changeLayer, layerBias, type LinearLayer, linearLayer } from "./linear_layer.ts";
+import { type Fold, foldLayers, type Workshop } from "./fold_layers.ts";
+import type { GraphIndex } from "./graph_index.ts";
+import { changeLayer, layerBias, type LinearLayer } from "./linear_layer.ts";
 import type { Model } from "./model.ts";
-import { makeNode } from "./node.ts";
-import { nameMaker } from "./names.ts";
+import { makeNode, nodeName } from "./node.ts";
 import { makeTensor } from "./tensor.ts";
 
 /** A node after a layer, with the map from the layer's output to its own. */
@@ -38,22 +36,10 @@ interface Link {
  * rank has no place for it, so there an Add stays.
  */
 export function foldAffineAfter(model: Model): Model {
-  const index = indexGraph(model.graph);
-  const shapes = inferShapes(model.graph, index);
-  const newName = nameMaker(model.graph);
-  const remove = new Set<NodeProto>();
-  const replace = new Map<NodeProto, NodeProto>();
-  const initializers: TensorProto[] = [];
-  for (const node of index.nodes) {
-    const layer = linearLayer(node, index, shapes);
-    const chain = layer === undefined ? [] : chainAfter(layer, index);
-    const folded = layer && foldChain(layer, chain, { index, newName });
-    if (folded === undefined) continue;
-    folded.remove.forEach((gone) => remove.add(gone));
-    folded.replace.forEach((now, old) => replace.set(old, now));
-    initializers.push(...folded.initializers);
-  }
-  return replace.size === 0 ? model : editGraph(model, { remove, replace, initializers });
+  return foldLayers(
+    model,
+    (layer, workshop) => foldChain(layer, chainAfter(layer, workshop.index), workshop),
+  );
 }
 
 /** The affine nodes behind a layer, nearest first. */
@@ -74,13 +60,6 @@ function chainAfter(layer: LinearLayer, index: GraphIndex): Link[] {
     [tensor] = node.output;
   }
 }
-
-interface Workshop {
-  readonly index: GraphIndex;
-  readonly newName: (wish: string) => string;
-}
-
-type Fold = Required<Omit<GraphChanges, "add">>;
 
 function foldChain(
   layer: LinearLayer,
@@ -114,7 +93,7 @@ function foldAll(
     bias: bias.map((b, c) => b * factor[c] + offset[c]),
     output,
   };
-  const changed = changeLayer(layer, change, { index, suffix: last.node.name || output, newName });
+  const changed = changeLayer(layer, change, { index, suffix: nodeName(last.node), newName });
   return changed && {
     remove: new Set(chain.map(({ node }) => node)),
     replace: new Map([[layer.node, changed.node]]),
@@ -130,7 +109,7 @@ function foldIntoAdd(
   { index, newName }: Workshop,
 ): Fold | undefined {
   const { node: last, total: { factor, offset } } = chain.at(-1)!;
-  const suffix = last.name || last.output[0];
+  const suffix = nodeName(last);
   const scaled = newName(`${suffix}/scaled`);
   const change = { outputFactor: factor, bias, output: scaled };
   const changed = changeLayer(layer, change, { index, suffix, newName });

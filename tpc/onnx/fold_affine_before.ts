@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto } from "onnx-buf";
 import {
   type Affine,
   channelAffine,
@@ -13,13 +13,12 @@ import {
   identityAffine,
   mappedInput,
 } from "./channel_affine.ts";
-import { editGraph } from "./edit_graph.ts";
-import { type GraphIndex, indexGraph } from "./graph_index.ts";
-import { inferShapes, type Shapes } from "./infer_shapes.ts";
-import { changeLayer, layerBias, type LinearLayer, linearLayer } from "./linear_layer.ts";
+import { type Fold, foldLayers, type Workshop } from "./fold_layers.ts";
+import type { GraphIndex } from "./graph_index.ts";
+import type { Shapes } from "./infer_shapes.ts";
+import { changeLayer, layerBias, type LinearLayer } from "./linear_layer.ts";
 import type { Model } from "./model.ts";
-import { floatAttribute, intAttribute, intsAttribute, stringAttribute } from "./node.ts";
-import { nameMaker } from "./names.ts";
+import { floatAttribute, intAttribute, intsAttribute, nodeName, stringAttribute } from "./node.ts";
 
 /** Affine nodes before a layer. */
 interface Chain {
@@ -40,29 +39,26 @@ interface Chain {
  * padding and ConvTranspose fold, too.
  */
 export function foldAffineBefore(model: Model): Model {
-  const index = indexGraph(model.graph);
-  const shapes = inferShapes(model.graph, index);
-  const newName = nameMaker(model.graph);
-  const remove = new Set<NodeProto>();
-  const replace = new Map<NodeProto, NodeProto>();
-  const initializers: TensorProto[] = [];
-  for (const node of index.nodes) {
-    const layer = linearLayer(node, index, shapes);
-    const bias = layer && layerBias(layer, index);
-    const chain = layer && chainBefore(layer, index, shapes);
-    if (layer === undefined || bias === undefined || chain === undefined) continue;
-    const shift = shiftOf(layer, chain.total.offset);
-    const folded = changeLayer(layer, {
-      inputFactor: chain.total.factor,
-      bias: bias.map((b, o) => b + shift[o]),
-      input: chain.input,
-    }, { index, suffix: node.name || node.output[0], newName });
-    if (folded === undefined) continue;
-    chain.nodes.forEach((gone) => remove.add(gone));
-    replace.set(node, folded.node);
-    initializers.push(...folded.initializers);
-  }
-  return replace.size === 0 ? model : editGraph(model, { remove, replace, initializers });
+  return foldLayers(model, foldChain);
+}
+
+function foldChain(layer: LinearLayer, { index, shapes, newName }: Workshop): Fold | undefined {
+  const { node } = layer;
+  const bias = layerBias(layer, index);
+  const chain = chainBefore(layer, index, shapes);
+  if (bias === undefined || chain === undefined) return;
+  const shift = shiftOf(layer, chain.total.offset);
+  const change = {
+    inputFactor: chain.total.factor,
+    bias: bias.map((b, o) => b + shift[o]),
+    input: chain.input,
+  };
+  const changed = changeLayer(layer, change, { index, suffix: nodeName(node), newName });
+  return changed && {
+    remove: new Set(chain.nodes),
+    replace: new Map([[node, changed.node]]),
+    initializers: changed.initializers,
+  };
 }
 
 /** Σ W·t of each output channel. */

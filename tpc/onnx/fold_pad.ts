@@ -5,7 +5,7 @@
  */
 import type { NodeProto } from "onnx-buf";
 import { constantNumbers } from "./constant_value.ts";
-import { editGraph } from "./edit_graph.ts";
+import { editGraph, repeatPass } from "./edit_graph.ts";
 import { type GraphIndex, indexGraph } from "./graph_index.ts";
 import { type Model, withFields } from "./model.ts";
 import {
@@ -48,13 +48,8 @@ interface Context {
  * Expects constants to be folded and opset 11 or newer, where the padding is an input.
  */
 export function foldPad(model: Model): Model {
-  let current = model;
   // A Pad behind a Pad folds once the later one has gone.
-  for (;;) {
-    const next = foldOnce(current);
-    if (next === current) return current;
-    current = next;
-  }
+  return repeatPass(model, foldOnce);
 }
 
 function foldOnce(model: Model): Model {

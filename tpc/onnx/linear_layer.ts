@@ -45,32 +45,23 @@ export function linearLayer(
   const base = { node, weight, rank, minRank: rank, takesBias: true };
   const [rows, columns] = weight.dims;
   switch (node.opType) {
-    case "Conv": {
-      // [output, input / group, …]: each group of outputs reads its own inputs.
-      const group = intAttribute(node, "group", 1);
-      const kernel = elementCount(weight.dims.slice(2));
-      const row = (i: number) => Math.floor(i / (columns * kernel));
-      return {
-        ...base,
-        channels: { input: columns * group, output: rows },
-        axis: 1 - rank,
-        outputChannel: row,
-        inputChannel: (i) =>
-          Math.floor(row(i) / (rows / group)) * columns + Math.floor(i / kernel) % columns,
-      };
-    }
+    case "Conv":
     case "ConvTranspose": {
-      // [input, output / group, …]
+      // Conv [output, input / group, …], ConvTranspose [input, output / group, …]: a group's rows meet its columns only.
       const group = intAttribute(node, "group", 1);
       const kernel = elementCount(weight.dims.slice(2));
       const row = (i: number) => Math.floor(i / (columns * kernel));
+      const column = (i: number) =>
+        Math.floor(row(i) / (rows / group)) * columns + Math.floor(i / kernel) % columns;
+      const isTransposed = node.opType === "ConvTranspose";
       return {
         ...base,
-        channels: { input: rows, output: columns * group },
         axis: 1 - rank,
-        inputChannel: row,
-        outputChannel: (i) =>
-          Math.floor(row(i) / (rows / group)) * columns + Math.floor(i / kernel) % columns,
+        channels: isTransposed
+          ? { input: rows, output: columns * group }
+          : { input: columns * group, output: rows },
+        inputChannel: isTransposed ? row : column,
+        outputChannel: isTransposed ? column : row,
       };
     }
     case "Gemm": {

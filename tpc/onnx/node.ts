@@ -88,6 +88,16 @@ export function plainAttributes(node: NodeProto): Record<string, AttributeValue>
   return result;
 }
 
+/** Name of a node, in outlines, manifests and messages: that of its first output when it has none. */
+export function nodeName({ name, output }: NodeProto): string {
+  return name || output[0];
+}
+
+/** How messages call a node. */
+export function describeNode(node: NodeProto): string {
+  return `${node.opType} ${JSON.stringify(nodeName(node))}`;
+}
+
 /** Makes a node; numbers become INT attributes and lists INTS. */
 export function makeNode(
   opType: string,

@@ -12,8 +12,8 @@ import {
   type ValueInfoProto,
 } from "onnx-buf";
 import { type GraphIndex, indexGraph } from "./graph_index.ts";
-import { type AttributeValue, isOperator, plainAttributes, subgraphs } from "./node.ts";
-import { dimensions, elementCount, tensorData } from "./tensor.ts";
+import { type AttributeValue, isOperator, nodeName, plainAttributes, subgraphs } from "./node.ts";
+import { dimensions, floatData } from "./tensor.ts";
 
 /** Element type of a tensor as far as placement cares. */
 export type ElementType = "float" | "other";
@@ -83,10 +83,10 @@ export function outlineGraph(graph: GraphProto): GraphOutline {
   const index = indexGraph(graph);
   const isConstant = (name: string) => index.initializers.has(name);
   return {
-    inputs: graph.input.map(outlineValue),
+    inputs: outlineInputs(graph),
     outputs: graph.output.map(outlineValue),
     nodes: index.nodes.map((node) => ({
-      name: node.name || node.output[0],
+      name: nodeName(node),
       op: node.opType,
       domain: node.domain === "ai.onnx" ? "" : node.domain,
       inputs: node.input,
@@ -101,6 +101,11 @@ export function outlineGraph(graph: GraphProto): GraphOutline {
     })),
     constants: outlineConstants(index),
   };
+}
+
+/** Inputs of a model, without a look at its weights. */
+export function outlineInputs(graph: GraphProto): OutlineValue[] {
+  return graph.input.map(outlineValue);
 }
 
 function writtenTypes(node: NodeProto): { types: ElementType[] } | undefined {
@@ -123,14 +128,13 @@ function outlineConstants(index: GraphIndex): Record<string, OutlineConstant> {
   const constants: Record<string, OutlineConstant> = {};
   for (const [name, tensor] of index.initializers) {
     const shape = dimensions(tensor);
-    const type = typeOf(tensor.dataType);
-    const isSmall = type === "float" && elementCount(shape) <= MAX_VALUES;
+    const data = floatData(tensor);
+    const values = data !== undefined && data.length <= MAX_VALUES ? [...data] : undefined;
     // JSON has no infinity, and an unbounded Clip is written with one now and then.
-    const values = isSmall ? [...tensorData(tensor) as Float32Array] : undefined;
     const isPlain = values?.every(Number.isFinite);
-    const masks = type === "float" && (tensorData(tensor) as Float32Array).some((x) => x <= MASK);
+    const masks = data?.some((x) => x <= MASK);
     constants[name] = {
-      ...{ type, shape },
+      ...{ type: typeOf(tensor.dataType), shape },
       ...(isPlain ? { values } : {}),
       ...(masks ? { masks } : {}),
     };

@@ -5,7 +5,7 @@
  */
 import type { NodeProto } from "onnx-buf";
 import { constantNumbers } from "./constant_value.ts";
-import { editGraph } from "./edit_graph.ts";
+import { editGraph, repeatPass } from "./edit_graph.ts";
 import { type GraphIndex, indexGraph } from "./graph_index.ts";
 import { inferShapes, type Shapes } from "./infer_shapes.ts";
 import { type ElementTypes, inferTypes } from "./infer_types.ts";
@@ -28,13 +28,8 @@ interface Facts {
  * a sub-graph captures its output.
  */
 export function removeNoOps(model: Model): Model {
-  let current = model;
   // Two Transposes with an Identity between them cancel when that has gone.
-  for (;;) {
-    const next = removeOnce(current);
-    if (next === current) return current;
-    current = next;
-  }
+  return repeatPass(model, removeOnce);
 }
 
 function removeOnce(model: Model): Model {

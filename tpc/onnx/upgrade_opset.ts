@@ -11,7 +11,7 @@ import { inferShapes } from "./infer_shapes.ts";
 import { inferTypes } from "./infer_types.ts";
 import { type Model, opsetVersion, withFields } from "./model.ts";
 import { nameMaker } from "./names.ts";
-import { isOperator, subgraphs } from "./node.ts";
+import { isOperator, nodeName, subgraphs } from "./node.ts";
 import { SAFE_OPERATORS, type UpgradeContext, UPGRADES } from "./upgrade_rules.ts";
 
 /** The oldest operator set that can be upgraded: before, broadcasting was an attribute. */
@@ -118,7 +118,7 @@ function upgradeNode(node: NodeProto, context: UpgradeContext): readonly NodePro
 }
 
 function describe(node: NodeProto, { opset }: UpgradeContext): string {
-  return `node ${JSON.stringify(node.name || node.output[0])} (${node.opType}) of opset ${opset}`;
+  return `node ${JSON.stringify(nodeName(node))} (${node.opType}) of opset ${opset}`;
 }
 
 function refusal(wanted: string, found: string): PlimsollError {
