@@ -12,6 +12,7 @@
  */
 // deno-lint-ignore-file no-console
 import * as asc from "assemblyscript/asc";
+import { sha256 } from "../pipeline/core/hash.ts";
 
 const ASSEMBLY = new URL("./assembly/", import.meta.url);
 const GENERATED = new URL("./generated/", import.meta.url);
@@ -46,9 +47,7 @@ async function readSources(): Promise<Map<string, string>> {
 }
 
 async function hashSources(sources: ReadonlyMap<string, string>): Promise<string> {
-  const listing = [...sources].map(([name, text]) => `${name}\0${text}\0`).join("");
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(listing));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return await sha256([...sources].map(([name, text]) => `${name}\0${text}\0`).join(""));
 }
 
 async function compile(

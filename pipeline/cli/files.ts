@@ -3,24 +3,13 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
 import type { Host } from "../core/host.ts";
+import { parseJson } from "../core/parse_json.ts";
 import { isUrl } from "../source/byte_source.ts";
 
 /** Reads and parses a JSON file. */
 export async function readJson(host: Host, path: string): Promise<unknown> {
-  const text = await readText(host, path);
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new PlimsollError("input", {
-      action: `reading ${JSON.stringify(path)}`,
-      wanted: "JSON",
-      found: (cause as Error).message,
-      remedy: "Correct the file",
-      cause,
-    });
-  }
+  return parseJson(await readText(host, path), path);
 }
 
 /** Reads a text file. */

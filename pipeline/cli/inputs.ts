@@ -63,8 +63,7 @@ export async function loadModel(
 ): Promise<FloatModel> {
   const file = path ?? host.assetPath(DEMO.model);
   return await loadFloatModel(await readModelFile(host, file), file, {
-    readBeside: (location, offset, length) =>
-      host.readRange(sibling(file, location), offset, length),
+    readBeside: readerBeside(host, file),
     quantized: options.requantize ? "dequantize" : options.quantized ?? "refuse",
   });
 }
@@ -75,9 +74,14 @@ export async function loadOriginal(host: Host, path: string | undefined): Promis
   const { model } = await readModelWithData(
     await readModelFile(host, file),
     file,
-    (location, offset, length) => host.readRange(sibling(file, location), offset, length),
+    readerBeside(host, file),
   );
   return model;
+}
+
+/** Reads from the files beside a model. */
+function readerBeside(host: Host, file: string): NonNullable<LoadOptions["readBeside"]> {
+  return (location, offset, length) => host.readRange(sibling(file, location), offset, length);
 }
 
 /** The whole of a file or of what a server sends. */
@@ -170,7 +174,9 @@ function brokenReporter(host: Host): (error: PlimsollError) => void {
 /** A preset by name or a file, with the options applied. */
 export async function loadTarget(host: Host, options: TargetOptions): Promise<Target> {
   const { target: name, ...rest } = options;
-  const weight = {
+  const defined = <T extends object>(values: T) =>
+    Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+  const weight = defined({
     bits: options.weightBits,
     constraint: options.weightConstraint,
     granularity: options.weightGranularity,
@@ -178,23 +184,21 @@ export async function loadTarget(host: Host, options: TargetOptions): Promise<Ta
     error: options.weightError,
     lpP: options.weightLpP,
     clip: options.weightClip && options.weightClip === "yes",
-  };
+  });
   const { error, bits, constraint, signed, lpP, percentile, zThreshold } = rest;
   const preset = presetTarget(name) ?? await loadTargetFile(host, name);
-  const defined = <T extends object>(values: T) =>
-    Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
   const activation = defined({ error, bits, constraint, signed, lpP, percentile, zThreshold });
   checkAllowed(preset, "activation", activation, "the options");
-  checkAllowed(preset, "weight", defined(weight), "the options");
+  checkAllowed(preset, "weight", weight, "the options");
   const target = {
     ...preset,
     activation: { ...preset.activation, ...activation },
-    weight: { ...preset.weight, ...defined(weight) },
+    weight: { ...preset.weight, ...weight },
     // What an option says holds for all tensors: sets may not say otherwise.
     operatorSets: preset.operatorSets.map((set) => ({
       ...set,
       ...(set.output && { output: without(set.output, activation) }),
-      ...(set.weight && { weight: without(set.weight, defined(weight)) }),
+      ...(set.weight && { weight: without(set.weight, weight) }),
     })),
   };
   const overrides: unknown[] = [];

@@ -149,7 +149,6 @@ function makeInput(
   dims: readonly number[],
   type: ort.Tensor.Type | undefined,
 ): ort.Tensor {
-  const numbers = () => Array.from(data as ArrayLike<number | bigint>, Number);
   const fraction = type !== "float32" && data instanceof Float32Array
     ? data.find((x) => !Number.isInteger(x))
     : undefined;
@@ -161,39 +160,22 @@ function makeInput(
       remedy: "Give pixels as they are, with --preprocess raw, or whole numbers",
     });
   }
-  switch (type) {
-    case "int64":
-      return new ort.Tensor(
-        "int64",
-        data instanceof BigInt64Array ? data : BigInt64Array.from(numbers(), BigInt),
-        dims,
-      );
-    case "int32":
-      return new ort.Tensor(
-        "int32",
-        data instanceof Int32Array ? data : Int32Array.from(numbers()),
-        dims,
-      );
-    case "bool":
-      return new ort.Tensor(
-        "bool",
-        data instanceof Uint8Array ? data : Uint8Array.from(numbers()),
-        dims,
-      );
-    case "uint8":
-      return new ort.Tensor(
-        "uint8",
-        data instanceof Uint8Array ? data : Uint8Array.from(numbers()),
-        dims,
-      );
-    default:
-      return new ort.Tensor(
-        "float32",
-        data instanceof Float32Array ? data : Float32Array.from(numbers()),
-        dims,
-      );
+  const numbers = () => Array.from(data as ArrayLike<number | bigint>, Number);
+  if (type === "int64") {
+    const wide = data instanceof BigInt64Array ? data : BigInt64Array.from(numbers(), BigInt);
+    return new ort.Tensor(type, wide, dims);
   }
+  const known = type === "int32" || type === "bool" || type === "uint8" ? type : "float32";
+  const ArrayType = ARRAYS[known];
+  return new ort.Tensor(
+    known,
+    data instanceof ArrayType ? data : ArrayType.from(numbers()),
+    dims,
+  );
 }
+
+/** Arrays of the element types of inputs, but for int64, whose elements are no numbers. */
+const ARRAYS = { float32: Float32Array, int32: Int32Array, bool: Uint8Array, uint8: Uint8Array };
 
 /** A model for the runtime, large weights beside it: it copies them into its memory one by one. */
 function serialise(model: Model) {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { describeOverride } from "../../tpc/placement/overrides.ts";
 import type { OperatorSet, Override, Target } from "../../tpc/targets/target.ts";
 import { formatTable } from "./table.ts";
 
@@ -96,7 +97,7 @@ export function targetReport(target: Target): string {
     ),
     section(
       "Overrides: the last that fits counts",
-      (target.overrides ?? []).map((override) => wrap(describeOverride(override), 2)),
+      (target.overrides ?? []).map((override) => wrap(overrideLine(override), 2)),
     ),
   ].filter((part) => part !== "").join("\n");
 }
@@ -152,9 +153,9 @@ function describeSet({ use, reason, output, weight, inputs, constants, floatOutp
   ].filter((part) => part !== "").join("; ");
 }
 
-function describeOverride({ match, quantize, activation, weight }: Override): string {
-  const subject = Object.entries(match).map(([key, pattern]) => `${key} ${pattern}`).join(", ");
-  return `${subject}: ` + [
+function overrideLine(override: Override): string {
+  const { quantize, activation, weight } = override;
+  return `${describeOverride(override)}: ` + [
     quantize === false ? "float" : "",
     activation ? `activation ${describeActivation(activation)}` : "",
     weight ? `weights ${describeWeight(weight)}` : "",

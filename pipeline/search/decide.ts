@@ -19,6 +19,7 @@ import { divideDyadic } from "../statistics/dyadic.ts";
 import { viewOf } from "../statistics/tensor_view.ts";
 import type { Statistics, TensorStatistics } from "../statistics/statistics.ts";
 import { gridStatistics } from "./grid_statistics.ts";
+import { DEFAULT_P } from "./methods/lp.ts";
 import { searchThreshold } from "./search_threshold.ts";
 import { settleMethod } from "./settle_method.ts";
 import { searchWeightSteps } from "./weights/search_weight_steps.ts";
@@ -168,7 +169,9 @@ function describeWeight({ spec, reason, bias, ...plan }: WeightPlan): ManifestWe
 }
 
 /** What the steps of weights are searched for. */
-function describeSearch({ error, lpP = 2, clip, constraint, granularity }: WeightSpec): string {
+function describeSearch(
+  { error, lpP = DEFAULT_P, clip, constraint, granularity }: WeightSpec,
+): string {
   const grid = { pot: "power-of-two", symmetric: "symmetric", uniform: "affine" }[constraint];
   const whose = {
     tensor: "one for the tensor",

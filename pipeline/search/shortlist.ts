@@ -6,6 +6,7 @@
 import type { Levels } from "../../tpc/core/grid.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
 import type { SettledSpec } from "../../tpc/core/types.ts";
+import { DEFAULT_P } from "./methods/lp.ts";
 import { searchThreshold } from "./search_threshold.ts";
 
 /** Length of a shortlist: some 150 ns per element of a second pass. */
@@ -22,7 +23,7 @@ const NEIGHBOURS = [
 ];
 
 /** p of the error that a quantizer is judged by when it is MSE (2) or MAE (1); undefined for others. */
-export function powerOf({ error, lpP = 2 }: SettledSpec): 1 | 2 | undefined {
+export function powerOf({ error, lpP = DEFAULT_P }: SettledSpec): 1 | 2 | undefined {
   if (error === "kl") return undefined;
   if (error === "lp") return lpP === 1 || lpP === 2 ? lpP : undefined;
   return error === "mae" ? 1 : 2;

@@ -10,6 +10,7 @@
  * @module
  */
 import { PlimsollError } from "../../tpc/core/errors.ts";
+import { elementCount } from "../../tpc/onnx/tensor.ts";
 import { ByteReader } from "./byte_reader.ts";
 
 /** Items of an IDX file, read on demand. */
@@ -68,7 +69,7 @@ export async function readIdx(stream: ReadableStream<Uint8Array>, name: string):
   }
   const view = new DataView(header.buffer, header.byteOffset);
   const [count, ...shape] = Array.from({ length: rank }, (_, axis) => view.getUint32(4 * axis));
-  const itemBytes = shape.reduce((product, size) => product * size, 1);
+  const itemBytes = elementCount(shape);
   if (count === 0 || itemBytes === 0) {
     throw await fail("a file without samples", "Give a file with samples");
   }

@@ -4,6 +4,7 @@
  * @module
  */
 import { PlimsollError } from "../../tpc/core/errors.ts";
+import { parseJson } from "../core/parse_json.ts";
 import type { RawSample } from "../core/tensor.ts";
 import { isImageName, isRawName } from "./format.ts";
 import { classIndex, labelOf, type LabelSource } from "./labels.ts";
@@ -171,18 +172,7 @@ async function readLabel(
   if (member.byteLength > MAX_LABEL_BYTES) throw tooLarge(path, member.byteLength);
   const text = new TextDecoder().decode(await member.read());
   if (/\.cls$/i.test(path)) return classIndex(text.trim(), classes, path);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new PlimsollError("input", {
-      action: `reading ${JSON.stringify(path)}`,
-      wanted: "JSON",
-      found: (cause as Error).message,
-      remedy: "Correct the file",
-      cause,
-    });
-  }
+  const value = parseJson(text, path);
   const { label, cls, class_id, target } = Object(value) as Record<string, unknown>;
   const found = label ?? cls ?? class_id ?? target ??
     (typeof value === "number" ? value : undefined);

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { PlimsollError } from "../../tpc/core/errors.ts";
+import { elementCount } from "../../tpc/onnx/tensor.ts";
 import type { InputTensor, RawSample, SampleInput } from "../core/tensor.ts";
 import { ByteReader } from "./byte_reader.ts";
 import type { Records, Selection } from "./sample_source.ts";
@@ -126,7 +127,7 @@ function tensorOf(value: unknown): InputTensor {
   if (typeof value === "number" || Array.isArray(value)) return nested(value);
   const { data, dims, type } = packedSchema.parse(value);
   const values = typeof data === "string" ? fromBase64(data, type) : fromList(data, type);
-  const wanted = dims.reduce((product, size) => product * size, 1);
+  const wanted = elementCount(dims);
   if (values.length !== wanted) {
     throw new Error(`${values.length} values for shape [${dims}]`);
   }
@@ -137,7 +138,7 @@ function tensorOf(value: unknown): InputTensor {
 function nested(value: unknown): InputTensor {
   const dims: number[] = [];
   for (let at = value; Array.isArray(at); at = at[0]) dims.push(at.length);
-  const data = new Float32Array(dims.reduce((product, size) => product * size, 1));
+  const data = new Float32Array(elementCount(dims));
   let filled = 0;
   const fill = (at: unknown, depth: number) => {
     if (depth === dims.length) {

@@ -5,6 +5,7 @@
  * @module
  */
 import { PlimsollError } from "../../tpc/core/errors.ts";
+import { elementCount } from "../../tpc/onnx/tensor.ts";
 import type { InputTensor, PixelImage, RawSample } from "../core/tensor.ts";
 import { ByteReader } from "./byte_reader.ts";
 import type { Records, Selection } from "./sample_source.ts";
@@ -160,7 +161,7 @@ export async function readNpyHeader(bytes: ByteReader, name: string): Promise<Np
     throw fail(`elements of type ${descr}`, "Save it as float32 or as integers");
   }
   const [size, decode] = type;
-  const itemBytes = shape.reduce((product, length) => product * length, size);
+  const itemBytes = size * elementCount(shape);
   if (count === 0 || itemBytes === 0) throw fail("an array without elements", "Save some");
   if (!Number.isSafeInteger(count * itemBytes) || itemBytes > MAX_ITEM_BYTES) {
     throw fail(`samples of ${itemBytes} bytes`, "Check that the first axis counts the samples");

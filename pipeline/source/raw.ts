@@ -4,6 +4,7 @@
  * @module
  */
 import { PlimsollError } from "../../tpc/core/errors.ts";
+import { elementCount } from "../../tpc/onnx/tensor.ts";
 import type { InputTensor, RawSample } from "../core/tensor.ts";
 import { ByteReader } from "./byte_reader.ts";
 import type { Records, Selection } from "./sample_source.ts";
@@ -24,7 +25,7 @@ export function readRaw(
   stream: ReadableStream<Uint8Array>,
   { name, shape, byteLength, selection }: RawOptions,
 ): Records {
-  const sampleBytes = shape.reduce((product, size) => product * size, 4);
+  const sampleBytes = 4 * elementCount(shape);
   const total = byteLength === undefined ? undefined : Math.floor(byteLength / sampleBytes);
   return { total, samples: samples(), isLabelled: false };
 
@@ -66,7 +67,7 @@ export function floatsOf(
   shape: readonly number[],
   name: string,
 ): InputTensor {
-  const wanted = shape.reduce((product, size) => product * size, 4);
+  const wanted = 4 * elementCount(shape);
   if (bytes.length !== wanted) {
     throw new PlimsollError("input", {
       action: `reading ${JSON.stringify(name)}`,

@@ -7,6 +7,7 @@ import { PlimsollError } from "../../tpc/core/errors.ts";
 import { detachWeights } from "../../tpc/onnx/external_data.ts";
 import { type Model, writeModel } from "../../tpc/onnx/model.ts";
 import type { Target } from "../../tpc/targets/target.ts";
+import type { CalibrationHooks } from "../calibrate_here.ts";
 import type { HostWorker } from "../core/host.ts";
 import { NoSampleError } from "../core/no_sample_error.ts";
 import type { OnProgress } from "../core/progress.ts";
@@ -31,12 +32,6 @@ export interface PoolOptions extends Omit<WorkerJob, "model" | "weights"> {
   readonly signal?: AbortSignal;
 }
 
-/** See `CalibrationHooks`. */
-export interface PoolHooks {
-  readonly afterBatch?: (samples: number, statistics: () => Promise<Statistics>) => Promise<void>;
-  readonly onAbort?: (statistics: Statistics) => Promise<void>;
-}
-
 /**
  * Gives samples to whichever worker asks for one. Each holds at most two batches, one in inference and one that
  * waits: with W workers and batches of B samples at most 2·W·B samples are in flight behind the source.
@@ -48,7 +43,7 @@ export interface PoolHooks {
 export async function calibrateInWorkers(
   samples: ReadableStream<Sample>,
   options: PoolOptions,
-  { afterBatch, onAbort }: PoolHooks = {},
+  { afterBatch, onAbort }: CalibrationHooks = {},
 ): Promise<Statistics> {
   const { model, target, modelSha256, batch, source, preprocessing, onNonFinite, signal } = options;
   const { model: light, data: weights } = detachWeights(model);

@@ -41,6 +41,13 @@ export function uniformLevels(min: number, max: number, bits: number): Levels {
   return { step, low, high: low + codes };
 }
 
+/** The least power of two that is at least x > 0. */
+export function powerOfTwoAtLeast(x: number): number {
+  const power = 2 ** Math.ceil(Math.log2(x));
+  // log2 may be off by a rounding error next to a power of two.
+  return power / 2 >= x ? power / 2 : power < x ? power * 2 : power;
+}
+
 /** Smallest and largest code of each storage type. */
 export const STORED_CODES: Readonly<
   Record<ActivationStorage | WeightStorage, readonly [number, number]>

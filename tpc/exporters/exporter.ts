@@ -84,6 +84,22 @@ export function isSymmetric({ low, high }: LevelRange): boolean {
   return low + high === -1;
 }
 
+/**
+ * What becomes of a grid that a runtime of int8 codes with zero point 0 can't have; undefined for one that it can.
+ *
+ * @param runtime How the note calls it.
+ */
+export function int8Note(activation: ExportedActivation, runtime: string): string | undefined {
+  const levels = levelRange(activation);
+  if (activation.bits !== 8) return `${activation.bits} bits become 8, over the same range`;
+  if (levels.low === 0) {
+    return `unsigned: ${runtime} has signed codes only, so the same range gets half as many levels`;
+  }
+  return isSymmetric(levels)
+    ? undefined
+    : "the zero point is lost: a symmetric range that holds both ends takes its place";
+}
+
 /** Bits of a type that holds codes. */
 export function storageBits(storage: ActivationStorage | WeightStorage): number {
   return Number(/\d+$/.exec(storage)![0]);

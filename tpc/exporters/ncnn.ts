@@ -16,6 +16,7 @@ import {
   type ExportedActivation,
   type ExportedWeight,
   type Exporter,
+  int8Note,
   isSymmetric,
   levelRange,
   Notes,
@@ -30,6 +31,8 @@ export const ncnn: Exporter = {
 
 /** Operators that become layers with a row. */
 const LAYERS = new Set(["Conv", "Gemm", "MatMul"]);
+/** What becomes of a grid that int8 has but ncnn's clamp narrows. */
+const NARROWED = "the lowest code, −128, becomes −127";
 /** `ncnn2int8` reads names up to here. */
 const MAX_NAME = 255;
 
@@ -49,7 +52,7 @@ function write({ activations, weights }: Decisions) {
     noteWeight(weight, notes);
     const scales = steps.map(({ scale }) => shortFloat32(1 / scale));
     params.push(`${node}_param_0 ${scales.join(" ")}`);
-    if (!read.has(input.tensor)) noteInput(input, notes);
+    if (!read.has(input.tensor)) notes.add(input.tensor, int8Note(input, "ncnn") ?? NARROWED);
     read.add(input.tensor);
     blobs.push(`${node} ${shortFloat32(inputScale(input))}`);
   }
@@ -92,7 +95,7 @@ function noteWeight({ tensor, bits, constraint, clip }: ExportedWeight, notes: N
   if (bits < 8 && clip) {
     notes.add(tensor, `${bits} bits: ncnn uses 8 and doesn't clip at the threshold`);
   } else if (bits === 8 && constraint !== "symmetric") {
-    notes.add(tensor, "the lowest code, −128, becomes −127");
+    notes.add(tensor, NARROWED);
   }
 }
 
@@ -101,26 +104,6 @@ function inputScale(activation: ExportedActivation): number {
   const levels = levelRange(activation);
   const magnitude = isSymmetric(levels) ? levels.high : Math.max(levels.high, -levels.low);
   return 127 / (magnitude * activation.scale);
-}
-
-function noteInput(activation: ExportedActivation, notes: Notes): void {
-  const { tensor, bits } = activation;
-  const levels = levelRange(activation);
-  if (bits !== 8) {
-    notes.add(tensor, `${bits} bits become 8, over the same range`);
-  } else if (levels.low === 0) {
-    notes.add(
-      tensor,
-      "unsigned: ncnn has signed codes only, so the same range gets half as many levels",
-    );
-  } else if (!isSymmetric(levels)) {
-    notes.add(
-      tensor,
-      "the zero point is lost: a symmetric range that holds both ends takes its place",
-    );
-  } else {
-    notes.add(tensor, "the lowest code, −128, becomes −127");
-  }
 }
 
 /** Fewest digits that give the float32 back. */

@@ -13,7 +13,7 @@ import {
   type Decisions,
   type ExportedActivation,
   type Exporter,
-  isSymmetric,
+  int8Note,
   levelRange,
   Notes,
 } from "./exporter.ts";
@@ -50,21 +50,10 @@ function write({ activations, weights }: Decisions) {
 
 /** Smallest scale of a signed 8-bit grid that holds the grid. */
 function int8Scale(activation: ExportedActivation, notes: Notes): number {
-  const { tensor, bits, scale } = activation;
+  const { tensor, scale } = activation;
+  const note = int8Note(activation, "TensorRT");
+  if (note !== undefined) notes.add(tensor, note);
   const levels = levelRange(activation);
-  if (bits !== 8) {
-    notes.add(tensor, `${bits} bits become 8, over the same range`);
-  } else if (levels.low === 0) {
-    notes.add(
-      tensor,
-      "unsigned: TensorRT has signed codes only, so the same range gets half as many levels",
-    );
-  } else if (!isSymmetric(levels)) {
-    notes.add(
-      tensor,
-      "the zero point is lost: a symmetric range that holds both ends takes its place",
-    );
-  }
   return Math.fround(scale * Math.max(levels.high / 127, -levels.low / 128));
 }
 

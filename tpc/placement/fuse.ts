@@ -3,10 +3,9 @@
  *
  * @module
  */
-import { clampRange } from "../onnx/operators.ts";
 import type { Target } from "../targets/target.ts";
 import type { GraphView } from "./graph_view.ts";
-import { outputOf, type Unit } from "./units.ts";
+import { isClamp, outputOf, type Unit } from "./units.ts";
 
 /** A quantized unit with what is fused into it. */
 export interface Group {
@@ -51,9 +50,7 @@ export function groupFrom(
     best = chain;
     name = patternName;
   }
-  const isClamp = ({ nodes }: Unit) =>
-    nodes.length === 1 && clampRange(nodes[0], graph.outline) !== undefined;
-  const firstClamp = best.findLastIndex((unit, i) => i === 0 || !isClamp(unit)) + 1;
+  const firstClamp = best.findLastIndex((unit, i) => i === 0 || !isClamp(unit, graph)) + 1;
   return {
     units: best,
     clamps: best.length - firstClamp,

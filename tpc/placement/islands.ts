@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { clampRange, weightSlot } from "../onnx/operators.ts";
+import { weightSlot } from "../onnx/operators.ts";
 import type { GraphView } from "./graph_view.ts";
-import { outputOf, type Unit } from "./units.ts";
+import { isClamp, outputOf, type Unit } from "./units.ts";
 
 /**
  * Units that could be quantized but belong to an island: all they read is made by float units or constant, and
@@ -29,15 +29,14 @@ export function insideIslands(
       if (isOnFloat(unit) || unit.nodes.some((node) => weightSlot(node) !== undefined)) continue;
       const output = outputOf(unit);
       const readers = graph.readers(output);
-      const isClamp = unit.nodes.length === 1 &&
-        clampRange(unit.nodes[0], graph.outline) !== undefined;
-      if (!isClamp && (graph.isOutput(output) || readers.length === 0)) continue;
+      const clamps = isClamp(unit, graph);
+      if (!clamps && (graph.isOutput(output) || readers.length === 0)) continue;
       const producers = unit.inputs.filter((name) => graph.constant(name) === undefined)
         .map((name) => graph.producer(name));
       const isInside = producers.every((node) =>
         node !== undefined && isOnFloat(unitOf.get(node)!)
       ) &&
-        (isClamp || readers.every((node) => isOnFloat(unitOf.get(node)!)));
+        (clamps || readers.every((node) => isOnFloat(unitOf.get(node)!)));
       if (isInside) joined.add(unit);
     }
   }

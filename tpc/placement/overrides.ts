@@ -25,6 +25,11 @@ export function overridesFor({ overrides = [] }: Target, subject: Subject): Over
   );
 }
 
+/** The last override that keeps the subject float. */
+export function exclusionOf(target: Target, subject: Subject): Override | undefined {
+  return overridesFor(target, subject).findLast(({ quantize }) => quantize === false);
+}
+
 /** How messages and the manifest call an override. */
 export function describeOverride({ match }: Override): string {
   return Object.entries(match).map(([key, pattern]) => `${key} ${pattern}`).join(", ");

@@ -15,10 +15,10 @@ import { type Group, groupFrom, groupOutput } from "./fuse.ts";
 import { GraphView } from "./graph_view.ts";
 import { insideIslands, numberIslands } from "./islands.ts";
 import { operatorSetOf } from "./operator_sets.ts";
-import { describeOverride, overridesFor } from "./overrides.ts";
+import { describeOverride, exclusionOf, overridesFor } from "./overrides.ts";
 import { activationInputs, type GridShare, shareGrids } from "./share_grids.ts";
 import type { ActivationPlan, Placement, WeightPlan } from "./types.ts";
-import { nameOf, outputOf, type Unit, unitsOf } from "./units.ts";
+import { nameOf, outputOf, subjectOf, type Unit, unitsOf } from "./units.ts";
 import { readsMask, whyFloat } from "./why_float.ts";
 import { checkAllowed } from "../targets/read_target.ts";
 import type { OperatorSet, Target } from "../targets/target.ts";
@@ -48,7 +48,7 @@ export function resolve(outline: GraphOutline, target: Target): Placement {
     if (isFloat(unit) || isPreserving(unit) || taken.has(unit)) continue;
     const isFree = (next: Unit) =>
       !taken.has(next) && !readsMask(next, graph) &&
-      !overridesFor(target, subjectOf(next)).some((o) => o.quantize === false);
+      exclusionOf(target, subjectOf(next)) === undefined;
     const group = groupFrom(unit, graph, target, unitOf, isFree);
     for (const member of group.units) taken.add(member);
     groups.push(group);
@@ -122,10 +122,6 @@ function isActivation(unit: Unit, graph: GraphView): boolean {
   return graph.isFloat(outputOf(unit));
 }
 
-function subjectOf(unit: Unit) {
-  return { tensor: outputOf(unit), node: nameOf(unit), operator: unit.op };
-}
-
 function activationPlans(groups: readonly Group[], context: Context): ActivationPlan[] {
   const { graph, shares, unitOf } = context;
   const groupOf = new Map(groups.map((group) => [groupOutput(group), group]));
@@ -181,8 +177,8 @@ function quantizerFor(
   const set = unit && sets.get(group?.units.at(-1) ?? unit);
   const { fixedRange, fixedGrid, ...output } = set?.output ?? {};
   const overrides = overridesFor(target, {
+    ...(unit === undefined ? {} : subjectOf(unit)),
     tensor,
-    ...(unit === undefined ? {} : { node: nameOf(unit), operator: unit.op }),
   }).filter(({ activation }) => activation !== undefined);
   const reason: string[] = [];
   let spec: ActivationSpec = { ...target.activation, ...output };

@@ -5,11 +5,12 @@
  * @module
  */
 import type { OutlineNode } from "../onnx/outline.ts";
-import { attributeOf, dataInputs, scalarValue } from "../onnx/operators.ts";
+import { attributeOf, clampRange, dataInputs, scalarValue } from "../onnx/operators.ts";
 import type { Target } from "../targets/target.ts";
 import { COMPOSITES } from "./composite_library.ts";
 import { type Expression, parseExpression } from "../targets/expression.ts";
 import type { GraphView } from "./graph_view.ts";
+import type { Subject } from "./overrides.ts";
 
 /** One operator as the target sees it. */
 export interface Unit {
@@ -29,6 +30,16 @@ export function outputOf({ nodes }: Unit): string {
 /** Name of a unit: that of its last node. */
 export function nameOf({ nodes }: Unit): string {
   return nodes.at(-1)!.name;
+}
+
+/** What overrides look at. */
+export function subjectOf(unit: Unit): Subject {
+  return { tensor: outputOf(unit), node: nameOf(unit), operator: unit.op };
+}
+
+/** Whether a unit only clamps, which the quantizer of its output can do, too. */
+export function isClamp({ nodes }: Unit, { outline }: GraphView): boolean {
+  return nodes.length === 1 && clampRange(nodes[0], outline) !== undefined;
 }
 
 /** Name of a node's operator as targets write it. */

@@ -12,8 +12,8 @@ import {
 } from "../onnx/operators.ts";
 import type { OperatorSet, Target } from "../targets/target.ts";
 import type { GraphView } from "./graph_view.ts";
-import { describeOverride, overridesFor } from "./overrides.ts";
-import { nameOf, outputOf, type Unit } from "./units.ts";
+import { describeOverride, exclusionOf } from "./overrides.ts";
+import { subjectOf, type Unit } from "./units.ts";
 
 /** The reason, or undefined when the unit can be quantized as its set says. */
 export function whyFloat(
@@ -22,8 +22,7 @@ export function whyFloat(
   graph: GraphView,
   target: Target,
 ): string | undefined {
-  const subject = { tensor: outputOf(unit), node: nameOf(unit), operator: unit.op };
-  const exclusion = overridesFor(target, subject).findLast(({ quantize }) => quantize === false);
+  const exclusion = exclusionOf(target, subjectOf(unit));
   if (exclusion !== undefined) {
     return `left float by the override for ${describeOverride(exclusion)}`;
   }

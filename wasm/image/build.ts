@@ -14,6 +14,8 @@
  * @module
  */
 // deno-lint-ignore-file no-console
+import { sha256 } from "../../pipeline/core/hash.ts";
+
 const CRATE = new URL("./", import.meta.url);
 const GENERATED = new URL("../generated/image.ts", import.meta.url);
 
@@ -43,10 +45,6 @@ interface Toolchain {
   readonly env: Readonly<Record<string, string>>;
 }
 
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
-}
-
 async function hashSources(): Promise<string> {
   const names = ["Cargo.toml", "Cargo.lock"];
   for await (const entry of Deno.readDir(new URL("src/", CRATE))) names.push(`src/${entry.name}`);
@@ -55,7 +53,7 @@ async function hashSources(): Promise<string> {
     const text = await Deno.readTextFile(new URL(name, CRATE));
     listing += `${name}\0${text.replaceAll("\r\n", "\n")}\0`;
   }
-  return await sha256(new TextEncoder().encode(listing));
+  return await sha256(listing);
 }
 
 /** What a command prints, or undefined when it isn't there or fails. */

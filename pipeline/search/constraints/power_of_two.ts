@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { symmetricLevels } from "../../../tpc/core/grid.ts";
+import { powerOfTwoAtLeast, symmetricLevels } from "../../../tpc/core/grid.ts";
 import { compareDyadic, type Dyadic, toNumber } from "../../statistics/dyadic.ts";
 import type { Judge } from "../methods/method.ts";
 import type { TensorView } from "../../statistics/tensor_view.ts";
@@ -84,9 +84,5 @@ function compare(a: Trial, b: Trial): number {
 /** Smallest power of two that is at least x, within the allowed thresholds. */
 export function ceilPowerOfTwo(x: number): number {
   if (x <= MIN_THRESHOLD) return MIN_THRESHOLD;
-  // log2 of a double may be off by one ulp near powers of two: correct it.
-  let exponent = Math.ceil(Math.log2(x));
-  if (2 ** (exponent - 1) >= x) exponent--;
-  if (2 ** exponent < x) exponent++;
-  return Math.min(2 ** exponent, MAX_THRESHOLD);
+  return Math.min(powerOfTwoAtLeast(x), MAX_THRESHOLD);
 }

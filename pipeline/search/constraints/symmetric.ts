@@ -12,9 +12,9 @@ import type { TensorView } from "../../statistics/tensor_view.ts";
 import { type ConstraintSearch, MIN_THRESHOLD, type Size, type Trial } from "./constraint.ts";
 
 /** The scan begins this far above the largest magnitude; MCT's window ends at 1.2. */
-const HEADROOM = 1.25;
+export const HEADROOM = 1.25;
 /** And goes down this many octaves: MAE on a tensor with an outlier wants thresholds far below it. */
-const OCTAVES = 20;
+export const OCTAVES = 20;
 
 /** Points per octave of the scan; more for the narrow valleys of few distinct values, which cost little. */
 const DENSITY = 16;

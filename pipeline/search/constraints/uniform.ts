@@ -9,12 +9,17 @@ import { searchLine } from "./line_search.ts";
 import type { Judge } from "../methods/method.ts";
 import type { TensorView } from "../../statistics/tensor_view.ts";
 import { type ConstraintSearch, MIN_THRESHOLD, type Trial } from "./constraint.ts";
-import { clippingFloor, densityFor, judgeWinners, symmetric } from "./symmetric.ts";
+import {
+  clippingFloor,
+  densityFor,
+  HEADROOM,
+  judgeWinners,
+  OCTAVES,
+  symmetric,
+} from "./symmetric.ts";
 
 /** Rounds over the two ends at most; two nearly always suffice (measured). */
 const ROUNDS = 3;
-const HEADROOM = 1.25;
-const OCTAVES = 20;
 /** Up to this many codes every zero point is tried, beyond it those near the best. */
 const ALL_ZERO_POINTS = 32;
 const NEAR_ZERO_POINTS = 4;

@@ -4,6 +4,7 @@
  * @module
  */
 import type { WeightSpec } from "../../../tpc/core/types.ts";
+import { elementCount } from "../../../tpc/onnx/tensor.ts";
 
 /** A weight tensor, row-major, with the axis of its output channels, or of its blocks. */
 export interface WeightTensor {
@@ -24,7 +25,7 @@ export function* stepGroups(
 
 /** Blocks in the order of their first weights, which is that of their scales. */
 function* blocks({ data, dims, axis }: WeightTensor, size: number): Iterable<Float64Array> {
-  const stride = dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
+  const stride = elementCount(dims.slice(axis + 1));
   for (let start = 0; start < data.length; start += stride * size) {
     for (let inner = 0; inner < stride; inner++) {
       yield Float64Array.from({ length: size }, (_, k) => data[start + k * stride + inner]);
@@ -33,7 +34,7 @@ function* blocks({ data, dims, axis }: WeightTensor, size: number): Iterable<Flo
 }
 
 function channelWeights({ data, dims, axis }: WeightTensor, channel: number): Float64Array {
-  const stride = dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
+  const stride = elementCount(dims.slice(axis + 1));
   const channels = dims[axis];
   const outer = data.length / stride / channels;
   const weights = new Float64Array(outer * stride);

@@ -93,10 +93,3 @@ export function float32AtLeast(x: number): number {
   bits[0]++;
   return new Float32Array(bits.buffer)[0];
 }
-
-/** The least power of two that is at least x > 0. */
-export function powerOfTwoAtLeast(x: number): number {
-  const power = 2 ** Math.ceil(Math.log2(x));
-  // log2 may be off by a rounding error next to a power of two.
-  return power / 2 >= x ? power / 2 : power < x ? power * 2 : power;
-}

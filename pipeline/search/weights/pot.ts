@@ -4,13 +4,8 @@
  *
  * @module
  */
-import type { Levels } from "../../../tpc/core/grid.ts";
-import {
-  exactBest,
-  powerOfTwoAtLeast,
-  type WeightConstraint,
-  type WeightSearch,
-} from "./constraint.ts";
+import { type Levels, powerOfTwoAtLeast } from "../../../tpc/core/grid.ts";
+import { exactBest, type WeightConstraint, type WeightSearch } from "./constraint.ts";
 
 /** Constraint `pot` of weights. */
 export const potWeights: WeightConstraint = { maxRange, search };

@@ -3,10 +3,11 @@
  *
  * @module
  */
-import type { Levels } from "../../../tpc/core/grid.ts";
+import { type Levels, powerOfTwoAtLeast } from "../../../tpc/core/grid.ts";
 import type { Constraint, WeightSpec } from "../../../tpc/core/types.ts";
 import { stepGroups, type WeightTensor } from "./channel_weights.ts";
-import { float32AtLeast, powerOfTwoAtLeast, type WeightConstraint } from "./constraint.ts";
+import { DEFAULT_P } from "../methods/lp.ts";
+import { float32AtLeast, type WeightConstraint } from "./constraint.ts";
 import { potWeights } from "./pot.ts";
 import { symmetricWeights } from "./symmetric.ts";
 import { uniformWeights } from "./uniform.ts";
@@ -45,8 +46,6 @@ const MAX_WORK = 2 ** 24;
 const MAX_BIAS_CODE = 2 ** 31 - 2 ** 8;
 /** Smallest step: with any input scale above 2^−62 the product is a normal float32. */
 const MIN_STEP = 2 ** -64;
-/** Exponent of method `lp` by default, as for activations. */
-const DEFAULT_LP_P = 2;
 
 /**
  * For each step of the layer the grid of least error, over all grids that the constraint allows.
@@ -121,6 +120,6 @@ function choose(errors: WeightErrors, least: number, spec: WeightSpec, work: num
   return (error === "noclipping" ? maxRange : search)({ errors, bits, floor, clip, work });
 }
 
-function powerOf({ error, lpP = DEFAULT_LP_P }: WeightSpec): number {
+function powerOf({ error, lpP = DEFAULT_P }: WeightSpec): number {
   return error === "mae" ? 1 : error === "lp" ? lpP : 2;
 }
