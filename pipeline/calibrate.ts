@@ -3,15 +3,12 @@
  *
  * @module
  */
-import {
-  calibrateHere,
-  type CalibrateHereOptions,
-  type CalibrationHooks,
-} from "./calibrate_here.ts";
+import { calibrateHere, type CalibrateHereOptions } from "./calibrate_here.ts";
 import { outlineInputs } from "../tpc/onnx/outline.ts";
 import { batchSizeFor } from "./inference/infer.ts";
 import { NoSampleError } from "./core/no_sample_error.ts";
 import type { Sample } from "./core/tensor.ts";
+import type { CalibrationHooks } from "./statistics/calibration_hooks.ts";
 import { RangeSet } from "./statistics/coverage.ts";
 import { mergeStatistics } from "./statistics/merge_statistics.ts";
 import type { Statistics } from "./statistics/statistics.ts";

@@ -5,6 +5,7 @@
  */
 import { createHistogramCore } from "../wasm/mod.ts";
 import type { Sample } from "./core/tensor.ts";
+import type { CalibrationHooks } from "./statistics/calibration_hooks.ts";
 import { type CollectorOptions, StatisticsCollector } from "./statistics/collector.ts";
 import type { Statistics, TensorStatistics } from "./statistics/statistics.ts";
 import { type PassOptions, streamActivations } from "./stream_activations.ts";
@@ -18,14 +19,6 @@ export interface CalibrateHereOptions extends PassOptions, Omit<CollectorOptions
    * gives the statistics so far, some 0.2 ms a tensor.
    */
   readonly isEnough?: (samples: number, tensors: () => TensorStatistics[]) => boolean;
-}
-
-/** What is told of a calibration on its way. */
-export interface CalibrationHooks {
-  /** After a batch; `statistics` gives those so far. Holds the next batch back until it is done. */
-  readonly afterBatch?: (samples: number, statistics: () => Promise<Statistics>) => Promise<void>;
-  /** When the signal has aborted and the batch at hand is done, with the statistics so far. */
-  readonly onAbort?: (statistics: Statistics) => Promise<void>;
 }
 
 /** Streams samples through the model in this thread; see `calibrate`. */

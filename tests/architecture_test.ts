@@ -4,7 +4,13 @@ import { VERSION } from "../pipeline/core/version.ts";
 
 const ROOT = new URL("../", import.meta.url).href;
 /** Files that may name Deno: the entry, the host leaf and development tools. */
-const MAY_NAME_DENO = ["main.ts", "pipeline/host/deno.ts", "wasm/build.ts", "tpc/schema/build.ts"];
+const MAY_NAME_DENO = [
+  "main.ts",
+  "pipeline/host/deno.ts",
+  "wasm/build.ts",
+  "wasm/image/build.ts",
+  "tpc/schema/build.ts",
+];
 
 interface Module {
   specifier: string;
@@ -31,7 +37,13 @@ async function modules(...entries: string[]): Promise<Module[]> {
 
 const path = (specifier: string) => specifier.slice(ROOT.length);
 const folder = (specifier: string) => path(specifier).replace(/\/?[^/]*$/, "") || ".";
-const product = await modules("main.ts", "pipeline/mod.ts", "wasm/build.ts", "tpc/schema/build.ts");
+const product = await modules(
+  "main.ts",
+  "pipeline/mod.ts",
+  "wasm/build.ts",
+  "wasm/image/build.ts",
+  "tpc/schema/build.ts",
+);
 const imports = product.flatMap(({ specifier, dependencies = [] }) =>
   dependencies.map((dependency) => ({
     from: specifier,

@@ -12,7 +12,7 @@
  */
 // deno-lint-ignore-file no-console
 import * as asc from "assemblyscript/asc";
-import { sha256 } from "../pipeline/core/hash.ts";
+import { createHash } from "node:crypto";
 
 const ASSEMBLY = new URL("./assembly/", import.meta.url);
 const GENERATED = new URL("./generated/", import.meta.url);
@@ -46,8 +46,10 @@ async function readSources(): Promise<Map<string, string>> {
   return sources;
 }
 
-async function hashSources(sources: ReadonlyMap<string, string>): Promise<string> {
-  return await sha256([...sources].map(([name, text]) => `${name}\0${text}\0`).join(""));
+function hashSources(sources: ReadonlyMap<string, string>): string {
+  const hash = createHash("sha256");
+  for (const [name, text] of sources) hash.update(`${name}\0${text}\0`);
+  return hash.digest("hex");
 }
 
 async function compile(
@@ -90,7 +92,7 @@ function render(
 
 async function build(): Promise<Artefact[]> {
   const sources = await readSources();
-  const sourceHash = await hashSources(sources);
+  const sourceHash = hashSources(sources);
   const artefacts: Artefact[] = [];
   for (const { name, features } of VARIANTS) {
     const options = [...OPTIONS, ...features];

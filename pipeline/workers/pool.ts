@@ -7,12 +7,12 @@ import { PlimsollError } from "../../tpc/core/errors.ts";
 import { detachWeights } from "../../tpc/onnx/external_data.ts";
 import { type Model, writeModel } from "../../tpc/onnx/model.ts";
 import type { Target } from "../../tpc/targets/target.ts";
-import type { CalibrationHooks } from "../calibrate_here.ts";
 import type { HostWorker } from "../core/host.ts";
 import { NoSampleError } from "../core/no_sample_error.ts";
 import type { OnProgress } from "../core/progress.ts";
 import { inputsOf, type Sample } from "../core/tensor.ts";
 import { mergeStatistics } from "../statistics/merge_statistics.ts";
+import type { CalibrationHooks } from "../statistics/calibration_hooks.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import type { FromWorker, SentError, ToWorker, WorkerJob } from "./messages.ts";
 

@@ -14,7 +14,7 @@
  * @module
  */
 // deno-lint-ignore-file no-console
-import { sha256 } from "../../pipeline/core/hash.ts";
+import { createHash } from "node:crypto";
 
 const CRATE = new URL("./", import.meta.url);
 const GENERATED = new URL("../generated/image.ts", import.meta.url);
@@ -45,6 +45,10 @@ interface Toolchain {
   readonly env: Readonly<Record<string, string>>;
 }
 
+function sha256(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
+}
+
 async function hashSources(): Promise<string> {
   const names = ["Cargo.toml", "Cargo.lock"];
   for await (const entry of Deno.readDir(new URL("src/", CRATE))) names.push(`src/${entry.name}`);
@@ -53,7 +57,7 @@ async function hashSources(): Promise<string> {
     const text = await Deno.readTextFile(new URL(name, CRATE));
     listing += `${name}\0${text.replaceAll("\r\n", "\n")}\0`;
   }
-  return await sha256(listing);
+  return sha256(listing);
 }
 
 /** What a command prints, or undefined when it isn't there or fails. */
@@ -116,7 +120,7 @@ async function render(label: string, binary: Uint8Array<ArrayBuffer>): Promise<s
     `// Compiler: ${label}`,
     `// Options: ${WASM_PACK.join(" ")} ${TARGET_FEATURES}`,
     `// Sources: sha256 ${await hashSources()}`,
-    `// Binary: sha256 ${await sha256(binary)}`,
+    `// Binary: sha256 ${sha256(binary)}`,
     "",
     `/** The WebAssembly binary, ${binary.length} bytes, as base64. */`,
     "export const IMAGE: string =",
@@ -139,11 +143,11 @@ async function readGenerated() {
 async function check(mayBuild: boolean): Promise<string[]> {
   const { compiler, sources, binaryHash, binary } = await readGenerated();
   if (sources !== `sha256 ${await hashSources()}`) return ["it was built from other sources"];
-  if (binaryHash !== `sha256 ${await sha256(binary)}`) return ["its binary was changed"];
+  if (binaryHash !== `sha256 ${sha256(binary)}`) return ["its binary was changed"];
   const toolchain = mayBuild ? await findToolchain() : undefined;
   if (toolchain?.label !== compiler) return [];
   const rebuilt = await compile(toolchain!);
-  return await sha256(rebuilt) === await sha256(binary) ? [] : ["the sources build other bytes"];
+  return sha256(rebuilt) === sha256(binary) ? [] : ["the sources build other bytes"];
 }
 
 async function main(args: readonly string[]): Promise<number> {
