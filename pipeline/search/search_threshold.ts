@@ -8,7 +8,13 @@ import type { ActivationSpec, Constraint, ErrorMethod, SettledSpec } from "../..
 import type { HistogramData } from "../../wasm/mod.ts";
 import { divideDyadic, toNumber } from "../statistics/dyadic.ts";
 import { boundedError } from "../statistics/grid_errors.ts";
-import type { ConstraintSearch, Size, Trial } from "./constraints/constraint.ts";
+import {
+  type ConstraintSearch,
+  MIN_THRESHOLD,
+  type Size,
+  type Trial,
+  ZERO_THRESHOLD,
+} from "./constraints/constraint.ts";
 import { exactPowerOfTwoError, powerOfTwo } from "./constraints/power_of_two.ts";
 import { symmetric } from "./constraints/symmetric.ts";
 import { uniform } from "./constraints/uniform.ts";
@@ -119,6 +125,11 @@ export function searchThreshold(
     ? searched
     : replaceChoice(searched, options.choice, spec);
   const reason = [sign.reason, ...found.reason];
+  if (all.magnitude > 0 && all.magnitude < found.levels.step / 2) {
+    reason.push(
+      `every element becomes zero: none reaches half a step (the smallest threshold is ${MIN_THRESHOLD})`,
+    );
+  }
   if (filtered.left > 0) {
     reason.push(
       `${filtered.left} elements beyond ${spec.zThreshold} standard deviations left out of the search`,
@@ -201,7 +212,8 @@ function choose(
     const reason = data.finite === 0
       ? "no element"
       : "no element but zero: every threshold is exact";
-    return { ...constraint.fit(view, size, { low: 0, high: 0 }), curve: [], reason: [reason] };
+    const range = { low: 0, high: ZERO_THRESHOLD };
+    return { ...constraint.fit(view, size, range), curve: [], reason: [reason] };
   }
   if (method.kind === "range") {
     const range = method.range(view, size.signed);

@@ -43,5 +43,11 @@ export interface ConstraintSearch {
   fit(view: TensorView, size: Size, range: Range): Pick<Trial, "levels" | "threshold">;
 }
 
-/** Smallest threshold of any constraint, as in MCT (`constants.py`, MIN_THRESHOLD). */
-export const MIN_THRESHOLD = 2 ** -16;
+/**
+ * Smallest threshold of any constraint. MCT's is 2^−16 (`constants.py`, MIN_THRESHOLD), which makes zeros of every
+ * tensor below 2^−24, in silence; here only products of scales must stay clear of float32's subnormals.
+ */
+export const MIN_THRESHOLD = 2 ** -64;
+
+/** Threshold of tensors without an element but zero, where every threshold is exact: MCT's smallest. */
+export const ZERO_THRESHOLD = 2 ** -16;

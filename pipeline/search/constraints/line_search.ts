@@ -12,14 +12,20 @@ export interface Point {
 
 /** Options of {@linkcode searchLine}. */
 export interface LineSearchOptions {
-  /** Points per octave of the first scan. */
-  readonly density: number;
+  /** Points per octave of the first scan around this x. */
+  readonly density: (x: number) => number;
   /** A lower bound of the error for this x and all smaller ones: the scan stops where it passes the best. */
   readonly floor?: (x: number) => number;
+  /** Bottoms of valleys that are known beforehand. */
+  readonly seeds?: readonly number[];
+  /** How far such a valley reaches to either side, as a part of x. */
+  readonly seedReach?: number;
 }
 
-/** Neighbourhoods that are searched further, the deepest first. */
+/** Neighbourhoods that are searched further, the deepest first: more where the curve is as close as it is ragged. */
 const VALLEYS = 3;
+const RAGGED_VALLEYS = 16;
+const RAGGED_DENSITY = 100;
 /** Points across each of them: they are as wide as two steps of the scan. */
 const FINE_POINTS = 24;
 /** Golden-section steps around the best point of each. */
@@ -39,7 +45,7 @@ export function searchLine(
   high: number,
   options: LineSearchOptions,
 ): { best: Point; scan: readonly Point[] } {
-  const ratio = 2 ** (1 / options.density);
+  const ratioAt = (x: number) => 2 ** (1 / options.density(x));
   const scan: Point[] = [];
   let best: Point = { x: high, error: Infinity };
   const tryAt = (x: number): Point => {
@@ -47,12 +53,14 @@ export function searchLine(
     if (point.error < best.error) best = point;
     return point;
   };
-  for (let x = high; x >= low; x /= ratio) {
+  for (let x = high; x >= low; x /= ratioAt(x)) {
     if (options.floor !== undefined && options.floor(x) > best.error) break;
     scan.push(tryAt(x));
   }
-  const fineRatio = ratio ** (2 / FINE_POINTS);
-  for (const { x } of deepestValleys(scan)) {
+  const isRagged = options.density(best.x) > RAGGED_DENSITY;
+  for (const { x } of deepest(valleysOf(scan), isRagged ? RAGGED_VALLEYS : VALLEYS)) {
+    const ratio = ratioAt(x);
+    const fineRatio = ratio ** (2 / FINE_POINTS);
     let bottom: Point = { x, error: Infinity };
     for (let i = 0; i <= FINE_POINTS; i++) {
       const point = tryAt(x / ratio * fineRatio ** i);
@@ -60,14 +68,20 @@ export function searchLine(
     }
     goldenSection(tryAt, bottom.x / fineRatio, bottom.x * fineRatio);
   }
+  const { seeds = [], seedReach = 0 } = options;
+  for (const { x } of deepest(seeds.filter((x) => x >= low).map(tryAt), VALLEYS)) {
+    goldenSection(tryAt, x * (1 - seedReach), x * (1 + seedReach));
+  }
   return { best, scan };
 }
 
-function deepestValleys(scan: readonly Point[]): Point[] {
+function valleysOf(scan: readonly Point[]): Point[] {
   const at = (i: number) => scan[i]?.error ?? Infinity;
-  return scan.filter((point, i) => point.error <= at(i - 1) && point.error <= at(i + 1))
-    .sort((a, b) => a.error - b.error)
-    .slice(0, VALLEYS);
+  return scan.filter((point, i) => point.error <= at(i - 1) && point.error <= at(i + 1));
+}
+
+function deepest(points: readonly Point[], count: number): Point[] {
+  return points.toSorted((a, b) => a.error - b.error).slice(0, count);
 }
 
 /** Golden-section search between a and b; every point goes through `tryAt`. */

@@ -6,45 +6,63 @@
 import { type Levels, symmetricLevels } from "../../../tpc/core/grid.ts";
 import { stopLoss } from "../../statistics/stop_loss.ts";
 import { latticeSteps } from "./lattice.ts";
+import { spikeSteps } from "./spikes.ts";
 import { searchLine } from "./line_search.ts";
 import type { Judge } from "../methods/method.ts";
 import type { TensorView } from "../../statistics/tensor_view.ts";
+import { countAbove } from "../../statistics/value_bins.ts";
 import { type ConstraintSearch, MIN_THRESHOLD, type Size, type Trial } from "./constraint.ts";
 
-/** The scan begins this far above the largest magnitude; MCT's window ends at 1.2. */
+/** The scan begins this far above where the largest magnitude has the top code; MCT's window ends at 1.2. */
 export const HEADROOM = 1.25;
 /** And goes down this many octaves: MAE on a tensor with an outlier wants thresholds far below it. */
 export const OCTAVES = 20;
 
-/** Points per octave of the scan; more for the narrow valleys of few distinct values, which cost little. */
+/** Points per octave of the scan. */
 const DENSITY = 16;
+/**
+ * The same where few elements reach half a step, the only ones whose error depends on where the levels lie: their
+ * errors don't average out, and the valleys of the curve are as narrow as a code of 8 bits.
+ */
+const RAGGED = [{ elements: 64, density: 2048 }, { elements: 1024, density: 320 }];
+/** And for the narrow valleys of few distinct values, which cost little. */
 const LATTICE_DENSITY = 160;
 /** KL is smooth, and a hundred times as costly as MSE. */
 const COSTLY_DENSITY = 6;
 
-/** Points per octave for this tensor and method. */
-export function densityFor(view: TensorView, { power }: Judge): number {
-  if (power === undefined) return COSTLY_DENSITY;
-  return latticeSteps(view).length > 0 ? LATTICE_DENSITY : DENSITY;
+/** Points per octave for this tensor and method, where the step is `step`. */
+export function densityFor(view: TensorView, { power }: Judge): (step: number) => number {
+  if (power === undefined) return () => COSTLY_DENSITY;
+  const least = latticeSteps(view).length > 0 ? LATTICE_DENSITY : DENSITY;
+  const { bins } = view;
+  return (step) => {
+    const small = countAbove(bins, -step / 2) - countAbove(bins, step / 2);
+    return RAGGED.find(({ elements }) => bins.total - small <= elements)?.density ?? least;
+  };
 }
 
 /** Any threshold: a global search, unlike MCT's, which starts at the maximum and stays in its valley. */
 export const symmetric: ConstraintSearch = {
   minimise: (view, size, judge) => {
     const { magnitude } = view;
-    const high = Math.max(MIN_THRESHOLD, HEADROOM * magnitude);
+    const codes = 2 ** (size.signed ? size.bits - 1 : size.bits);
+    // In whole steps of the scan.
+    const toTop = 2 ** (Math.ceil(DENSITY * Math.log2(codes / (codes - 1))) / DENSITY);
+    const high = Math.max(MIN_THRESHOLD, HEADROOM * magnitude * toTop);
     const low = Math.max(MIN_THRESHOLD, high / 2 ** OCTAVES);
     const judged = judgeWinners(view, judge);
+    const density = densityFor(view, judge);
     const tryAt = (threshold: number): Trial => {
       const levels = symmetricLevels(threshold, size.bits, size.signed);
       return { threshold, levels, error: judged(levels) };
     };
     const { best, scan } = searchLine((x) => tryAt(x).error, low, high, {
-      density: densityFor(view, judge),
+      density: (x) => density(symmetricLevels(x, size.bits, size.signed).step),
       floor: clippingFloor(view, size.signed ? "both" : "high", judge),
+      seeds: judge.power === undefined ? [] : spikeSteps(view, codes).map((step) => step * codes),
+      seedReach: 0.25 / codes,
     });
     // Never worse than the range of the data, and than the lattice that the data may lie on.
-    const codes = 2 ** (size.signed ? size.bits - 1 : size.bits);
     const more = [magnitude, ...latticeSteps(view).map((step) => step * codes)]
       .filter((threshold) => threshold >= MIN_THRESHOLD).map(tryAt);
     return {

@@ -36,7 +36,8 @@ export const uniform: ConstraintSearch = {
     const { min, max } = view.data;
     const curve = search.descend(Math.min(min, 0), Math.max(max, 0));
     if (min < 0 && max > 0) {
-      const { threshold } = symmetric.minimise(view, { bits, signed: true }, judge).best;
+      const { threshold, levels } = symmetric.minimise(view, { bits, signed: true }, judge).best;
+      search.tryLevels(levels);
       search.descend(Math.max(min, -threshold), Math.min(max, threshold));
     }
     if (judge.power !== undefined) search.tryZeroPoints();
@@ -65,7 +66,7 @@ class UniformSearch {
   readonly #view: TensorView;
   readonly #bits: number;
   readonly #judge: Judge;
-  readonly #density: number;
+  readonly #density: (step: number) => number;
   readonly #judged: (levels: Levels) => number;
   best: Trial = { levels: { step: 1, low: 0, high: 1 }, threshold: 1, error: Infinity };
 
@@ -85,12 +86,12 @@ class UniformSearch {
     for (let round = 0; round < ROUNDS; round++) {
       const before = this.best.error;
       if (max > 0) {
-        const { best, scan } = this.#searchEnd("high", max, (x) => this.#tryRange(low, x));
+        const { best, scan } = this.#searchEnd("high", max, low, (x) => this.#tryRange(low, x));
         high = best.x;
         if (round === 0) curve = scan.map((point) => this.#trialOf(low, point.x, point.error));
       }
       if (min < 0) {
-        const { best, scan } = this.#searchEnd("low", -min, (x) => this.#tryRange(-x, high));
+        const { best, scan } = this.#searchEnd("low", -min, high, (x) => this.#tryRange(-x, high));
         low = -best.x;
         if (curve.length === 0) {
           curve = scan.map((point) => this.#trialOf(-point.x, high, point.error));
@@ -111,22 +112,29 @@ class UniformSearch {
       if (!isAll && Math.abs(low - best) > NEAR_ZERO_POINTS) continue;
       if (min >= 0 && low < 0 || max <= 0 && low > 1 - codes) continue;
       const at = (d: number) =>
-        this.#try({ step: Math.fround(d), low, high: low + codes - 1 }).error;
+        this.tryLevels({ step: Math.fround(d), low, high: low + codes - 1 }).error;
       const reach = Math.max(
         low === 0 ? 0 : -Math.min(min, 0) / -low,
         Math.max(max, 0) / Math.max(1, low + codes - 1),
       );
       const range = isAll ? [reach / 16, HEADROOM * reach] : [step / 1.05, step * 1.05];
-      searchLine(at, range[0], range[1], { density: isAll ? this.#density : 64 });
+      searchLine(at, range[0], range[1], {
+        density: isAll ? this.#density : (d) => Math.max(64, this.#density(d)),
+      });
       for (const lattice of latticeSteps(this.#view)) at(lattice);
     }
   }
 
-  #searchEnd(end: "low" | "high", extreme: number, tryEnd: (x: number) => Trial) {
+  #searchEnd(
+    end: "low" | "high",
+    extreme: number,
+    other: number,
+    tryEnd: (x: number) => Trial,
+  ) {
     const high = Math.max(MIN_THRESHOLD, HEADROOM * extreme);
     const low = Math.max(MIN_THRESHOLD, extreme / 2 ** OCTAVES);
     return searchLine((x) => tryEnd(x).error, low, high, {
-      density: this.#density,
+      density: (x) => this.#density((x + Math.abs(other)) / (2 ** this.#bits - 1)),
       // What lies beyond an end is clipped whatever the other end does.
       floor: clippingFloor(this.#view, end, this.#judge),
     });
@@ -138,10 +146,10 @@ class UniformSearch {
   }
 
   #tryRange(low: number, high: number): Trial {
-    return this.#try(uniformLevels(low, high, this.#bits));
+    return this.tryLevels(uniformLevels(low, high, this.#bits));
   }
 
-  #try(levels: Levels): Trial {
+  tryLevels(levels: Levels): Trial {
     const trial = {
       levels,
       threshold: thresholdOf(levels),

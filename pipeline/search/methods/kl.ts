@@ -8,8 +8,10 @@
  *  1. P: mass of each cell; everything outside the range is folded into the two end cells.
  *  2. Q: for each level the mass of its cells without the folded part, spread evenly over those of its
  *     cells where P is not empty.
- *  3. Both get SMOOTHING on every cell and are normalised to 1.
- *  4. ERR = Σ P·ln(P / Q), in nats.
+ *  3. Both are divided by the number of all elements, and get SMOOTHING on every cell. Q isn't scaled up to a
+ *     sum of 1: that would pass off what is clipped as if it were kept, and make the loss vanish when all that is
+ *     left inside lies where the rest is folded.
+ *  4. ERR = Σ P·ln(P / Q), in nats; never negative, since the sum of Q is at most that of P.
  *
  * The idea is TensorRT's (Migacz, "8-bit Inference with TensorRT", GTC 2017). Cells that belong to the
  * candidate instead of to a fixed histogram make it free of scale: MCT's version, on fixed bins, has zero
@@ -52,22 +54,21 @@ function cellsOf(grid: Levels) {
 
 /**
  * What the folded part alone costs. Taking cells together never adds to a divergence (log sum inequality), so two
- * heaps will do: A, the end cells with all that is folded into them, and the rest. Q gives A at most the mass of
- * the end levels.
+ * heaps will do: A, the end cells with all that is folded into them, and the rest. Q, whose sum is S, gives A at
+ * most the mass of the end levels; where that is more than A's due share of S, the bound is that of the sums, −ln S.
  */
 function foldingFloor(bins: ValueBins, grid: Levels): number {
   const { perLevel, cells, start, width } = cellsOf(grid);
   const at = (cell: number) => countAbove(bins, start + cell * width);
   const [from, to] = [at(0), at(cells)];
   const inside = from - to;
-  if (inside === 0) return 0;
   const normal = 1 / (1 + cells * SMOOTHING);
-  const share = (mass: number, of: number) => (mass / of + 2 * SMOOTHING) * normal;
-  const outside = bins.total - inside;
-  const p = share(outside + from - at(1) + at(cells - 1) - to, bins.total);
-  const q = share(from - at(perLevel) + at(cells - perLevel) - to, inside);
-  if (q >= p) return 0;
-  return p * Math.log(p / q) + (p < 1 ? (1 - p) * Math.log((1 - p) / (1 - q)) : 0);
+  const share = (mass: number, cells: number) => (mass / bins.total + cells * SMOOTHING) * normal;
+  const sum = share(inside, cells);
+  const p = share(bins.total - inside + from - at(1) + at(cells - 1) - to, 2);
+  const q = share(from - at(perLevel) + at(cells - perLevel) - to, 2);
+  if (q >= p * sum) return -Math.log(sum);
+  return p * Math.log(p / q) + (p < 1 ? (1 - p) * Math.log((1 - p) / (sum - q)) : 0);
 }
 
 function divergence(bins: ValueBins, grid: Levels): number {
@@ -77,8 +78,6 @@ function divergence(bins: ValueBins, grid: Levels): number {
   const below = bins.total - countAbove(bins, start);
   const scale = 1 / bins.total;
   const normal = 1 / (1 + cells * SMOOTHING);
-  const inside = bins.total - below - above;
-  const insideScale = inside > 0 ? 1 / inside : 0;
   let sum = 0;
   for (let first = 0; first < cells; first += perLevel) {
     const end = first + perLevel;
@@ -103,10 +102,10 @@ function divergence(bins: ValueBins, grid: Levels): number {
       filled++;
     }
     if (filled === 0) continue;
-    const q = (total / filled * insideScale + SMOOTHING) * normal;
+    const q = (total / filled * scale + SMOOTHING) * normal;
     sum += entropy - covered * Math.log(q);
   }
-  // Both are normalised, so that the sum is not negative but for rounding.
+  // Not negative but for rounding.
   return Math.max(0, sum);
 }
 

@@ -5,6 +5,7 @@ import { symmetricLevels, uniformLevels } from "../../../tpc/core/grid.ts";
 import type { SettledSpec } from "../../../tpc/core/types.ts";
 import { DISTRIBUTIONS, draw } from "../../support/distributions.ts";
 import { mctData, recordedChoices } from "../../support/mct_data.ts";
+import { gaussian, uniform as uniformRandom } from "../../support/random.ts";
 import { observe } from "../../support/observe.ts";
 import { sharedPath } from "../../support/shared.ts";
 import { trueError } from "../../support/true_error.ts";
@@ -61,6 +62,41 @@ for (const name of DISTRIBUTIONS) {
       }
       const found = trueError(values, levels, 2);
       assert.ok(found <= best * (1 + TOLERANCE[bits]), `${bits} bits: ${found} against ${best}`);
+    }
+  });
+}
+
+/** Data whose curve has one narrow valley: few elements count, or two values do. */
+function raggedData(): Record<string, Float32Array> {
+  const [normal, random] = [gaussian(5), uniformRandom(6)];
+  const outliers = Float32Array.from({ length: 8192 }, () => 1e-3 * normal());
+  for (let i = 0; i < 6; i++) outliers[97 * i] = i === 0 ? -1521 : 1521 * random();
+  return {
+    "six outliers in a sea of small values": outliers,
+    "two values": outliers.map((x) => x > 0 ? 3.3 : -1.7 + x),
+    "ten elements": Float32Array.from({ length: 10 }, normal),
+    "an outlier of 32": Float32Array.from(
+      { length: 32 },
+      (_, i) => i === 0 ? 0.1914 : 0.7 + 0.01 * normal(),
+    ),
+  };
+}
+
+for (const [name, values] of Object.entries(raggedData())) {
+  Deno.test(`symmetric and uniform search find the narrow valley of ${name}`, () => {
+    const data = observe(values);
+    const magnitude = Math.max(-data.min, data.max);
+    for (const bits of [8, 4]) {
+      let best = Infinity;
+      for (let threshold = 1.3 * magnitude; threshold > magnitude / 20; threshold *= 0.9985) {
+        best = Math.min(best, trueError(values, symmetricLevels(threshold, bits, data.min < 0), 2));
+      }
+      const symmetric = searchThreshold(data, { ...SPEC, bits }).levels;
+      const uniform = searchThreshold(data, { ...SPEC, bits, constraint: "uniform" }).levels;
+      for (const levels of [symmetric, uniform]) {
+        const found = trueError(values, levels, 2);
+        assert.ok(found <= best * (1 + TOLERANCE[bits]), `${bits} bits: ${found} against ${best}`);
+      }
     }
   });
 }

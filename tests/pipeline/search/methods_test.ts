@@ -9,6 +9,7 @@ import { CONSTRAINTS, ERROR_METHODS, type SettledSpec } from "../../../tpc/core/
 import { DISTRIBUTIONS, draw } from "../../support/distributions.ts";
 import { mctData } from "../../support/mct_data.ts";
 import { observe } from "../../support/observe.ts";
+import { gaussian } from "../../support/random.ts";
 import { SHAPES } from "../../support/shapes.ts";
 
 const SPEC: SettledSpec = { bits: 8, constraint: "pot", signed: "auto", error: "mse" };
@@ -36,11 +37,9 @@ function naiveKl(values: Float32Array, { step, low, high }: Levels): number {
     const filled = own.filter((k) => reference[k] > 0).length;
     return p > 0 ? own.reduce((sum, k) => sum + mass[k], 0) / filled : 0;
   });
-  const normalise = (masses: number[]) => {
-    const total = masses.reduce((a, b) => a + b, 0) || 1;
-    return masses.map((m) => (m / total + 1e-9) / (1 + cells * 1e-9));
-  };
-  const [p, q] = [normalise(reference), normalise(candidate)];
+  const share = (masses: number[]) =>
+    masses.map((m) => (m / values.length + 1e-9) / (1 + cells * 1e-9));
+  const [p, q] = [share(reference), share(candidate)];
   return p.reduce((sum, x, i) => sum + x * Math.log(x / q[i]), 0);
 }
 
@@ -61,7 +60,7 @@ Deno.test("KL has a floor that is never above it, so that no candidate is passed
             `${name}, ${bits} bits, i ${i}: ${floor}, ${error}`,
           );
           if (floor > error / 2) tight++;
-          if (2 * top / 2 ** i >= 2 ** -16 && error < best) {
+          if (2 * top / 2 ** i >= 2 ** -64 && error < best) {
             [best, threshold] = [error, 2 * top / 2 ** i];
           }
         }
@@ -218,10 +217,33 @@ Deno.test("a single outlier of 10⁶ is kept by MSE and MAE, and left out by PER
   assert.ok(filtered.error! > 1e6 * bulk * bulk, "the error reported is over all elements");
 });
 
-Deno.test("tensors of subnormals end at the smallest threshold, with the reason that MCT's floor gives", () => {
+Deno.test("tensors of subnormals end at the smallest threshold, and the reason says that all become zero", () => {
   const found = searchThreshold(observe(SHAPES.subnormal), SPEC);
-  assert.equal(found.threshold, 2 ** -16);
-  assert.ok(found.error! < 1e-80);
+  assert.equal(found.threshold, 2 ** -64);
+  assert.match(found.reason.join(), /every element becomes zero: none reaches half a step/);
+});
+
+Deno.test("tensors of small values keep their SQNR", () => {
+  const values = draw("gaussian", 20000, 3);
+  const small = values.map((x) => x * 2 ** -40);
+  for (const constraint of CONSTRAINTS) {
+    const at = (data: Float32Array) => searchThreshold(observe(data), { ...SPEC, constraint });
+    assert.equal(at(small).threshold, at(values).threshold * 2 ** -40);
+    assert.equal(at(small).sqnr!.toFixed(6), at(values).sqnr!.toFixed(6));
+    assert.doesNotMatch(at(small).reason.join(), /becomes zero/);
+  }
+});
+
+Deno.test("KL doesn't take what is clipped for kept where all the rest lies in the end cell", () => {
+  const normal = gaussian(5);
+  const values = Float32Array.from(
+    { length: 32 },
+    (_, i) => i === 0 ? 0.1914 : 0.7 + 0.01 * normal(),
+  );
+  for (const constraint of CONSTRAINTS) {
+    const found = searchThreshold(observe(values), { ...SPEC, constraint, error: "kl" });
+    assert.ok(found.clippedFraction < 0.2 && found.sqnr! > 30, JSON.stringify(found.levels));
+  }
 });
 
 Deno.test("a fixed range holds whatever the data and the method", () => {
