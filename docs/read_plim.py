@@ -1,6 +1,6 @@
 """Reads a statistics file of Plimsoll (docs/plim.md) with nothing but Python's own library.
 
-Usage: python3 read_plim.py FILE        prints the header without the outline, and sums of each tensor
+Usage: python3 read_plim.py FILE        prints the header without the outline, and sums of each tensor and layer input
 """
 import hashlib
 import json
@@ -44,25 +44,39 @@ def sums(data):
 
 
 def read(data):
-    """The header as a dict, and for each tensor the bytes of its bins."""
+    """The header as a dict, the bytes of the bins by tensor, and the sums of channels by layer input."""
     assert data[:8] == MAGIC, "another kind of file"
     version, length = struct.unpack_from("<II", data, 8)
-    assert version == 2, f"version {version}"
+    assert version == 3, f"version {version}"
     assert hashlib.sha256(data[:-32]).digest() == data[-32:], "damaged or cut off"
     header = json.loads(data[16 : 16 + length])
     offset, bodies = 16 + length, {}
     for tensor in header["tensors"]:
         bodies[tensor["tensor"]] = data[offset : offset + tensor["bytes"]]
         offset += tensor["bytes"] + tensor.get("heldOut", {}).get("bytes", 0)
-    assert offset == len(data) - 32, "bytes after the last bin"
-    return header, bodies
+    channels = {}
+    for layer in header["channels"]:
+        count = layer["channels"]
+        sums = [
+            int.from_bytes(data[at : at + 16], "little", signed=True)
+            for at in range(offset, offset + 32 * count, 16)
+        ]
+        channels[layer["tensor"]] = sums[:count], sums[count:]
+        offset += 32 * count
+    assert offset == len(data) - 32, "bytes after the last sum"
+    return header, bodies, channels
 
 
 if __name__ == "__main__":
     with open(sys.argv[1], "rb") as file:
-        header, bodies = read(file.read())
-    result = {"data": header["data"], "tensors": {}}
+        header, bodies, channels = read(file.read())
+    result = {"data": header["data"], "tensors": {}, "channels": {}}
     for name, body in bodies.items():
         total, squares = sums(body)
         result["tensors"][name] = {"sum": float(total), "squares": float(squares)}
+    for name, (totals, squares) in channels.items():
+        result["channels"][name] = {
+            "sum": float(Fraction(sum(totals), 2**64)),
+            "squares": float(Fraction(sum(squares), 2**64)),
+        }
     json.dump(result, sys.stdout)

@@ -40,6 +40,7 @@ export async function calibrateHere(
         outline,
         data: collector.data(),
         tensors: collector.tensors(),
+        channels: collector.channels(),
       });
       const soFar = () => Promise.resolve(statistics!());
       const observe = async (batch: Parameters<typeof collector.observe>[0]) => {

@@ -6,7 +6,12 @@
 import { PlimsollError } from "../tpc/core/errors.ts";
 import type { Model } from "../tpc/onnx/model.ts";
 import { type GraphOutline, outlineGraph } from "../tpc/onnx/outline.ts";
-import { type FloatNode, watchedTensors } from "../tpc/placement/types.ts";
+import {
+  type FloatNode,
+  layerInputs,
+  type Watched,
+  watchedTensors,
+} from "../tpc/placement/types.ts";
 import { resolve } from "../tpc/placement/resolve.ts";
 import type { Target } from "../tpc/targets/target.ts";
 import { NoSampleError } from "./core/no_sample_error.ts";
@@ -57,17 +62,20 @@ export async function streamActivations(
   samples: ReadableStream<Sample>,
   options: PassOptions,
   stage: string,
-  start: (watched: readonly string[], outline: GraphOutline) => Promise<Observe>,
+  start: (watched: Watched, outline: GraphOutline) => Promise<Observe>,
 ): Promise<{ outline: GraphOutline; samples: number }> {
   const { model, target, total, onProgress, onTime, signal } = options;
   try {
     const outline = outlineGraph(model.graph);
     const { inputs } = outline;
     const placement = resolve(outline, target);
-    const watched = watchedTensors(placement);
-    if (watched.length === 0) throw nothingToQuantize(target, placement.float, outline);
+    const watched = { tensors: watchedTensors(placement), layers: layerInputs(placement) };
+    if (watched.tensors.length === 0) throw nothingToQuantize(target, placement.float, outline);
     const observe = await start(watched, outline);
-    await using session = await createSession(exposeTensors(model, watched), {
+    const exposed = [
+      ...new Set([...watched.tensors, ...watched.layers.map(({ tensor }) => tensor)]),
+    ];
+    await using session = await createSession(exposeTensors(model, exposed), {
       name: "the float model",
     });
     const enough = new AbortController();
@@ -84,7 +92,7 @@ export async function streamActivations(
     });
     await samples
       .pipeThrough(batchSamples(batchSizeFor(inputs, options.batch)))
-      .pipeThrough(inferBatches(session, inputs, watched, onTime))
+      .pipeThrough(inferBatches(session, inputs, exposed, onTime))
       .pipeTo(sink, { signal: AbortSignal.any([enough.signal, ...signal ? [signal] : []]) })
       .catch((error) => {
         if (error !== ENOUGH) throw error;

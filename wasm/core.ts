@@ -10,6 +10,7 @@ import { countAll, fullBinError, noRoomError } from "./checks.ts";
 import type { Accumulator, HistogramCore, HistogramData } from "./histogram.ts";
 import type { CoreOptions, Handle, HistogramExports } from "./instance.ts";
 import { instantiate, noMemoryError } from "./instance.ts";
+import { type RunSums, sumRuns } from "./run_sums.ts";
 
 /**
  * Loads the numeric core: one WebAssembly instance for any number of accumulators. Their memory is given
@@ -52,7 +53,7 @@ class WasmAccumulator implements Accumulator {
     if (this.#handle === 0) throw noMemoryError("create an accumulator", wasm);
   }
 
-  observe(values: Float32Array): void {
+  observe(values: Float32Array, sums?: RunSums): void {
     checkValues(values);
     const wasm = this.#wasm;
     const action = `observe ${values.length} elements`;
@@ -63,12 +64,20 @@ class WasmAccumulator implements Accumulator {
     // Memory does not grow from here on, so the view stays valid.
     const capacity = wasm.INPUT_LENGTH.value;
     const input = new Float32Array(wasm.memory.buffer, wasm.INPUT.value, capacity);
-    for (let start = 0; start < values.length; start += capacity) {
-      const chunk = values.subarray(start, start + capacity);
+    const isSummed = sums !== undefined && sums.run >= wasm.SHORTEST_RUN.value;
+    const length = isSummed ? wholeRuns(sums.run, capacity) : capacity;
+    sums?.sums.fill(0);
+    sums?.squares.fill(0);
+    for (let start = 0; start < values.length;) {
+      const end = isSummed ? endOfPiece(start, sums.run, length) : start + length;
+      const chunk = values.subarray(start, end);
       input.set(chunk);
       wasm.observe(this.#handle, chunk.length);
+      if (isSummed) addSums(wasm, start, chunk.length, sums);
+      start = end;
     }
     wasm.flush(this.#handle);
+    if (sums !== undefined && !isSummed) sumRuns(values, sums);
   }
 
   add(data: HistogramData): void {
@@ -135,6 +144,33 @@ class WasmAccumulator implements Accumulator {
 
   #countAll(): number {
     return this.#wasm.finite(this.#handle) + this.nonFinite;
+  }
+}
+
+/** Elements of the whole runs that fit into `capacity`; of a longer run, `capacity`. */
+function wholeRuns(run: number, capacity: number): number {
+  return run > capacity ? capacity : Math.floor(capacity / run) * run;
+}
+
+/** Where a piece of at most `length` elements from `start` on ends, so that none lies in two long runs. */
+function endOfPiece(start: number, run: number, length: number): number {
+  return run > length ? Math.min(start + length, start - start % run + run) : start + length;
+}
+
+/** Adds the sums of the elements in INPUT, which begin at `start`. */
+function addSums(
+  wasm: HistogramExports,
+  start: number,
+  count: number,
+  { run, sums, squares }: RunSums,
+): void {
+  const length = Math.min(run, count);
+  wasm.sumRuns(count, length);
+  const first = Math.floor(start / run);
+  const found = new Float64Array(wasm.memory.buffer, wasm.SUMS.value, 2 * count / length);
+  for (let i = 0; 2 * i < found.length; i++) {
+    sums[first + i] += found[2 * i];
+    squares[first + i] += found[2 * i + 1];
   }
 }
 

@@ -6,6 +6,8 @@
  * @module
  */
 
+import type { RunSums } from "./run_sums.ts";
+
 /**
  * Exact statistics of one tensor, as plain values.
  *
@@ -52,10 +54,11 @@ export interface Accumulator {
   /**
    * Adds all elements.
    *
+   * @param sums Filled with the sums of runs of the elements, which cost a sixth of what the histogram does.
    * @throws {TypeError} When `values` is no Float32Array.
    * @throws {RangeError} When the elements might not fit, or the host has no memory. Nothing has changed then.
    */
-  observe(values: Float32Array): void;
+  observe(values: Float32Array, sums?: RunSums): void;
 
   /**
    * Merges: the same as having observed the elements behind `data`.

@@ -46,12 +46,15 @@ export interface HistogramExports extends ModuleExports {
   readonly ROW_R1: Constant;
   readonly ROW_R2: Constant;
   readonly ROW_BIN: Constant;
+  readonly SUMS: Constant;
+  readonly SHORTEST_RUN: Constant;
 
   create(): Handle;
   reserve(): number;
   hasRoom(handle: Handle, count: number): number;
   observe(handle: Handle, count: number): void;
   flush(handle: Handle): void;
+  sumRuns(count: number, run: number): void;
 
   countBins(handle: Handle): number;
   readRows(handle: Handle, bin: number): number;

@@ -51,4 +51,5 @@ export {
 } from "./histogram.ts";
 export type { CoreOptions } from "./instance.ts";
 export { createNaiveHistogramCore } from "./naive.ts";
+export { createRunSums, type RunSums, sumRuns } from "./run_sums.ts";
 export { createNaiveDirectErrorsCore } from "./naive_direct_errors.ts";

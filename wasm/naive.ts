@@ -16,6 +16,7 @@ import {
   noRoomError,
 } from "./checks.ts";
 import type { Accumulator, HistogramCore, HistogramData } from "./histogram.ts";
+import { type RunSums, sumRuns } from "./run_sums.ts";
 
 interface Bin {
   n: bigint;
@@ -54,13 +55,14 @@ class NaiveAccumulator implements Accumulator {
   #min = Infinity;
   #max = -Infinity;
 
-  observe(values: Float32Array): void {
+  observe(values: Float32Array, sums?: RunSums): void {
     checkValues(values);
     checkTotal(`observe ${values.length} elements`, this.#countAll(), values.length);
     let largestR2 = 0n;
     for (const { r2 } of this.#bins.values()) if (r2 > largestR2) largestR2 = r2;
     if (largestR2 + BigInt(values.length) * R2_BOUND > MAX_R2) throw noRoomError(values.length);
 
+    if (sums !== undefined) sumRuns(values, sums);
     const bits = new DataView(new ArrayBuffer(4));
     for (const x of values) {
       if (Number.isNaN(x)) this.#nan += 1;

@@ -7,6 +7,8 @@ import type { Accumulator, HistogramCore } from "../../wasm/mod.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import { digest, MultisetHash } from "../core/hash.ts";
 import { type InferredBatch, inputsOf, type Sample, type Tensor } from "../core/tensor.ts";
+import type { Watched } from "../../tpc/placement/types.ts";
+import { ChannelCollector, type ChannelStatistics } from "./channel_sums.ts";
 import { RangeSet } from "./coverage.ts";
 import { mergeShapes } from "./merge_statistics.ts";
 import type { DataCoverage, TensorStatistics } from "./statistics.ts";
@@ -28,6 +30,12 @@ export interface CollectorOptions {
   readonly onSkip?: (reason: PlimsollError) => void;
 }
 
+/** A layer's input. */
+interface Layer {
+  readonly tensor: string;
+  readonly collector: ChannelCollector;
+}
+
 interface Entry {
   readonly accumulator: Accumulator;
   /** Of held-out samples only; undefined when none are wanted. */
@@ -41,15 +49,24 @@ interface Entry {
  */
 export class StatisticsCollector {
   readonly #entries: ReadonlyMap<string, Entry>;
+  readonly #layers: readonly Layer[];
   readonly #options: CollectorOptions;
   readonly #hash = new MultisetHash();
   readonly #covered = new RangeSet();
   #samples = 0;
   #skipped = 0;
 
-  /** One accumulator for each tensor. */
-  constructor(core: HistogramCore, tensors: readonly string[], options: CollectorOptions = {}) {
+  /** One accumulator for each tensor, one collector for each layer. */
+  constructor(
+    core: HistogramCore,
+    { tensors, layers }: Watched,
+    options: CollectorOptions = {},
+  ) {
     this.#options = options;
+    this.#layers = layers.map(({ tensor, axis }) => ({
+      tensor,
+      collector: new ChannelCollector(tensor, axis),
+    }));
     this.#entries = new Map(tensors.map((name) => [name, {
       accumulator: core.create(),
       ...(options.holdOut ? { heldOut: core.create() } : {}),
@@ -75,9 +92,15 @@ export class StatisticsCollector {
     const left = this.#options.onNonFinite === "skip" ? this.#leaveOut(outputs, samples) : [];
     for (const [name, entry] of this.#entries) {
       const tensor = outputs.get(name)!;
-      this.#observe(entry.accumulator, tensor, samples.length, left);
+      const layers = this.#layers.filter((layer) => layer.tensor === name);
+      for (const part of partsOf(tensor, samples.length, left)) observe(entry, part, layers);
       if (entry.accumulator.nonFinite > 0) throw nonFiniteError(name, tensor, samples);
       if (left.length < samples.length) noteShape(entry, tensor.dims, samples.length);
+    }
+    for (const { tensor: name, collector } of this.#layers) {
+      if (this.#entries.has(name)) continue;
+      const parts = partsOf(outputs.get(name)!, samples.length, left);
+      for (const part of parts) collector.add(part);
     }
     const hashes = await hashing;
     samples.forEach((_, i) => {
@@ -112,20 +135,6 @@ export class StatisticsCollector {
     }));
   }
 
-  /** Adds all samples of a batch but those left out. */
-  #observe(
-    accumulator: Accumulator,
-    { data }: Tensor,
-    size: number,
-    left: readonly number[],
-  ): void {
-    if (left.length === 0) return accumulator.observe(data);
-    const length = data.length / size;
-    for (let i = 0; i < size; i++) {
-      if (!left.includes(i)) accumulator.observe(data.subarray(i * length, (i + 1) * length));
-    }
-  }
-
   /** Positions in the batch of samples that make NaN or infinity in any tensor. */
   #leaveOut(outputs: InferredBatch["outputs"], samples: readonly Sample[]): number[] {
     const left = new Set<number>();
@@ -152,6 +161,11 @@ export class StatisticsCollector {
     return [...left];
   }
 
+  /** Sums of channels so far, as a copy. */
+  channels(): ChannelStatistics[] {
+    return this.#layers.map(({ collector }) => collector.statistics());
+  }
+
   /** Adds sample i of a batch to the held-out statistics of every tensor that can be taken apart. */
   #holdOut(outputs: InferredBatch["outputs"], i: number, size: number): void {
     for (const [name, entry] of this.#entries) {
@@ -165,6 +179,26 @@ export class StatisticsCollector {
       const length = data.length / size;
       entry.heldOut.observe(data.subarray(i * length, (i + 1) * length));
     }
+  }
+}
+
+/** A tensor without the samples that are left out: whole, or sample by sample. */
+function partsOf(tensor: Tensor, size: number, left: readonly number[]): Tensor[] {
+  if (left.length === 0) return [tensor];
+  const { data, dims: [first, ...rest] } = tensor;
+  const length = data.length / size;
+  return Array.from({ length: size }, (_, i) => i).filter((i) => !left.includes(i)).map((i) => ({
+    data: data.subarray(i * length, (i + 1) * length),
+    dims: [first / size, ...rest],
+  }));
+}
+
+/** Adds elements to the histogram, and to the sums of the layers that read them. */
+function observe({ accumulator }: Entry, part: Tensor, layers: readonly Layer[]): void {
+  const runs = layers.map(({ collector }) => collector.createRuns(part)).find((sums) => sums);
+  accumulator.observe(part.data, runs);
+  for (const { collector } of layers) {
+    collector.add(part, collector.createRuns(part) === undefined ? undefined : runs);
   }
 }
 

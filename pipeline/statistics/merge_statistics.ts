@@ -6,6 +6,7 @@
 import { compactJson } from "../../tpc/core/canonical_json.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import { addHashes } from "../core/hash.ts";
+import { mergeChannels } from "./channel_sums.ts";
 import { mergeCoverage } from "./coverage.ts";
 import { mergeHistograms } from "./merge_histograms.ts";
 import type { Statistics, TensorStatistics } from "./statistics.ts";
@@ -30,6 +31,7 @@ export function mergeStatistics(
       ["the same preprocessing", ({ data }) => data.preprocessing],
       ["the same prepared graph", ({ outline }) => outline],
       ["the same watched tensors", ({ tensors }) => tensors.map(({ tensor }) => tensor)],
+      ["the same layers", ({ channels }) => channels.map(({ tensor, axis }) => [tensor, axis])],
       ["held-out samples in all parts or none", ({ data }) => data.holdsOut],
     ];
     for (const [wanted, key] of same) {
@@ -52,6 +54,7 @@ export function mergeStatistics(
       sources: mergeCoverage(parts.map(({ data }) => data.sources)),
     },
     tensors: first.tensors.map((_, i) => mergeTensors(parts.map(({ tensors }) => tensors[i]))),
+    channels: first.channels.map((_, i) => mergeChannels(parts.map(({ channels }) => channels[i]))),
   };
 }
 

@@ -1,18 +1,20 @@
 /**
- * The statistics file, `.plim`, version 2. One content, one spelling: equal statistics give equal
+ * The statistics file, `.plim`, version 3. One content, one spelling: equal statistics give equal
  * bytes.
  *
  *     offset  size  content
  *     0       8     magic: 89 50 4C 49 4D 0D 0A 1A ("\x89PLIM\r\n\x1a"; a text-mode copy breaks it)
- *     8       4     version, u32 little-endian: 2
+ *     8       4     version, u32 little-endian: 3
  *     12      4     H, bytes of the header, u32 little-endian
  *     16      H     header: compact JSON with sorted keys, UTF-8 (see `headerSchema`)
  *     16 + H  …     for each tensor of the header, in order, its `bytes` bytes of bins, and those of its
  *                   `heldOut` when it has one
+ *     …       …     for each layer input of the header, in order, Σx of its channels, then Σx²
  *     end−32  32    SHA-256 of everything before it
  *
  * A bin is four LEB128 integers: distance of its number from the bin before (the first: its number),
- * n, Σr, Σr². Bin number = upper 17 bits of the float32, r = lower 15 bits (design §2.1).
+ * n, Σr, Σr². Bin number = upper 17 bits of the float32, r = lower 15 bits (design §2.1). Sums of channels are
+ * integers of 128 bits, little-endian, two's complement, in units of 2^−64.
  *
  * @module
  */
@@ -25,7 +27,7 @@ import type { Statistics } from "./statistics.ts";
 import { VarintReader, VarintWriter } from "./varint.ts";
 
 const MAGIC = Uint8Array.of(0x89, 0x50, 0x4c, 0x49, 0x4d, 0x0d, 0x0a, 0x1a);
-const VERSION = 2;
+const VERSION = 3;
 const PREFIX_BYTES = 16;
 const HASH_BYTES = 32;
 const MAX_R = 2n ** 15n - 1n;
@@ -100,6 +102,13 @@ const headerSchema = z.strictObject({
     ...histogram,
     heldOut: z.strictObject(histogram).optional(),
   })),
+  channels: z.array(z.strictObject({
+    tensor: z.string(),
+    axis: z.union([z.literal(1), z.literal(-1)]),
+    count,
+    // 0 where the sums aren't known.
+    channels: count,
+  })),
 });
 
 type HistogramHeader = Omit<
@@ -136,6 +145,10 @@ export async function writePlim(statistics: Statistics): Promise<Uint8Array<Arra
       ...{ tensor, shape, ...describe(histogram) },
       ...(heldOut === undefined ? {} : { heldOut: describe(heldOut) }),
     })),
+    channels: statistics.channels.map(({ tensor, axis, count, sums, squares }) => {
+      bodies.push(writeSums(sums), writeSums(squares));
+      return { tensor, axis, count, channels: sums.length };
+    }),
   }));
   const size = bodies.reduce(
     (sum, body) => sum + body.length,
@@ -186,7 +199,7 @@ export async function readPlim(file: Uint8Array, name: string): Promise<Statisti
     const text = new TextDecoder("utf-8", { fatal: true }).decode(
       file.subarray(PREFIX_BYTES, headerEnd),
     );
-    const { tensors, data, ...rest } = headerSchema.parse(JSON.parse(text));
+    const { tensors, channels, data, ...rest } = headerSchema.parse(JSON.parse(text));
     let offset = headerEnd;
     const readHistogram = (
       { bins, bytes, min, max, ...counts }: HistogramHeader,
@@ -201,11 +214,25 @@ export async function readPlim(file: Uint8Array, name: string): Promise<Statisti
       ...{ tensor, shape, histogram: readHistogram(all) },
       ...(heldOut === undefined ? {} : { heldOut: readHistogram(heldOut) }),
     }));
-    if (offset !== end) throw new RangeError(`${end - offset} bytes after the last bin`);
+    const readSums = (count: number) => {
+      const bytes = count * SUM_BYTES;
+      if (offset + bytes > end) throw new RangeError("sums that end behind the file");
+      return parseSums(file.subarray(offset, offset += bytes));
+    };
+    const readChannels = channels.map(({ channels: length, ...layer }) => ({
+      ...layer,
+      sums: readSums(length),
+      squares: readSums(length),
+    }));
+    if (readChannels.some(({ squares }) => squares.some((sum) => sum < 0n))) {
+      throw new RangeError("a negative sum of squares");
+    }
+    if (offset !== end) throw new RangeError(`${end - offset} bytes after the last sum`);
     return {
       ...rest,
       data: { ...data, sources: data.sources.map(readCoverage) },
       tensors: read,
+      channels: readChannels,
     };
   } catch (cause) {
     throw fail(`contents that make no sense (${(cause as Error).message})`, cause);
@@ -233,6 +260,27 @@ function writeBins({ bins, n, r1, r2 }: HistogramData): Uint8Array {
     out.writeBigint(r2[i]);
   }
   return out.bytes();
+}
+
+/** Bytes of a sum of channels. */
+const SUM_BYTES = 16;
+
+function writeSums(sums: readonly bigint[]): Uint8Array {
+  const view = new DataView(new ArrayBuffer(sums.length * SUM_BYTES));
+  sums.forEach((sum, i) => {
+    view.setBigUint64(i * SUM_BYTES, BigInt.asUintN(64, sum), true);
+    view.setBigInt64(i * SUM_BYTES + 8, sum >> 64n, true);
+  });
+  return new Uint8Array(view.buffer);
+}
+
+function parseSums(bytes: Uint8Array): bigint[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from(
+    { length: bytes.length / SUM_BYTES },
+    (_, i) =>
+      (view.getBigInt64(i * SUM_BYTES + 8, true) << 64n) + view.getBigUint64(i * SUM_BYTES, true),
+  );
 }
 
 function readBins(

@@ -5,6 +5,7 @@
  */
 import type { GraphOutline } from "../../tpc/onnx/outline.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
+import type { ChannelStatistics } from "./channel_sums.ts";
 import type { SourceCoverage } from "./coverage.ts";
 
 /** Statistics of one watched tensor. */
@@ -45,4 +46,6 @@ export interface Statistics {
   readonly data: DataCoverage;
   /** In topological order. */
   readonly tensors: readonly TensorStatistics[];
+  /** Of the inputs of layers with weights, in topological order. */
+  readonly channels: readonly ChannelStatistics[];
 }

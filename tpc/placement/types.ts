@@ -72,3 +72,36 @@ export function watchedTensors({ activations }: Placement): string[] {
   return activations.filter(({ sameAs }) => sameAs === undefined)
     .flatMap(({ tensor, sharedWith = [] }) => [tensor, ...sharedWith]);
 }
+
+/** Input of a layer, with the axis of its channels: 1, or −1 for the last. */
+export interface LayerInput {
+  readonly tensor: string;
+  readonly axis: 1 | -1;
+}
+
+/** What a calibration looks at. */
+export interface Watched {
+  /** Tensors that the target quantizes by a grid of their own. */
+  readonly tensors: readonly string[];
+  /** Inputs of layers with weights; most are among `tensors`. */
+  readonly layers: readonly LayerInput[];
+}
+
+/** Axis of the input channels of the operators whose weights meet channels one by one. */
+const CHANNEL_AXES: Readonly<Record<string, LayerInput["axis"]>> = {
+  Conv: 1,
+  ConvTranspose: 1,
+  Gemm: 1,
+  MatMul: -1,
+};
+
+/** Activations that meet quantized weights, each once: those whose channel means correct the bias. */
+export function layerInputs({ weights }: Placement): LayerInput[] {
+  const inputs = new Map<string, LayerInput>();
+  for (const { op, input, activation: tensor } of weights) {
+    const axis = CHANNEL_AXES[op];
+    // Input 1: not a constant on the left of a MatMul.
+    if (axis !== undefined && input === 1) inputs.set(`${axis} ${tensor}`, { tensor, axis });
+  }
+  return [...inputs.values()];
+}

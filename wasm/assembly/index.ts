@@ -14,6 +14,7 @@ export {
   squaredError,
 } from "./direct_errors";
 export { INPUT, INPUT_LENGTH } from "./memory";
+export { SHORTEST_RUN, sumRuns, SUMS } from "./run_sums";
 export { addRows, countBins, findFullBin, readRows, ROW_BIN, ROW_N, ROW_R1, ROW_R2, ROWS } from "./rows";
 
 /** 1 when this is the SIMD build. */

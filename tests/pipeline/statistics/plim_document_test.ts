@@ -1,5 +1,6 @@
 /** docs/plim.md says enough for another language: its Python reader finds what ours does. */
 import assert from "node:assert/strict";
+import { UNIT } from "../../../pipeline/statistics/channel_sums.ts";
 import { toNumber } from "../../../pipeline/statistics/dyadic.ts";
 import { viewOf } from "../../../pipeline/statistics/tensor_view.ts";
 import { readPlim } from "../../../pipeline/statistics/plim.ts";
@@ -26,12 +27,17 @@ Deno.test({
       }).output();
       assert.ok(success, new TextDecoder().decode(stderr));
       const found = JSON.parse(new TextDecoder().decode(stdout));
-      const { data, tensors } = await readPlim(await Deno.readFile(file), file);
+      const { data, tensors, channels } = await readPlim(await Deno.readFile(file), file);
       assert.equal(found.data.samples, data.samples);
       assert.deepEqual(found.data.sources[0].edges, data.sources[0].ranges.flat());
       for (const { tensor, histogram } of tensors) {
         const { sum, squares } = viewOf(histogram).exact;
         assert.deepEqual(found.tensors[tensor], { sum: toNumber(sum), squares: toNumber(squares) });
+      }
+      assert.ok(channels.length > 20);
+      for (const { tensor, sums, squares } of channels) {
+        const total = (all: readonly bigint[]) => Number(all.reduce((a, b) => a + b)) * UNIT;
+        assert.deepEqual(found.channels[tensor], { sum: total(sums), squares: total(squares) });
       }
     } finally {
       await Deno.remove(folder, { recursive: true });
