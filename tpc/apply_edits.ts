@@ -15,7 +15,7 @@ import type { Edit } from "./insert_qdq.ts";
 import { editGraph } from "./onnx/edit_graph.ts";
 import { type Model, opsetVersion, withFields } from "./onnx/model.ts";
 import { makeNode, nodeName } from "./onnx/node.ts";
-import { scaleIndex } from "./onnx/scale_index.ts";
+import { quantizeWeights } from "./onnx/quantize_weights.ts";
 import { makePackedTensor } from "./onnx/packed_tensor.ts";
 import { dimensions, floatData, makeTensor, type TensorData } from "./onnx/tensor.ts";
 import type { ActivationStorage, WeightStorage } from "./core/types.ts";
@@ -190,12 +190,7 @@ class Emitter {
         `${scales.length} channels along axis ${axis} of ${JSON.stringify(name)}`,
       );
     }
-    const scaleOf = axis === undefined ? () => 0 : scaleIndex(dims, axis, blockSize);
-    const quantized = Int16Array.from(data, (w, i) => {
-      const s = scaleOf(i);
-      const code = roundHalfEven(w / scales[s]) + zeroPoints[s];
-      return Math.min(Math.max(code, codes.min), codes.max);
-    });
+    const quantized = quantizeWeights(data, dims, { axis, blockSize, scales, zeroPoints, codes });
     // Zero points are there even when all are zero: QGemm is only taken then (measured, 1.30).
     this.#dequantizeConstant(node, input, {
       ...{ name, dims, scales, axis, blockSize, zeroPoints, storage },
@@ -203,14 +198,33 @@ class Emitter {
     });
   }
 
-  quantizeBias({ node, input, axis, scales }: Edit & { kind: "bias" }): void {
-    const { name, dims, data } = this.#constant(node, input);
-    const codes = Int32Array.from(data, (b, c) => {
+  quantizeBias({ node, input, axis, scales, shift }: Edit & { kind: "bias" }): void {
+    const { name, dims, data } = this.#bias(node, input, shift);
+    const shifted = shift === undefined ? data : Float64Array.from(data, (b, c) => b - shift[c]);
+    if (scales === undefined) {
+      this.#inputs.get(this.#node(node))![input] = this.#tensor(
+        `${name}/corrected`,
+        dims,
+        Float32Array.from(shifted),
+      );
+      return;
+    }
+    const codes = Int32Array.from(shifted, (b, c) => {
       const code = roundHalfEven(b / scales[c % scales.length]);
       return Math.min(Math.max(code, -INT32_MAX), INT32_MAX);
     });
     // No zero point here: with one, the WebGPU provider refuses int32.
     this.#dequantizeConstant(node, input, { name, dims, codes, scales, axis, storage: "int32" });
+  }
+
+  /** The bias of a layer; zeros, which are added, where it has none and is to be shifted. */
+  #bias(node: string, input: number, shift: readonly number[] | undefined) {
+    if (shift === undefined || (this.#node(node).input[input] ?? "") !== "") {
+      return this.#constant(node, input);
+    }
+    const inputs = this.#inputs.get(this.#node(node))!;
+    while (inputs.length <= input) inputs.push("");
+    return { name: `${node}/bias`, dims: [shift.length], data: new Float32Array(shift.length) };
   }
 
   /** Blocks came with opset 21, and ONNX Runtime's own operators have none. */

@@ -4,8 +4,9 @@
  *
  * @module
  */
-import { STORED_CODES, weightCodes } from "./core/grid.ts";
+import { STORED_CODES } from "./core/grid.ts";
 import type { Manifest } from "./manifest.ts";
+import { type WeightGrid, weightGrid } from "./onnx/quantize_weights.ts";
 import type { ActivationStorage, Grid, WeightStorage } from "./core/types.ts";
 
 /** One change of the float model. */
@@ -26,26 +27,22 @@ export type Edit =
     readonly kind: "weight";
     readonly node: string;
     readonly input: number;
-    /** Axis of the scales; absent: one scale in all. */
-    readonly axis?: number;
-    /** Weights along the axis that share a scale; absent: one scale for each place on the axis. */
-    readonly blockSize?: number;
-    readonly scales: Float32Array;
-    /** As many as scales. */
-    readonly zeroPoints: readonly number[];
     readonly storage: WeightStorage;
-    /** First and last code. */
-    readonly codes: { readonly min: number; readonly max: number };
-  }
-  /** Bias to int32 codes; `scales` is fl32(input scale · weight scale). */
+  } & WeightGrid
+  /** Bias to int32 codes; `scales` is fl32(input scale · weight scale), absent where it stays float. */
   | {
     readonly kind: "bias";
     readonly node: string;
     readonly input: number;
     /** As for the weights. */
     readonly axis?: number;
-    readonly scales: Float32Array;
+    readonly scales?: Float32Array;
+    /** What is taken away from each element before; a layer without a bias gets one. */
+    readonly shift?: readonly number[];
   };
+
+/** Where Conv, ConvTranspose and Gemm have their bias. */
+const BIAS_INPUT = 2;
 
 /**
  * Edits that make the quantized model.
@@ -69,25 +66,20 @@ export function insertQdq(manifest: Manifest): Edit[] {
     });
   }
   for (const weight of manifest.weights) {
-    const { node, input, bits, constraint, bias, steps, activation, tensor, storage } = weight;
-    if (steps === undefined) throw new RangeError(`Weights ${tensor} have no steps`);
-    const scales = Float32Array.from(steps.scales);
-    const isShared = weight.granularity === "tensor";
-    edits.push({
-      ...{ kind: "weight", node, input, scales },
-      ...(isShared ? {} : { axis: weight.axis }),
-      ...(weight.blockSize === undefined ? {} : { blockSize: weight.blockSize }),
-      zeroPoints: steps.zeroPoints ?? steps.scales.map(() => 0),
-      storage,
-      codes: weightCodes(constraint, bits, storage),
-    });
+    const { node, input, bias, biasShift: shift, activation, storage } = weight;
+    const grid = weightGrid(weight);
+    edits.push({ ...{ kind: "weight", node, input, storage }, ...grid });
     const inputScale = scaleOf.get(activation);
-    if (bias === undefined || inputScale === undefined) continue;
-    // ONNX Runtime recognises the bias by exactly this float32 product.
+    if (bias === undefined && shift === undefined || inputScale === undefined) continue;
     edits.push({
-      ...{ kind: "bias", node, input: bias.input },
-      ...(isShared ? {} : { axis: 0 }),
-      scales: scales.map((s) => inputScale * s),
+      ...{ kind: "bias", node, input: bias?.input ?? BIAS_INPUT },
+      ...(shift === undefined ? {} : { shift }),
+      // A bias code has one scale for all its products: blocks have several.
+      ...(grid.blockSize !== undefined ? {} : {
+        ...(grid.axis === undefined ? {} : { axis: 0 }),
+        // ONNX Runtime recognises the bias by exactly this float32 product.
+        scales: grid.scales.map((s) => inputScale * s),
+      }),
     });
   }
   return edits;

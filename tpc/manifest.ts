@@ -88,6 +88,15 @@ const weight = z.strictObject({
   lpP: z.number().min(1).optional().describe("Exponent of method lp, default 2"),
   storage: z.enum(WEIGHT_STORAGES).describe("Type of the codes"),
   clip: z.boolean().describe("Whether a weight may be clipped by more than half a step"),
+  biasCorrection: z.boolean().optional().describe(
+    "Whether what rounding adds to the output on average is taken out of the bias, default yes",
+  ),
+  inputMeans: z.array(z.number()).optional().describe(
+    "Mean of each input channel over the calibration samples, until the shift of the bias is computed from it",
+  ),
+  biasShift: z.array(z.number()).optional().describe(
+    "What is taken away from the bias of each output channel, in real units",
+  ),
   reason: z.array(z.string()),
   steps: z.strictObject({
     scales: z.array(z.number().positive()).min(1).describe(

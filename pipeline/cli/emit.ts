@@ -10,7 +10,7 @@ import { PlimsollError } from "../../tpc/core/errors.ts";
 import { parseManifest } from "../../tpc/manifest.ts";
 import type { FileContent } from "../core/host.ts";
 import { serialiseFor } from "../quantize.ts";
-import { decideWeights } from "../search/decide.ts";
+import { decideWeights } from "../search/decide_weights.ts";
 import type { Context } from "./context.ts";
 import { loadModel } from "./inputs.ts";
 import { readJson } from "./files.ts";

@@ -11,7 +11,7 @@ import type { InnerTensor } from "../../tpc/exporters/exporter.ts";
 import { innerTensors } from "../../tpc/exporters/inner_tensors.ts";
 import { type Manifest, parseManifest } from "../../tpc/manifest.ts";
 import { writeModel } from "../../tpc/onnx/model.ts";
-import { decideWeights } from "../search/decide.ts";
+import { decideWeights } from "../search/decide_weights.ts";
 import type { Context } from "./context.ts";
 import { loadModel } from "./inputs.ts";
 import { readJson } from "./files.ts";

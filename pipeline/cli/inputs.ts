@@ -184,6 +184,7 @@ export async function loadTarget(host: Host, options: TargetOptions): Promise<Ta
     error: options.weightError,
     lpP: options.weightLpP,
     clip: options.weightClip && options.weightClip === "yes",
+    biasCorrection: options.biasCorrection && options.biasCorrection === "yes",
   });
   const { error, bits, constraint, signed, lpP, percentile, zThreshold } = rest;
   const preset = presetTarget(name) ?? await loadTargetFile(host, name);

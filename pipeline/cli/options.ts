@@ -46,6 +46,7 @@ export interface TargetOptions {
   weightLpP?: number;
   weightBlock?: number;
   weightClip?: "yes" | "no";
+  biasCorrection?: "yes" | "no";
   constraint?: (typeof CONSTRAINTS)[number];
   signed?: (typeof SIGNEDNESS)[number];
   lpP?: number;
@@ -162,6 +163,12 @@ export function addTargetOptions(command: Command): Command {
       new Option(
         "--weight-clip <allowed>",
         "whether a weight may be clipped by more than half a step (default: the target's)",
+      ).choices(["yes", "no"]),
+    )
+    .addOption(
+      new Option(
+        "--bias-correction <wanted>",
+        "whether what rounding weights adds on average is taken out of the bias (default: the target's, yes)",
       ).choices(["yes", "no"]),
     )
     .option(

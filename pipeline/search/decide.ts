@@ -5,12 +5,11 @@
  */
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import { compactJson } from "../../tpc/core/canonical_json.ts";
-import { clampGrid, type Levels, storeLevels, weightCodes } from "../../tpc/core/grid.ts";
-import type { Grid, WeightSpec } from "../../tpc/core/types.ts";
-import type { Manifest, ManifestActivation, ManifestWeight } from "../../tpc/manifest.ts";
+import { clampGrid, type Levels, storeLevels } from "../../tpc/core/grid.ts";
+import type { Grid } from "../../tpc/core/types.ts";
+import type { Manifest, ManifestActivation } from "../../tpc/manifest.ts";
 import type { Model } from "../../tpc/onnx/model.ts";
-import { dimensions, floatData } from "../../tpc/onnx/tensor.ts";
-import type { ActivationPlan, Placement, WeightPlan } from "../../tpc/placement/types.ts";
+import type { ActivationPlan, Placement } from "../../tpc/placement/types.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import { sha256 } from "../core/hash.ts";
@@ -18,11 +17,10 @@ import { VERSION } from "../core/version.ts";
 import { divideDyadic } from "../statistics/dyadic.ts";
 import { viewOf } from "../statistics/tensor_view.ts";
 import type { Statistics, TensorStatistics } from "../statistics/statistics.ts";
+import { decideWeights, describeWeight } from "./decide_weights.ts";
 import { gridStatistics } from "./grid_statistics.ts";
-import { DEFAULT_P } from "./methods/lp.ts";
 import { searchThreshold } from "./search_threshold.ts";
 import { settleMethod } from "./settle_method.ts";
-import { searchWeightSteps } from "./weights/search_weight_steps.ts";
 
 /** What {@linkcode decide} starts from. */
 export interface DecideInput {
@@ -65,7 +63,7 @@ export async function decide(input: DecideInput): Promise<Manifest> {
     data: describeData(statistics),
     statistics: { sha256: statisticsSha256 },
     activations: decideActivations(input, placement),
-    weights: placement.weights.map(describeWeight),
+    weights: placement.weights.map((plan) => describeWeight(plan, statistics)),
     float: [...placement.float],
   };
   return input.model === undefined ? manifest : decideWeights(manifest, input.model);
@@ -155,95 +153,6 @@ function keepQuantization(plan: ActivationPlan, { entry, grid }: Decided): Manif
     shape: [],
     reason: [reason],
   };
-}
-
-function describeWeight({ spec, reason, bias, ...plan }: WeightPlan): ManifestWeight {
-  const { error, ...rest } = spec;
-  return {
-    ...plan,
-    ...rest,
-    ...(bias === undefined ? {} : { bias }),
-    method: error,
-    reason: [reason, describeSearch(spec)],
-  };
-}
-
-/** What the steps of weights are searched for. */
-function describeSearch(
-  { error, lpP = DEFAULT_P, clip, constraint, granularity }: WeightSpec,
-): string {
-  const grid = { pot: "power-of-two", symmetric: "symmetric", uniform: "affine" }[constraint];
-  const whose = {
-    tensor: "one for the tensor",
-    channel: "one for each output channel",
-    block: "one for each block of inputs",
-  }[granularity];
-  if (error === "noclipping") return `smallest ${grid} grid that clips no weight, ${whose}`;
-  const least = { mse: "squared error", mae: "absolute error", lp: `|error|^${lpP}` }[error];
-  return `${grid} grid of least ${least}, ${
-    clip ? "clipping allowed" : "that clips no weight"
-  }, ${whose}`;
-}
-
-/**
- * Fills in the weight steps that a manifest lacks.
- *
- * @param model The prepared float model.
- * @throws {PlimsollError} kind `model` when it isn't the model of the manifest.
- */
-export function decideWeights(manifest: Manifest, model: Model): Manifest {
-  const tensors = new Map(model.graph.initializer.map((tensor) => [tensor.name, tensor]));
-  const scales = new Map(manifest.activations.map(({ tensor, scale }) => [tensor, scale]));
-  const weights = manifest.weights.map((weight): ManifestWeight => {
-    if (weight.steps !== undefined) return weight;
-    const tensor = tensors.get(weight.tensor);
-    const data = tensor && floatData(tensor);
-    const inputScale = scales.get(weight.activation);
-    if (tensor === undefined || data === undefined || inputScale === undefined) {
-      throw new PlimsollError("model", {
-        action: "searching weight steps",
-        wanted: `float32 constant ${
-          JSON.stringify(weight.tensor)
-        } and a scale for its input, as in the manifest`,
-        found: "a model or manifest without them",
-        remedy: "Give the model that the manifest was made for",
-      });
-    }
-    const broken = data.findIndex((w) => !Number.isFinite(w));
-    if (broken >= 0) {
-      throw new PlimsollError("model", {
-        action: `searching steps for ${JSON.stringify(weight.tensor)}`,
-        wanted: "finite weights",
-        found: `${data[broken]} at position ${broken}`,
-        remedy: `Leave node ${
-          JSON.stringify(weight.node)
-        } float with --override, or mend the model`,
-      });
-    }
-    const bias = weight.bias && floatData(tensors.get(weight.bias.tensor)!);
-    const { axis, reason, method: error, storage, ...spec } = weight;
-    const found = searchWeightSteps({
-      ...{ data, axis, spec: { ...spec, error } },
-      dims: dimensions(tensor),
-      ...(bias === undefined ? {} : { bias: { data: bias, inputScale } }),
-    });
-    const widened = found.widened > 0
-      ? [`${found.widened} steps widened so that the bias fits into int32`]
-      : [];
-    const { min } = weightCodes(spec.constraint, spec.bits, storage);
-    return {
-      ...weight,
-      reason: [...reason, ...widened],
-      steps: {
-        scales: found.levels.map(({ step }) => step),
-        ...(spec.constraint === "uniform" || storage.startsWith("u")
-          ? { zeroPoints: found.levels.map(({ low }) => min - low) }
-          : {}),
-        sqnr: found.sqnr,
-      },
-    };
-  });
-  return { ...manifest, weights };
 }
 
 function notWatched({ tensor }: ActivationPlan, { name }: Target): PlimsollError {

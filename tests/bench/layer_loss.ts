@@ -14,7 +14,7 @@ import { denoHost } from "../../pipeline/host/deno.ts";
 import type { Tensor } from "../../pipeline/core/tensor.ts";
 import { createSession } from "../../pipeline/inference/session.ts";
 import { loadFloatModel } from "../../pipeline/quantize.ts";
-import { decideWeights } from "../../pipeline/search/decide.ts";
+import { decideWeights } from "../../pipeline/search/decide_weights.ts";
 import { openSamples } from "../../pipeline/source/open_samples.ts";
 import { parsePreprocessing, preprocessor } from "../../pipeline/source/preprocess.ts";
 import { emitModel } from "../../tpc/emit.ts";

@@ -88,6 +88,8 @@ export interface WeightSpec {
   readonly lpP?: number;
   /** Whether a weight may be clipped by more than half a step. */
   readonly clip: boolean;
+  /** Whether what rounding adds to the output on average is taken out of the bias; default true. */
+  readonly biasCorrection?: boolean;
 }
 
 /** Types that activation codes are stored in. */

@@ -53,6 +53,9 @@ const weight = z.strictObject({
   ),
   lpP: exponent,
   clip: z.boolean().describe("Whether a weight may be clipped by more than half a step"),
+  biasCorrection: z.boolean().optional().describe(
+    "Whether what the rounding of weights adds to the output on average is taken out of the bias, default true",
+  ),
 });
 
 const outputQuantizer = activation.partial().extend({

@@ -1,0 +1,164 @@
+/**
+ * Placement × model → weights of the manifest: their steps, and what they take out of the bias.
+ *
+ * @module
+ */
+import { PlimsollError } from "../../tpc/core/errors.ts";
+import { weightCodes } from "../../tpc/core/grid.ts";
+import type { WeightSpec } from "../../tpc/core/types.ts";
+import type { Manifest, ManifestWeight } from "../../tpc/manifest.ts";
+import { indexGraph } from "../../tpc/onnx/graph_index.ts";
+import { inferShapes } from "../../tpc/onnx/infer_shapes.ts";
+import { linearLayer } from "../../tpc/onnx/linear_layer.ts";
+import type { Model } from "../../tpc/onnx/model.ts";
+import { nodeName } from "../../tpc/onnx/node.ts";
+import { dequantizeCodes, quantizeWeights, weightGrid } from "../../tpc/onnx/quantize_weights.ts";
+import { tapCoverage } from "../../tpc/onnx/tap_coverage.ts";
+import { dimensions, floatData } from "../../tpc/onnx/tensor.ts";
+import type { WeightPlan } from "../../tpc/placement/types.ts";
+import { channelMeans } from "../statistics/channel_sums.ts";
+import type { Statistics } from "../statistics/statistics.ts";
+import { DEFAULT_P } from "./methods/lp.ts";
+import { biasShift } from "./weights/bias_shift.ts";
+import { searchWeightSteps } from "./weights/search_weight_steps.ts";
+
+/** Operators with a place for a bias. */
+function takesBias(op: string): boolean {
+  return op === "Conv" || op === "ConvTranspose" || op === "Gemm";
+}
+
+/** A weight tensor of the manifest before its steps are searched. */
+export function describeWeight(
+  { spec, reason, bias, ...plan }: WeightPlan,
+  { channels }: Statistics,
+): ManifestWeight {
+  const { error, ...rest } = spec;
+  const isCorrected = rest.biasCorrection !== false && plan.input === 1 && takesBias(plan.op);
+  const layer = isCorrected
+    ? channels.find(({ tensor, axis }) => tensor === plan.activation && axis === 1)
+    : undefined;
+  const means = layer && channelMeans(layer);
+  return {
+    ...plan,
+    ...rest,
+    ...(bias === undefined ? {} : { bias }),
+    ...(means !== undefined ? { inputMeans: [...means] } : {}),
+    method: error,
+    reason: [reason, describeSearch(spec)],
+  };
+}
+
+/** What the steps of weights are searched for. */
+function describeSearch(
+  { error, lpP = DEFAULT_P, clip, constraint, granularity }: WeightSpec,
+): string {
+  const grid = { pot: "power-of-two", symmetric: "symmetric", uniform: "affine" }[constraint];
+  const whose = {
+    tensor: "one for the tensor",
+    channel: "one for each output channel",
+    block: "one for each block of inputs",
+  }[granularity];
+  if (error === "noclipping") return `smallest ${grid} grid that clips no weight, ${whose}`;
+  const least = { mse: "squared error", mae: "absolute error", lp: `|error|^${lpP}` }[error];
+  return `${grid} grid of least ${least}, ${
+    clip ? "clipping allowed" : "that clips no weight"
+  }, ${whose}`;
+}
+
+/**
+ * Fills in the weight steps that a manifest lacks.
+ *
+ * @param model The prepared float model.
+ * @throws {PlimsollError} kind `model` when it isn't the model of the manifest.
+ */
+export function decideWeights(manifest: Manifest, model: Model): Manifest {
+  const correct = biasCorrector(manifest, model);
+  const tensors = new Map(model.graph.initializer.map((tensor) => [tensor.name, tensor]));
+  const scales = new Map(manifest.activations.map(({ tensor, scale }) => [tensor, scale]));
+  const weights = manifest.weights.map((weight): ManifestWeight => {
+    if (weight.steps !== undefined) return weight;
+    const tensor = tensors.get(weight.tensor);
+    const data = tensor && floatData(tensor);
+    const inputScale = scales.get(weight.activation);
+    if (tensor === undefined || data === undefined || inputScale === undefined) {
+      throw new PlimsollError("model", {
+        action: "searching weight steps",
+        wanted: `float32 constant ${
+          JSON.stringify(weight.tensor)
+        } and a scale for its input, as in the manifest`,
+        found: "a model or manifest without them",
+        remedy: "Give the model that the manifest was made for",
+      });
+    }
+    const broken = data.findIndex((w) => !Number.isFinite(w));
+    if (broken >= 0) {
+      throw new PlimsollError("model", {
+        action: `searching steps for ${JSON.stringify(weight.tensor)}`,
+        wanted: "finite weights",
+        found: `${data[broken]} at position ${broken}`,
+        remedy: `Leave node ${
+          JSON.stringify(weight.node)
+        } float with --override, or mend the model`,
+      });
+    }
+    const bias = weight.bias && floatData(tensors.get(weight.bias.tensor)!);
+    const { axis, reason, method: error, storage, ...spec } = weight;
+    const found = searchWeightSteps({
+      ...{ data, axis, spec: { ...spec, error } },
+      dims: dimensions(tensor),
+      ...(bias === undefined ? {} : { bias: { data: bias, inputScale } }),
+    });
+    const widened = found.widened > 0
+      ? [`${found.widened} steps widened so that the bias fits into int32`]
+      : [];
+    const { min } = weightCodes(spec.constraint, spec.bits, storage);
+    return correct({
+      ...weight,
+      reason: [...reason, ...widened],
+      steps: {
+        scales: found.levels.map(({ step }) => step),
+        ...(spec.constraint === "uniform" || storage.startsWith("u")
+          ? { zeroPoints: found.levels.map(({ low }) => min - low) }
+          : {}),
+        sqnr: found.sqnr,
+      },
+    });
+  });
+  return { ...manifest, weights };
+}
+
+/** Replaces the means of a weight tensor, where it has some, by the shift of the bias that follows from them. */
+function biasCorrector(
+  manifest: Manifest,
+  { graph }: Model,
+): (weight: ManifestWeight) => ManifestWeight {
+  const index = indexGraph(graph);
+  const shapes = inferShapes(graph, index);
+  const nodes = new Map(graph.node.map((node) => [nodeName(node), node]));
+  const sizes = new Map(manifest.activations.map(({ tensor, shape }) => [tensor, shape]));
+  return ({ inputMeans, ...weight }) => {
+    if (inputMeans === undefined) return weight;
+    const node = nodes.get(weight.node);
+    const layer = node && linearLayer(node, index, shapes);
+    if (layer === undefined || layer.channels.input !== inputMeans.length) return weight;
+    const { data, dims } = layer.weight;
+    const grid = weightGrid(weight);
+    const kernel = dims.slice(2);
+    const plane = sizes.get(weight.activation)?.slice(2) ?? [];
+    const isKnown = plane.length === kernel.length && !plane.includes(null);
+    const shift = biasShift({
+      layer,
+      rounded: dequantizeCodes(quantizeWeights(data, dims, grid), dims, grid),
+      means: Float64Array.from(inputMeans),
+      ...(kernel.length > 0 && isKnown
+        ? { coverage: tapCoverage(node!, kernel, plane as number[]) }
+        : {}),
+    });
+    const largest = shift.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
+    return {
+      ...weight,
+      biasShift: [...shift],
+      reason: [...weight.reason, `bias corrected by up to ${largest.toPrecision(3)}`],
+    };
+  };
+}
