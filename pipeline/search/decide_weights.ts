@@ -13,7 +13,6 @@ import { linearLayer } from "../../tpc/onnx/linear_layer.ts";
 import type { Model } from "../../tpc/onnx/model.ts";
 import { nodeName } from "../../tpc/onnx/node.ts";
 import { dequantizeCodes, quantizeWeights, weightGrid } from "../../tpc/onnx/quantize_weights.ts";
-import { tapCoverage } from "../../tpc/onnx/tap_coverage.ts";
 import { dimensions, floatData } from "../../tpc/onnx/tensor.ts";
 import type { WeightPlan } from "../../tpc/placement/types.ts";
 import { channelMeans } from "../statistics/channel_sums.ts";
@@ -72,7 +71,7 @@ function describeSearch(
  * @throws {PlimsollError} kind `model` when it isn't the model of the manifest.
  */
 export function decideWeights(manifest: Manifest, model: Model): Manifest {
-  const correct = biasCorrector(manifest, model);
+  const correct = biasCorrector(model);
   const tensors = new Map(model.graph.initializer.map((tensor) => [tensor.name, tensor]));
   const scales = new Map(manifest.activations.map(({ tensor, scale }) => [tensor, scale]));
   const weights = manifest.weights.map((weight): ManifestWeight => {
@@ -128,14 +127,10 @@ export function decideWeights(manifest: Manifest, model: Model): Manifest {
 }
 
 /** Replaces the means of a weight tensor, where it has some, by the shift of the bias that follows from them. */
-function biasCorrector(
-  manifest: Manifest,
-  { graph }: Model,
-): (weight: ManifestWeight) => ManifestWeight {
+function biasCorrector({ graph }: Model): (weight: ManifestWeight) => ManifestWeight {
   const index = indexGraph(graph);
   const shapes = inferShapes(graph, index);
   const nodes = new Map(graph.node.map((node) => [nodeName(node), node]));
-  const sizes = new Map(manifest.activations.map(({ tensor, shape }) => [tensor, shape]));
   return ({ inputMeans, ...weight }) => {
     if (inputMeans === undefined) return weight;
     const node = nodes.get(weight.node);
@@ -143,16 +138,10 @@ function biasCorrector(
     if (layer === undefined || layer.channels.input !== inputMeans.length) return weight;
     const { data, dims } = layer.weight;
     const grid = weightGrid(weight);
-    const kernel = dims.slice(2);
-    const plane = sizes.get(weight.activation)?.slice(2) ?? [];
-    const isKnown = plane.length === kernel.length && !plane.includes(null);
     const shift = biasShift({
       layer,
       rounded: dequantizeCodes(quantizeWeights(data, dims, grid), dims, grid),
       means: Float64Array.from(inputMeans),
-      ...(kernel.length > 0 && isKnown
-        ? { coverage: tapCoverage(node!, kernel, plane as number[]) }
-        : {}),
     });
     const largest = shift.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
     return {
