@@ -10,10 +10,11 @@ import {
   ValueInfoProtoSchema,
 } from "onnx-buf";
 import { runConstants } from "../../../pipeline/inference/session.ts";
-import { type Model, readModel, withFields } from "../../../tpc/onnx/model.ts";
+import { readModel, withFields } from "../../../tpc/onnx/model.ts";
 import { prepareModel } from "../../../tpc/onnx/prepare.ts";
 import { scaleReluBounds } from "../../../tpc/onnx/scale_relu_bounds.ts";
 import { floatData, makeTensor } from "../../../tpc/onnx/tensor.ts";
+import { runInside } from "../../support/exposed.ts";
 import { model, node, value } from "../../support/onnx.ts";
 import { floats, gaussian } from "../../support/random.ts";
 import { integers, operators, randomFeeds, scalar, weights } from "../../support/rewrite.ts";
@@ -234,20 +235,14 @@ for (const [name, parts] of Object.entries(CASES)) {
   });
 }
 
-/** What a model computes for some of its tensors. */
-function exposed(before: Model, ...names: string[]): Model {
-  const output = names.map((name) => create(ValueInfoProtoSchema, { name }));
-  return withFields(before, { graph: withFields(before.graph, { output }) });
-}
-
 Deno.test("scaleReluBounds() multiplies the tensor by 8/6, and clips what it clipped before", async () => {
   const before = build(CASES["between two Convs"]);
   const { model: after, scaled } = scaleReluBounds(before);
   assert.deepEqual(scaled, [{ tensor: "r", from: 6, to: 8 }]);
   const feeds = randomFeeds(before);
   const [old, now] = await Promise.all([
-    runModel(exposed(before, "r"), feeds),
-    runModel(exposed(after, "r"), feeds),
+    runInside(before, ["r"], feeds),
+    runInside(after, ["r"], feeds),
   ]);
   const [a, b] = [old.get("r")!.data, now.get("r")!.data];
   assert.ok(a.includes(6) && a.some((r) => r > 0 && r < 6));
