@@ -19,7 +19,8 @@ import { LayerRescaling } from "./rescale_layers.ts";
 export interface EqualizeOptions {
   /**
    * How many times the largest value seen an unseen one may be, at least 1; it matters for Clip
-   * only. Default 2: with 1, EfficientNet-Lite0 lost 8 dB on images that the calibration didn't have.
+   * only. Default 2. No margin makes it certain: with the maxima of 200 images of EfficientNet-Lite0, the logits of
+   * 100 others agree to 27 dB with margin 1, 42 with 2 and 59 with 3; those of the 200 to 119 dB, as float32 does.
    */
   readonly margin?: number;
   /**
