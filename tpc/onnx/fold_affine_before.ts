@@ -16,9 +16,9 @@ import {
 import { type Fold, foldLayers, type Workshop } from "./fold_layers.ts";
 import type { GraphIndex } from "./graph_index.ts";
 import type { Shapes } from "./infer_shapes.ts";
-import { changeLayer, layerBias, type LinearLayer } from "./linear_layer.ts";
+import { changeLayer, layerBias, type LinearLayer, outputOffset } from "./linear_layer.ts";
 import type { Model } from "./model.ts";
-import { floatAttribute, intAttribute, intsAttribute, nodeName, stringAttribute } from "./node.ts";
+import { intAttribute, intsAttribute, nodeName, stringAttribute } from "./node.ts";
 
 /** Affine nodes before a layer. */
 interface Chain {
@@ -47,7 +47,7 @@ function foldChain(layer: LinearLayer, { index, shapes, newName }: Workshop): Fo
   const bias = layerBias(layer, index);
   const chain = chainBefore(layer, index, shapes);
   if (bias === undefined || chain === undefined) return;
-  const shift = shiftOf(layer, chain.total.offset);
+  const shift = outputOffset(layer, chain.total.offset);
   const change = {
     inputFactor: chain.total.factor,
     bias: bias.map((b, o) => b + shift[o]),
@@ -59,17 +59,6 @@ function foldChain(layer: LinearLayer, { index, shapes, newName }: Workshop): Fo
     replace: new Map([[node, changed.node]]),
     initializers: changed.initializers,
   };
-}
-
-/** Σ W·t of each output channel. */
-function shiftOf(layer: LinearLayer, offset: Float64Array): Float64Array {
-  const { node, weight, channels } = layer;
-  const alpha = node.opType === "Gemm" ? floatAttribute(node, "alpha", 1) : 1;
-  const sums = new Float64Array(channels.output);
-  weight.data.forEach((w, i) => {
-    sums[layer.outputChannel(i)] += w * offset[layer.inputChannel(i)];
-  });
-  return sums.map((sum) => alpha * sum);
 }
 
 /** The longest chain that folds exactly; undefined when none does. */

@@ -114,6 +114,17 @@ export function layerBias(layer: LinearLayer, index: GraphIndex): Float64Array |
   return Float64Array.from({ length: output }, (_, o) => beta * bias.data[isScalar ? 0 : o]);
 }
 
+/** Σ W·t of each output channel, with Gemm's `alpha`: what an offset of each input channel adds to the output. */
+export function outputOffset(layer: LinearLayer, offset: Float64Array): Float64Array {
+  const { node, weight, channels } = layer;
+  const alpha = node.opType === "Gemm" ? floatAttribute(node, "alpha", 1) : 1;
+  const sums = new Float64Array(channels.output);
+  weight.data.forEach((w, i) => {
+    sums[layer.outputChannel(i)] += w * offset[layer.inputChannel(i)];
+  });
+  return sums.map((sum) => alpha * sum);
+}
+
 /** What {@linkcode changeLayer} changes. */
 export interface LayerChange {
   /** Factor of each input channel. */
