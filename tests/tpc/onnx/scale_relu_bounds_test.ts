@@ -205,6 +205,21 @@ const CASES: Record<string, Case & { scaled: number }> = {
     ],
     scaled: 1,
   },
+  "before a Split and a Slice": {
+    nodes: [
+      ...HEAD,
+      node("Split", ["r"], ["s", "t"], { axis: 1 }),
+      conv("s", "u", "z"),
+      node("Slice", ["t", "first", "last"], ["p"]),
+      conv("p", "u", "y"),
+    ],
+    outputs: { z: IMAGE, y: IMAGE },
+    constants: [
+      ...HEAD_WEIGHTS,
+      ...[weights("u", 3, 4, 1, 1), integers("first", [1]), integers("last", [2])],
+    ],
+    scaled: 1,
+  },
   "beside a residual, in the branch only": {
     nodes: [
       conv("x", "w", "a"),
