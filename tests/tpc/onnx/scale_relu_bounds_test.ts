@@ -426,6 +426,14 @@ const LEFT: Record<string, Case> = {
     outputs: { z: ["n", 16] },
     constants: [weights("w", 16, 16), weights("b", 3, 16)],
   },
+  "a PRelu whose slope is the tensor": {
+    nodes: [
+      ...HEAD,
+      node("PRelu", ["x8", "r"], ["s"]),
+      conv("s", "v", "z"),
+    ],
+    constants: [...HEAD_WEIGHTS, ...TAIL_WEIGHTS, weights("x8", 2, 8, 6, 6)],
+  },
   "a Sigmoid behind it": {
     nodes: [...HEAD, node("Sigmoid", ["r"], ["s"]), conv("s", "v", "z")],
     constants: [...HEAD_WEIGHTS, ...TAIL_WEIGHTS],

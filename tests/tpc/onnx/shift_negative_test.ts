@@ -76,7 +76,8 @@ async function assertShift(before: Model, tensors: readonly string[]): Promise<M
   const now = await minimaOf(result.model, result.shifted.map(({ shifted }) => shifted), feeds);
   for (const { tensor, shifted, shift } of result.shifted) {
     assert.equal(shift, -minima.get(tensor)!);
-    assert.equal(now.get(shifted), 0);
+    // Behind another shift the tensor itself has been rounded otherwise.
+    assert.ok(Math.abs(now.get(shifted)!) <= 1e-6, `${shifted}: ${now.get(shifted)}`);
   }
   return result.model;
 }
