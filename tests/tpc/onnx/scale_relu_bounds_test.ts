@@ -205,6 +205,21 @@ const CASES: Record<string, Case & { scaled: number }> = {
     ],
     scaled: 1,
   },
+  "before a Split and a Slice": {
+    nodes: [
+      ...HEAD,
+      node("Split", ["r"], ["s", "t"], { axis: 1 }),
+      conv("s", "u", "z"),
+      node("Slice", ["t", "first", "last"], ["p"]),
+      conv("p", "u", "y"),
+    ],
+    outputs: { z: IMAGE, y: IMAGE },
+    constants: [
+      ...HEAD_WEIGHTS,
+      ...[weights("u", 3, 4, 1, 1), integers("first", [1]), integers("last", [2])],
+    ],
+    scaled: 1,
+  },
   "beside a residual, in the branch only": {
     nodes: [
       conv("x", "w", "a"),
@@ -410,6 +425,14 @@ const LEFT: Record<string, Case> = {
     x: [3, 16],
     outputs: { z: ["n", 16] },
     constants: [weights("w", 16, 16), weights("b", 3, 16)],
+  },
+  "a PRelu whose slope is the tensor": {
+    nodes: [
+      ...HEAD,
+      node("PRelu", ["x8", "r"], ["s"]),
+      conv("s", "v", "z"),
+    ],
+    constants: [...HEAD_WEIGHTS, ...TAIL_WEIGHTS, weights("x8", 2, 8, 6, 6)],
   },
   "a Sigmoid behind it": {
     nodes: [...HEAD, node("Sigmoid", ["r"], ["s"]), conv("s", "v", "z")],
