@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Rewrites } from "../tpc/rewrites.ts";
 import { createHistogramCore } from "../wasm/mod.ts";
 import type { Sample } from "./core/tensor.ts";
 import type { CalibrationHooks } from "./statistics/calibration_hooks.ts";
@@ -14,6 +15,8 @@ import { type PassOptions, streamActivations } from "./stream_activations.ts";
 export interface CalibrateHereOptions extends PassOptions, Omit<CollectorOptions, "holdOut"> {
   /** SHA-256 of the model file as it was given. */
   readonly modelSha256: string;
+  /** Rewrites that were applied to the prepared model. */
+  readonly rewrites?: Rewrites;
   /**
    * Asked after every batch with the number of samples so far; true ends the calibration there. `tensors`
    * gives the statistics so far, some 0.2 ms a tensor.
@@ -27,7 +30,7 @@ export async function calibrateHere(
   options: CalibrateHereOptions,
   { afterBatch, onAbort }: CalibrationHooks = {},
 ): Promise<Statistics> {
-  const { modelSha256, isEnough, signal } = options;
+  const { modelSha256, rewrites = {}, isEnough, signal } = options;
   let statistics: (() => Statistics) | undefined;
   let busy: Promise<unknown> = Promise.resolve();
   try {
@@ -37,6 +40,7 @@ export async function calibrateHere(
       const collector = new StatisticsCollector(core, watched, { ...options, holdOut });
       statistics = () => ({
         model: { sha256: modelSha256 },
+        rewrites,
         outline,
         data: collector.data(),
         tensors: collector.tensors(),

@@ -38,7 +38,10 @@ export {
   type Quantization,
   quantize,
   type QuantizeOptions,
+  rewriteModel,
 } from "./quantize.ts";
+export { learnRewrites } from "./learn_rewrites.ts";
+export { applyRewrites, type Rewrites, rewritesFor } from "../tpc/rewrites.ts";
 export { decide, type DecideInput } from "./search/decide.ts";
 export { readPlim, writePlim } from "./statistics/plim.ts";
 export type { AttributeValue } from "../tpc/onnx/node.ts";

@@ -17,6 +17,7 @@ import { dequantizeModel, refuseQuantized } from "../tpc/onnx/dequantize.ts";
 import { readModelWithData } from "../tpc/onnx/external_data.ts";
 import { type Model, readModel, writeModel } from "../tpc/onnx/model.ts";
 import { prepareModel } from "../tpc/onnx/prepare.ts";
+import { applyRewrites, type Rewrites } from "../tpc/rewrites.ts";
 import type { Target } from "../tpc/targets/target.ts";
 import { calibrate, type CalibrateOptions } from "./calibrate.ts";
 import { sha256 } from "./core/hash.ts";
@@ -32,8 +33,12 @@ import type { DataCoverage } from "./statistics/statistics.ts";
 export interface FloatModel {
   /** As in the file; of a model that was quantized, the float one made from it. */
   readonly original: Model;
-  /** After the exact rewrites of graph preparation. */
+  /** After the exact rewrites of graph preparation, and of `rewrites`. */
   readonly prepared: Model;
+  /** Rewrites beyond graph preparation that were applied. */
+  readonly rewrites: Rewrites;
+  /** What they did, a sentence each. */
+  readonly rewritten: readonly string[];
   /** SHA-256 of the file, and of weights that lie beside it. */
   readonly sha256: string;
   /** Whether weights lie in files beside it; those of the quantized model do then, too. */
@@ -88,6 +93,8 @@ export interface LoadOptions {
    * into float, if it is a QDQ model; or kept, which is for looking at it.
    */
   readonly quantized?: "refuse" | "dequantize" | "keep";
+  /** Rewrites beyond graph preparation: `rewritesFor(target)`, or those of statistics or a manifest. Default none. */
+  readonly rewrites?: Rewrites;
 }
 
 /**
@@ -101,18 +108,17 @@ export async function loadFloatModel(
   name: string,
   options: LoadOptions = {},
 ): Promise<FloatModel> {
-  const { readBeside, quantized = "refuse" } = options;
+  const { readBeside, quantized = "refuse", rewrites = {} } = options;
   const { model, external } = readBeside === undefined
     ? { model: readModel(file, name), external: [] }
     : await readModelWithData(file, name, readBeside);
   if (quantized === "refuse") refuseQuantized(model, name);
   const original = quantized === "dequantize" ? dequantizeModel(model, name) : model;
-  return {
-    original,
-    prepared: await prepareModel(original, runConstants),
+  return await rewriteModel({
+    ...{ original, prepared: original, rewrites: {}, rewritten: [] },
     sha256: await hashModel(file, external),
     hasExternalData: external.length > 0,
-  };
+  }, rewrites);
 }
 
 /** SHA-256 of a file; when weights lie in others, of its SHA-256 and those of the weights. */
@@ -120,6 +126,15 @@ async function hashModel(file: Uint8Array, external: readonly Uint8Array[]): Pro
   const hashes = [await sha256(file)];
   for (const data of external) hashes.push(await sha256(data));
   return hashes.length === 1 ? hashes[0] : await sha256(hashes.join("\n"));
+}
+
+/** A float model with rewrites instead of those that it has; names and hash stay. */
+export async function rewriteModel(float: FloatModel, rewrites: Rewrites): Promise<FloatModel> {
+  const { model: prepared, done: rewritten } = applyRewrites(
+    await prepareModel(float.original, runConstants),
+    rewrites,
+  );
+  return { ...float, prepared, rewrites, rewritten };
 }
 
 /**
@@ -135,9 +150,9 @@ export async function quantize(
   options: QuantizeOptions,
 ): Promise<Quantization> {
   const { target, reopenForExact, ...rest } = options;
-  const { prepared: model, sha256: modelSha256 } = float;
+  const { prepared: model, rewrites, sha256: modelSha256 } = float;
   checkEmittable(model);
-  const pass = { model, target, ...rest };
+  const pass = { model, rewrites, target, ...rest };
   const statistics = await calibrate(samples, { ...pass, modelSha256 });
   const file = await writePlim(statistics);
   const choices = reopenForExact &&

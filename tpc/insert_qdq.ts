@@ -6,7 +6,8 @@
  */
 import { STORED_CODES } from "./core/grid.ts";
 import type { Manifest } from "./manifest.ts";
-import { type WeightGrid, weightGrid } from "./onnx/quantize_weights.ts";
+import type { WeightGrid } from "./onnx/quantize_weights.ts";
+import { weightGrid } from "./weight_grid.ts";
 import type { ActivationStorage, Grid, WeightStorage } from "./core/types.ts";
 
 /** One change of the float model. */

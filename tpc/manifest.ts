@@ -6,6 +6,7 @@
  */
 import { z } from "zod";
 import { PlimsollError } from "./core/errors.ts";
+import { rewritesSchema } from "./rewrites.ts";
 import {
   ACTIVATION_STORAGES,
   CONSTRAINTS,
@@ -127,6 +128,9 @@ export const manifestSchema = z.strictObject({
     sha256: sha256.describe("Sum modulo 2^256 of the SHA-256 of each preprocessed sample"),
   }),
   statistics: z.strictObject({ sha256 }).describe("The statistics file"),
+  rewrites: rewritesSchema.optional().describe(
+    "Exact rewrites of the prepared graph that the manifest is for; none where absent",
+  ),
   activations: z.array(activation).describe("In topological order"),
   weights: z.array(weight).describe("In topological order"),
   float: z.array(z.strictObject({

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { rewritesFor } from "../../tpc/rewrites.ts";
 import type { Command } from "commander";
 import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { calibrate } from "../calibrate.ts";
@@ -23,6 +24,7 @@ import {
   type TargetOptions,
 } from "./options.ts";
 import { positiveInteger } from "./option_values.ts";
+import { learn } from "./learn.ts";
 import { ProgressPrinter } from "./progress.ts";
 import { addWorkOptions, checkWork, prepareWork, type WorkOptions } from "./work_options.ts";
 
@@ -66,9 +68,15 @@ async function run(options: CalibrateCommandOptions, context: Context): Promise<
   checkWork(options);
   const progress = new ProgressPrinter(host, options);
   const target = await loadTarget(host, options);
-  const { prepared, sha256: modelSha256 } = await loadModel(host, options.model, options);
+  const loaded = await loadModel(host, options.model, {
+    ...options,
+    rewrites: rewritesFor(target),
+  });
   await host.checkWritable(options.out);
   const path = dataPath(host, { data: options.data, model: options.model, role: "calibration" });
+  const { prepared, rewrites, sha256: modelSha256 } = await learn(loaded, {
+    ...{ ...context, target, options, progress, path },
+  });
   const work = await prepareWork(host, options, { model: modelSha256, progress });
   context.kept = options.checkpoint;
   const watch = new Stopwatch();
@@ -80,7 +88,7 @@ async function run(options: CalibrateCommandOptions, context: Context): Promise<
     ? undefined
     : new ConvergenceMonitor(prepared, target, options.untilStable);
   const statistics = await calibrate(samples, {
-    ...{ modelSha256, target, signal, preprocessing, source: identity, ...work.options },
+    ...{ modelSha256, rewrites, target, signal, preprocessing, source: identity, ...work.options },
     total: work.left(count),
     model: prepared,
     batch: options.batch,

@@ -55,7 +55,7 @@ Examples:
 
 async function run(options: EmitCommandOptions, { host }: Context): Promise<void> {
   const manifest = parseManifest(await readJson(host, options.manifest), options.manifest);
-  const float = await loadModel(host, options.model, options);
+  const float = await loadModel(host, options.model, { ...options, rewrites: manifest.rewrites });
   if (float.sha256 !== manifest.model.sha256) {
     throw new PlimsollError("model", {
       action: `emitting from ${JSON.stringify(options.manifest)}`,

@@ -84,7 +84,7 @@ async function run(options: ExportCommandOptions, { host }: Context): Promise<vo
   let inner: InnerTensor[] | undefined;
   const files = new Map<string, Uint8Array | string>();
   if (options.model !== undefined) {
-    const float = await loadModel(host, options.model, options);
+    const float = await loadModel(host, options.model, { ...options, rewrites: manifest.rewrites });
     checkHash(manifest, float.sha256, options.manifest);
     manifest = decideWeights(manifest, float.prepared);
     inner = innerTensors(manifest.activations, float.prepared.graph);

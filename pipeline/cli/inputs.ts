@@ -59,11 +59,12 @@ export interface LoadedSamples {
 export async function loadModel(
   host: Host,
   path: string | undefined,
-  options: ModelOptions & Pick<LoadOptions, "quantized"> = {},
+  options: ModelOptions & Pick<LoadOptions, "quantized" | "rewrites"> = {},
 ): Promise<FloatModel> {
   const file = path ?? host.assetPath(DEMO.model);
   return await loadFloatModel(await readModelFile(host, file), file, {
     readBeside: readerBeside(host, file),
+    rewrites: options.rewrites,
     quantized: options.requantize ? "dequantize" : options.quantized ?? "refuse",
   });
 }
@@ -186,6 +187,12 @@ export async function loadTarget(host: Host, options: TargetOptions): Promise<Ta
     clip: options.weightClip && options.weightClip === "yes",
     biasCorrection: options.biasCorrection && options.biasCorrection === "yes",
   });
+  const isYes = (wanted?: "yes" | "no") => wanted && wanted === "yes";
+  const rewrites = defined({
+    reluBounds: isYes(options.reluBounds),
+    equalization: isYes(options.equalize),
+    shiftNegative: isYes(options.shiftNegative),
+  });
   const { error, bits, constraint, signed, lpP, percentile, zThreshold } = rest;
   const preset = presetTarget(name) ?? await loadTargetFile(host, name);
   const activation = defined({ error, bits, constraint, signed, lpP, percentile, zThreshold });
@@ -195,6 +202,9 @@ export async function loadTarget(host: Host, options: TargetOptions): Promise<Ta
     ...preset,
     activation: { ...preset.activation, ...activation },
     weight: { ...preset.weight, ...weight },
+    ...(Object.keys(rewrites).length === 0 ? {} : {
+      rewrites: { ...preset.rewrites, ...rewrites },
+    }),
     // What an option says holds for all tensors: sets may not say otherwise.
     operatorSets: preset.operatorSets.map((set) => ({
       ...set,

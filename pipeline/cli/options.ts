@@ -47,6 +47,9 @@ export interface TargetOptions {
   weightBlock?: number;
   weightClip?: "yes" | "no";
   biasCorrection?: "yes" | "no";
+  reluBounds?: "yes" | "no";
+  equalize?: "yes" | "no";
+  shiftNegative?: "yes" | "no";
   constraint?: (typeof CONSTRAINTS)[number];
   signed?: (typeof SIGNEDNESS)[number];
   lpP?: number;
@@ -169,6 +172,24 @@ export function addTargetOptions(command: Command): Command {
       new Option(
         "--bias-correction <wanted>",
         "whether what rounding weights adds on average is taken out of the bias (default: the target's, yes)",
+      ).choices(["yes", "no"]),
+    )
+    .addOption(
+      new Option(
+        "--relu-bounds <wanted>",
+        "move bounds of ReLU6 to powers of two, an exact rewrite (default: where thresholds are powers of two)",
+      ).choices(["yes", "no"]),
+    )
+    .addOption(
+      new Option(
+        "--equalize <wanted>",
+        "share the range of weights between neighbouring layers; one more pass over the samples (default: no)",
+      ).choices(["yes", "no"]),
+    )
+    .addOption(
+      new Option(
+        "--shift-negative <wanted>",
+        "shift activations with a small negative side to start at zero; one more pass (default: no)",
       ).choices(["yes", "no"]),
     )
     .option(

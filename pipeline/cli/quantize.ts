@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { rewritesFor } from "../../tpc/rewrites.ts";
 import type { Command } from "commander";
 import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { emitModel } from "../../tpc/emit.ts";
@@ -32,6 +33,7 @@ import {
   type TargetOptions,
 } from "./options.ts";
 import { folder, positiveInteger } from "./option_values.ts";
+import { learn } from "./learn.ts";
 import { ProgressPrinter } from "./progress.ts";
 import {
   addWorkOptions,
@@ -99,13 +101,17 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
   checkWork(options);
   const progress = new ProgressPrinter(host, options);
   const target = await loadTarget(host, options);
-  const float = await loadModel(host, options.model, options);
+  const loadedModel = await loadModel(host, options.model, {
+    ...options,
+    rewrites: rewritesFor(target),
+  });
   await host.checkWritable(`${options.out}/model.onnx`);
   const evalPath = options.evalData ??
     (options.model === undefined ? dataPath(host, { role: "evaluation" }) : undefined);
   if (evalPath !== undefined) await checkReadable(host, evalPath);
   const { model } = options;
   const path = dataPath(host, { data: options.data, model, role: "calibration" });
+  const float = await learn(loadedModel, { ...context, target, options, progress, path });
   const monitor = options.untilStable === undefined
     ? undefined
     : new ConvergenceMonitor(float.prepared, target, options.untilStable);

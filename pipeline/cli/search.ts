@@ -51,13 +51,15 @@ Examples:
 async function run(options: SearchCommandOptions, { host }: Context): Promise<void> {
   const target = await loadTarget(host, options);
   const file = await host.readFile(options.statistics);
+  const statistics = await readPlim(file, options.statistics);
+  const { rewrites } = statistics;
   const manifest = await decide({
-    statistics: await readPlim(file, options.statistics),
+    statistics,
     statisticsSha256: await sha256(file),
     target,
     ...(options.model === undefined
       ? {}
-      : { model: (await loadModel(host, options.model, options)).prepared }),
+      : { model: (await loadModel(host, options.model, { ...options, rewrites })).prepared }),
   });
   await host.writeFiles(new Map([[options.out, canonicalJson(manifest)]]));
   host.print(

@@ -30,7 +30,7 @@ export interface DecideInput {
   readonly statisticsSha256: string;
   /** What the hardware can do, with the wishes of the user. */
   readonly target: Target;
-  /** The prepared float model, for the steps of its weights; without it emission searches them. */
+  /** The prepared float model, with the rewrites of the statistics, for the steps of its weights; without it emission searches them. */
   readonly model?: Model;
   /** Grids that a second pass over the elements has chosen, by tensor; see `exactChoices`. */
   readonly choices?: ReadonlyMap<string, Levels>;
@@ -62,6 +62,7 @@ export async function decide(input: DecideInput): Promise<Manifest> {
     target: { name: target.name, sha256: await sha256(compactJson(target)) },
     data: describeData(statistics),
     statistics: { sha256: statisticsSha256 },
+    ...(Object.keys(statistics.rewrites).length === 0 ? {} : { rewrites: statistics.rewrites }),
     activations: decideActivations(input, placement),
     weights: placement.weights.map((plan) => describeWeight(plan, statistics)),
     float: [...placement.float],

@@ -29,6 +29,7 @@ export function mergeStatistics(
     const same: [string, (statistics: Statistics) => unknown][] = [
       ["the same model", ({ model }) => model],
       ["the same preprocessing", ({ data }) => data.preprocessing],
+      ["the same rewrites", ({ rewrites }) => rewrites],
       ["the same prepared graph", ({ outline }) => outline],
       ["the same watched tensors", ({ tensors }) => tensors.map(({ tensor }) => tensor)],
       ["the same layers", ({ channels }) => channels.map(({ tensor, axis }) => [tensor, axis])],

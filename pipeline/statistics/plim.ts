@@ -22,6 +22,7 @@ import { z } from "zod";
 import { BIN_COUNT, checkHistogramData, type HistogramData } from "../../wasm/mod.ts";
 import { compactJson } from "../../tpc/core/canonical_json.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
+import { rewritesSchema } from "../../tpc/rewrites.ts";
 import type { SourceCoverage } from "./coverage.ts";
 import type { Statistics } from "./statistics.ts";
 import { VarintReader, VarintWriter } from "./varint.ts";
@@ -54,6 +55,7 @@ const histogram = {
 
 const headerSchema = z.strictObject({
   model: z.strictObject({ sha256 }),
+  rewrites: rewritesSchema,
   data: z.strictObject({
     samples: count,
     skipped: count,
@@ -133,6 +135,7 @@ export async function writePlim(statistics: Statistics): Promise<Uint8Array<Arra
   };
   const header = new TextEncoder().encode(compactJson({
     model: statistics.model,
+    rewrites: statistics.rewrites,
     data: {
       ...statistics.data,
       sources: statistics.data.sources.map(({ source, ranges }) => ({

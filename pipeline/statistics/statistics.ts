@@ -4,6 +4,7 @@
  * @module
  */
 import type { GraphOutline } from "../../tpc/onnx/outline.ts";
+import type { Rewrites } from "../../tpc/rewrites.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
 import type { ChannelStatistics } from "./channel_sums.ts";
 import type { SourceCoverage } from "./coverage.ts";
@@ -40,6 +41,8 @@ export interface DataCoverage {
 export interface Statistics {
   /** The float model file as it was given. */
   readonly model: { readonly sha256: string };
+  /** Rewrites of the prepared graph that were applied before. */
+  readonly rewrites: Rewrites;
   /** Outline of the prepared graph, so that any target can be tried later without the model. */
   readonly outline: GraphOutline;
   /** The samples that were seen. */

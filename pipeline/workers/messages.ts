@@ -12,6 +12,7 @@
  * @module
  */
 import type { ErrorKind, ErrorParts } from "../../tpc/core/errors.ts";
+import type { Rewrites } from "../../tpc/rewrites.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import type { Sample } from "../core/tensor.ts";
 import type { Statistics } from "../statistics/statistics.ts";
@@ -24,6 +25,7 @@ export interface WorkerJob {
   readonly weights: ReadonlyMap<string, Uint8Array>;
   readonly target: Target;
   readonly modelSha256: string;
+  readonly rewrites?: Rewrites;
   readonly batch: number;
   readonly source?: string;
   readonly preprocessing?: string;

@@ -45,11 +45,12 @@ export async function calibrateInWorkers(
   options: PoolOptions,
   { afterBatch, onAbort }: CalibrationHooks = {},
 ): Promise<Statistics> {
-  const { model, target, modelSha256, batch, source, preprocessing, onNonFinite, signal } = options;
+  const { model, target, modelSha256, rewrites, batch, signal } = options;
+  const { source, preprocessing, onNonFinite } = options;
   const { model: light, data: weights } = detachWeights(model);
   const job: WorkerJob = {
     ...{ model: writeModel(light), weights, target },
-    ...{ modelSha256, batch, source, preprocessing, onNonFinite },
+    ...{ modelSha256, rewrites, batch, source, preprocessing, onNonFinite },
   };
   const reader = samples.getReader();
   const failure = Promise.withResolvers<never>();

@@ -114,6 +114,13 @@ export function equalize(
   };
 }
 
+/** Tensors whose channels' largest values {@linkcode equalize} needs: those behind a Clip between two layers. */
+export function clippedPairs({ graph }: Model): string[] {
+  const index = indexGraph(graph);
+  return layerPairs({ index, shapes: inferShapes(graph, index) })
+    .filter(({ bound }) => bound < Infinity).map(({ tensor }) => tensor);
+}
+
 /** What the factors of a pair may be; undefined where a Clip's channels aren't known. */
 function allowedFactors(
   { first, bound }: LayerPair,

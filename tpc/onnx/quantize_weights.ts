@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { roundHalfEven, weightCodes } from "../core/grid.ts";
-import type { ManifestWeight } from "../manifest.ts";
+import { roundHalfEven } from "../core/grid.ts";
 import { scaleIndex } from "./scale_index.ts";
 
 /** How weights lie on their grids. */
@@ -18,23 +17,6 @@ export interface WeightGrid {
   readonly zeroPoints: readonly number[];
   /** First and last code. */
   readonly codes: { readonly min: number; readonly max: number };
-}
-
-/**
- * The grid of a weight tensor of a manifest.
- *
- * @throws {RangeError} when it has no steps yet.
- */
-export function weightGrid(weight: ManifestWeight): WeightGrid {
-  const { tensor, steps, granularity, axis, blockSize, constraint, bits, storage } = weight;
-  if (steps === undefined) throw new RangeError(`Weights ${tensor} have no steps`);
-  return {
-    ...(granularity === "tensor" ? {} : { axis }),
-    ...(blockSize === undefined ? {} : { blockSize }),
-    scales: Float32Array.from(steps.scales),
-    zeroPoints: steps.zeroPoints ?? steps.scales.map(() => 0),
-    codes: weightCodes(constraint, bits, storage),
-  };
 }
 
 /** The nearest code of each weight, row-major. */

@@ -170,6 +170,17 @@ export const targetSchema = z.strictObject({
   ),
   fusing: z.array(fusing).describe("Chains that run as one operator, without a quantizer inside"),
   overrides: z.array(override).optional().describe("Settings for tensors and nodes by name"),
+  rewrites: z.strictObject({
+    reluBounds: z.boolean().optional().describe(
+      "Whether bounds of ReLU6 and its like move to a power of two, the layers around taking the factor; default: where activations are powers of two",
+    ),
+    equalization: z.boolean().optional().describe(
+      "Whether neighbouring layers share the range of their weights (needs a pass over the samples); default false",
+    ),
+    shiftNegative: z.boolean().optional().describe(
+      "Whether activations with a small negative side are shifted to start at zero where grids are symmetric (needs a pass over the samples); default false",
+    ),
+  }).optional().describe("Exact rewrites of the graph before calibration"),
 }).describe("Target platform capabilities of Plimsoll, version 2");
 
 /** Schema of what differs from another target. */

@@ -11,6 +11,7 @@ function statisticsOf(shapes: Record<string, Float32Array>): Statistics {
   const core = createNaiveHistogramCore();
   return {
     model: { sha256: "ab".repeat(32) },
+    rewrites: { reluBounds: true, equalization: { x: [0.5, 6] } },
     data: {
       samples: 3,
       skipped: 1,
