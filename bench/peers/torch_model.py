@@ -1,0 +1,52 @@
+"""An ONNX model as a PyTorch module that MCT can trace.
+
+MCT takes no ONNX, and torch.fx can't trace shapes that are computed: the batch is made constant, ONNX Runtime folds
+what follows from it (BatchNormalization and padding stay, as a PyTorch user has them), onnx2torch converts the rest.
+"""
+
+import functools
+import pathlib
+import tempfile
+
+import onnx
+import onnx2torch
+import onnxruntime
+import torch
+from onnxruntime.tools.onnx_model_utils import make_input_shape_fixed
+
+KEPT = ["ConvBNFusion", "ConvMulFusion", "ConvAddFusion", "EliminatePad", "PadFusion", "Pad_Fusion"]
+
+
+def fold(model, batch, size, path):
+    """Writes the model with a constant batch and without what ONNX Runtime's basic optimizations fold."""
+    graph = onnx.load(model)
+    initializers = {tensor.name for tensor in graph.graph.initializer}
+    (name,) = [value.name for value in graph.graph.input if value.name not in initializers]
+    make_input_shape_fixed(graph.graph, name, [batch, 3, size, size])
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(path)
+    options.intra_op_num_threads = 1
+    onnxruntime.InferenceSession(
+        graph.SerializeToString(), options, providers=["CPUExecutionProvider"], disabled_optimizers=KEPT
+    )
+
+
+def plain_pads(module):
+    """Padding values of onnx2torch are tensors; MCT calls torch.nn.functional.pad, which wants numbers."""
+    for node in module.graph.nodes:
+        value = node.kwargs.get("value")
+        if node.target is torch.nn.functional.pad and isinstance(value, torch.fx.Node):
+            node.update_kwarg("value", float(functools.reduce(getattr, value.target.split("."), module)))
+
+
+def torch_model(model, batch, size):
+    """The module; its input is batch × 3 × size × size."""
+    with tempfile.TemporaryDirectory() as folder:
+        folded = pathlib.Path(folder) / "folded.onnx"
+        fold(model, batch, size, folded)
+        module = torch.fx.symbolic_trace(onnx2torch.convert(str(folded)).eval())
+    plain_pads(module)
+    module.graph.eliminate_dead_code()
+    module.recompile()
+    return module
