@@ -4,7 +4,7 @@
  * @module
  */
 import { rewritesFor } from "../../tpc/rewrites.ts";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { emitModel } from "../../tpc/emit.ts";
 import type { Target } from "../../tpc/targets/target.ts";
@@ -14,6 +14,7 @@ import { ConvergenceMonitor } from "../convergence.ts";
 import { type FloatModel, type Quantization, quantize } from "../quantize.ts";
 import { verificationReport } from "../report/verification.ts";
 import { accuracyReport } from "../report/accuracy.ts";
+import { readCodes } from "../rounding/codes_file.ts";
 import { decide } from "../search/decide.ts";
 import { verify } from "../second_pass.ts";
 import { readPlim } from "../statistics/plim.ts";
@@ -49,6 +50,7 @@ interface QuantizeCommandOptions
   evalData?: string;
   untilStable?: number;
   exact?: boolean;
+  weightRounding: "nearest" | "gptq";
   verify?: boolean;
   out: string;
 }
@@ -79,6 +81,12 @@ export function addQuantizeCommand(program: Command, context: Context): void {
       positiveInteger,
     )
     .option("--exact", "choose grids that are not powers of two by a second pass over the elements")
+    .addOption(
+      new Option(
+        "--weight-rounding <how>",
+        "gptq: codes by which layers err least, from second moments of their inputs; another pass of 128 samples, writes codes.bin, too",
+      ).choices(["nearest", "gptq"]).default("nearest"),
+    )
     .option("--verify", "prove the reported errors by a second pass over the elements")
     .option("--out <folder>", "where the results go", folder, "out")
     .addHelpText(
@@ -132,6 +140,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     preprocessing: loaded.preprocessing,
     ...(monitor === undefined ? {} : { isEnough: monitor.isEnough }),
     ...(options.exact ? { reopenForExact: reopen } : {}),
+    ...(options.weightRounding === "gptq" ? { reopenForRounding: reopen } : {}),
   });
   if (options.verify) {
     const { data } = await readPlim(result.statistics, "statistics.plim");
@@ -153,6 +162,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     [`${options.out}/manifest.json`, canonicalJson(result.manifest)],
     [`${options.out}/statistics.plim`, result.statistics],
   ]);
+  if (result.codes) files.set(`${options.out}/codes.bin`, result.codes);
   if (result.weights.length > 0) files.set(`${options.out}/model.onnx.data`, result.weights);
   if (evaluations) {
     files.set(`${options.out}/evaluation.json`, canonicalJson({ models: evaluations }));
@@ -185,9 +195,12 @@ async function compareWithBaseline(
   { target, evalPath, options, host, signal }: ComparisonInput,
   progress: ProgressPrinter,
 ): Promise<ModelEvaluation[]> {
+  const { manifest: chosen, codes: file } = result;
+  const codes = file &&
+    await readCodes(file, { manifest: chosen, model: float.prepared, name: "codes.bin" });
   const models = [
     { name: "float", model: float.original },
-    { name: target.activation.error, model: emitModel(float.prepared, result.manifest) },
+    { name: target.activation.error, model: emitModel(float.prepared, chosen, codes) },
   ];
   if (target.activation.error !== BASELINE) {
     const manifest = await decide({

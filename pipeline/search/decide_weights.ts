@@ -12,32 +12,22 @@ import { inferShapes } from "../../tpc/onnx/infer_shapes.ts";
 import { linearLayer } from "../../tpc/onnx/linear_layer.ts";
 import type { Model } from "../../tpc/onnx/model.ts";
 import { nodeName } from "../../tpc/onnx/node.ts";
-import { dequantizeCodes, quantizeWeights } from "../../tpc/onnx/quantize_weights.ts";
+import { quantizeWeights } from "../../tpc/onnx/quantize_weights.ts";
 import { dimensions, floatData } from "../../tpc/onnx/tensor.ts";
 import type { WeightPlan } from "../../tpc/placement/types.ts";
 import { weightGrid } from "../../tpc/weight_grid.ts";
-import { channelMeans } from "../statistics/channel_sums.ts";
 import type { Statistics } from "../statistics/statistics.ts";
+import { layerMeans, shiftBias } from "./correct_bias.ts";
 import { DEFAULT_P } from "./methods/lp.ts";
-import { biasShift } from "./weights/bias_shift.ts";
 import { searchWeightSteps } from "./weights/search_weight_steps.ts";
-
-/** Operators with a place for a bias. */
-function takesBias(op: string): boolean {
-  return op === "Conv" || op === "ConvTranspose" || op === "Gemm";
-}
 
 /** A weight tensor of the manifest before its steps are searched. */
 export function describeWeight(
   { spec, reason, bias, ...plan }: WeightPlan,
-  { channels }: Statistics,
+  statistics: Statistics,
 ): ManifestWeight {
   const { error, ...rest } = spec;
-  const isCorrected = rest.biasCorrection !== false && plan.input === 1 && takesBias(plan.op);
-  const layer = isCorrected
-    ? channels.find(({ tensor, axis }) => tensor === plan.activation && axis === 1)
-    : undefined;
-  const means = layer && channelMeans(layer);
+  const means = layerMeans({ ...plan, biasCorrection: rest.biasCorrection }, statistics);
   return {
     ...plan,
     ...rest,
@@ -136,19 +126,9 @@ function biasCorrector({ graph }: Model): (weight: ManifestWeight) => ManifestWe
     if (inputMeans === undefined) return weight;
     const node = nodes.get(weight.node);
     const layer = node && linearLayer(node, index, shapes);
-    if (layer === undefined || layer.channels.input !== inputMeans.length) return weight;
+    if (layer === undefined) return weight;
     const { data, dims } = layer.weight;
-    const grid = weightGrid(weight);
-    const shift = biasShift({
-      layer,
-      rounded: dequantizeCodes(quantizeWeights(data, dims, grid), dims, grid),
-      means: Float64Array.from(inputMeans),
-    });
-    const largest = shift.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
-    return {
-      ...weight,
-      biasShift: [...shift],
-      reason: [...weight.reason, `bias corrected by up to ${largest.toPrecision(3)}`],
-    };
+    const codes = quantizeWeights(data, dims, weightGrid(weight));
+    return shiftBias(weight, layer, Float64Array.from(inputMeans), codes);
   };
 }

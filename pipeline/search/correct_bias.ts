@@ -1,0 +1,46 @@
+/**
+ * Bias correction of the layers of a manifest.
+ *
+ * @module
+ */
+import type { ManifestWeight } from "../../tpc/manifest.ts";
+import type { LinearLayer } from "../../tpc/onnx/linear_layer.ts";
+import { dequantizeCodes } from "../../tpc/onnx/quantize_weights.ts";
+import { weightGrid } from "../../tpc/weight_grid.ts";
+import { channelMeans } from "../statistics/channel_sums.ts";
+import type { Statistics } from "../statistics/statistics.ts";
+import { biasShift } from "./weights/bias_shift.ts";
+
+/** Operators with a place for a bias. */
+const WITH_BIAS: readonly string[] = ["Conv", "ConvTranspose", "Gemm"];
+
+/** Means of the input channels of a layer whose bias is to be corrected; undefined for others. */
+export function layerMeans(
+  { op, input, activation, biasCorrection = true }: Pick<
+    ManifestWeight,
+    "op" | "input" | "activation" | "biasCorrection"
+  >,
+  { channels }: Statistics,
+): Float64Array | undefined {
+  if (!biasCorrection || input !== 1 || !WITH_BIAS.includes(op)) return undefined;
+  const layer = channels.find(({ tensor, axis }) => tensor === activation && axis === 1);
+  return layer && channelMeans(layer);
+}
+
+/** The weight tensor with the shift of its bias that follows from its codes. */
+export function shiftBias(
+  weight: ManifestWeight,
+  layer: LinearLayer,
+  means: Float64Array,
+  codes: Int16Array,
+): ManifestWeight {
+  if (layer.channels.input !== means.length) return weight;
+  const rounded = dequantizeCodes(codes, layer.weight.dims, weightGrid(weight));
+  const shift = biasShift({ layer, rounded, means });
+  const largest = shift.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
+  return {
+    ...weight,
+    biasShift: [...shift],
+    reason: [...weight.reason, `bias corrected by up to ${largest.toPrecision(3)}`],
+  };
+}
