@@ -4,6 +4,7 @@
  * @module
  */
 import type { Rewrites } from "../tpc/rewrites.ts";
+import type { Target } from "../tpc/targets/target.ts";
 import { createHistogramCore } from "../wasm/mod.ts";
 import type { Sample } from "./core/tensor.ts";
 import type { CalibrationHooks } from "./statistics/calibration_hooks.ts";
@@ -35,7 +36,7 @@ export async function calibrateHere(
   let busy: Promise<unknown> = Promise.resolve();
   try {
     await streamActivations(samples, options, "calibrate", async (watched, outline) => {
-      const holdOut = holdsOut(options);
+      const holdOut = holdsOut(options.target);
       const core = await createHistogramCore();
       const collector = new StatisticsCollector(core, watched, { ...options, holdOut });
       statistics = () => ({
@@ -66,7 +67,7 @@ export async function calibrateHere(
 }
 
 /** Whether held-out samples are wanted: where any tensor's method may be `auto`. */
-function holdsOut({ target }: PassOptions): boolean {
+export function holdsOut(target: Target): boolean {
   return [
     target.activation,
     ...target.operatorSets.map(({ output }) => output),
