@@ -226,6 +226,9 @@ function evaluationPath(
   return calibration;
 }
 
+/** Variants that are named when a pass begins. */
+const MAX_NAMED = 4;
+
 /** Says which variants a pass is for. */
 function announce(
   { stage, number, count, variants }: VariantPass,
@@ -241,7 +244,9 @@ function announce(
     });
   }
   const what = stage === "ranges" ? "pass of ranges for rewrites" : "calibration pass";
-  progress.note(`${what} ${number} of ${count}, for ${variants.join(", ")}`);
+  const left = variants.length - MAX_NAMED;
+  const names = variants.slice(0, MAX_NAMED).join(", ") + (left > 0 ? ` and ${left} more` : "");
+  progress.note(`${what} ${number} of ${count}, for ${names}`);
 }
 
 /** Bytes of a model, with those of weights beside it. */

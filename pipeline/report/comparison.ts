@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ComparedModel, Comparison } from "../compare/comparison.ts";
+import type { BestVariant, ComparedModel, Comparison } from "../compare/comparison.ts";
 import { type PairedDifference, SIGNIFICANCE } from "../evaluate/paired.ts";
 import { formatTable } from "./table.ts";
 
@@ -26,7 +26,7 @@ export function comparisonReport({ models, best, latency }: ComparisonReport): s
       ...isLabelled
         ? [percent(top1), difference(model), percent(top5), loss === null ? "∞" : loss.toFixed(3)]
         : [],
-      i === 0 ? "–" : sqnr === null ? "∞" : `${sqnr.toFixed(1)} dB`,
+      i === 0 ? "–" : sqnr === null ? "∞" : `${sqnr.toFixed(1)} dB`.replace("-", "−"),
       ...isLabelled ? [] : [i === 0 ? "–" : cosine.toFixed(5)],
       i === 0 ? "–" : percent(agreement),
       size(model.bytes),
@@ -41,39 +41,50 @@ export function comparisonReport({ models, best, latency }: ComparisonReport): s
     ...["agreement", "size", "latency"],
   ];
   const table = formatTable([head, ...rows]);
-  return isLabelled ? `${table}\n${worth(models[0], best)}` : table;
+  const lines = isLabelled ? worth(models[0], best) : [
+    `Outputs against those of float, ${
+      models[0].evaluation.samples
+    } samples without labels; cosine: the mean over samples.`,
+    LATENCY,
+  ];
+  return `${table}\n${lines.join("\n")}\n`;
 }
 
+const LATENCY = "Latency: median of single samples by turns on this machine, float = 1.";
+
 /** Says what is a difference and what may be none. */
-function worth({ evaluation }: ComparedModel, best: NonNullable<Comparison["best"]>): string {
+function worth({ evaluation }: ComparedModel, best: BestVariant): string[] {
   const { samples, classes } = evaluation;
   const labelled = classes.reduce((sum, entry) => sum + entry.samples, 0);
   const of = labelled === samples ? `${samples}` : `${labelled} labelled ones of ${samples}`;
   const lines = [
-    `${CHANCE} may be chance: exact McNemar test on the hits of both models, p ≥ ${SIGNIFICANCE}, ${of} samples.`,
-    "Points of top-1 with Tango's score interval for paired differences; each row for itself.",
-    "Latency: median of single samples, float = 1.",
+    `${CHANCE} may be chance: exact McNemar test on the hits of both models, p ≥ ${SIGNIFICANCE}; ${of} samples.`,
+    "In brackets Tango's score interval for paired differences, points of top-1, each row for itself.",
+    LATENCY,
   ];
-  const [close, behind] = [false, true].map((isDistinct) =>
-    best.others.filter(({ againstBest }) => againstBest.isDistinct === isDistinct)
+  const others = best.others.toSorted((a, b) =>
+    b.againstBest.difference - a.againstBest.difference
   );
-  if (best.others.length > 0) {
+  const close = others.filter(({ againstBest }) => !againstBest.isDistinct);
+  const behind = others.filter(({ againstBest }) => againstBest.isDistinct);
+  if (others.length > 0) {
     lines.push("", `Best top-1: ${best.name}`);
-    if (close.length > 0) lines.push(`  ${CHANCE} ${list(close)}`);
-    if (behind.length > 0) lines.push(`  behind it ${list(behind)}`);
+    if (close.length > 0) lines.push(`  ${CHANCE} may be as good: ${list(close)}`);
+    if (behind.length > 0) lines.push(`  behind it: ${list(behind)}`);
   }
-  return lines.join("\n") + "\n";
+  return lines;
 }
 
-/** Pairs that are named in the report; the result has all. */
-const MAX_PAIRS = 6;
+/** Variants that are named beside the best one; the result has all. */
+const MAX_NAMED = 3;
 
-function list(others: NonNullable<Comparison["best"]>["others"]): string {
-  const shown = others.slice(0, MAX_PAIRS).map(({ name, againstBest }) =>
+/** The nearest first. */
+function list(others: BestVariant["others"]): string {
+  const shown = others.slice(0, MAX_NAMED).map(({ name, againstBest }) =>
     `${name} (${points(againstBest)}, p = ${againstBest.p.toPrecision(2)})`
   );
   const left = others.length - shown.length;
-  return shown.join(", ") + (left > 0 ? `, ${left} more` : "");
+  return shown.join(", ") + (left > 0 ? ` and ${left} more` : "");
 }
 
 function difference({ againstFloat }: ComparedModel): string {
