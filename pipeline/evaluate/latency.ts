@@ -7,7 +7,7 @@ import type { InputTensor } from "../core/tensor.ts";
 import type { InferenceSession } from "../inference/session.ts";
 
 /** Runs of each model: as many as fit into the time, but not fewer and not more than these. */
-const [MIN_ROUNDS, MAX_ROUNDS, MAX_MS] = [11, 201, 3000];
+const [MIN_ROUNDS, MAX_ROUNDS, MAX_MS] = [11, 201, 2000];
 
 /**
  * Median milliseconds of each model. Models take turns, so that all see the same machine; the first runs, which
