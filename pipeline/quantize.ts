@@ -25,7 +25,7 @@ import type { OnProgress } from "./core/progress.ts";
 import type { Sample } from "./core/tensor.ts";
 import { runConstants } from "./inference/session.ts";
 import { writeCodes } from "./rounding/codes_file.ts";
-import { roundWeights } from "./rounding/round_weights.ts";
+import { roundWeights } from "./round_weights.ts";
 import { decide } from "./search/decide.ts";
 import { exactChoices } from "./second_pass.ts";
 import { writePlim } from "./statistics/plim.ts";
