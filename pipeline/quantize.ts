@@ -21,6 +21,7 @@ import { applyRewrites, type Rewrites } from "../tpc/rewrites.ts";
 import type { Target } from "../tpc/targets/target.ts";
 import { calibrate, type CalibrateOptions } from "./calibrate.ts";
 import { sha256 } from "./core/hash.ts";
+import { chooseByOutput } from "./choose_by_output.ts";
 import type { OnProgress } from "./core/progress.ts";
 import type { Sample } from "./core/tensor.ts";
 import { runConstants } from "./inference/session.ts";
@@ -67,6 +68,16 @@ export interface QuantizeOptions extends
    * errors in a second pass, among the best candidates of the search.
    */
   readonly reopenForExact?: (data: DataCoverage) => Promise<ReadableStream<Sample>>;
+  /**
+   * When given, the outputs of the model on held-out samples choose the methods that the target leaves open (`auto`),
+   * instead of local errors. Not together with `reopenForExact`.
+   */
+  readonly autoByOutput?: {
+    /** Opens the samples that statistics cover again. */
+    readonly reopen: (data: DataCoverage) => Promise<ReadableStream<Sample>>;
+    /** Most runs of the model that it may take; default 2000. */
+    readonly runs?: number;
+  };
 }
 
 /** Everything that a quantization makes. */
@@ -149,7 +160,7 @@ export async function quantize(
   samples: ReadableStream<Sample>,
   options: QuantizeOptions,
 ): Promise<Quantization> {
-  const { target, reopenForExact, ...rest } = options;
+  const { target, reopenForExact, autoByOutput, ...rest } = options;
   const { prepared: model, rewrites, sha256: modelSha256 } = float;
   checkEmittable(model);
   const pass = { model, rewrites, target, ...rest };
@@ -157,9 +168,14 @@ export async function quantize(
   const file = await writePlim(statistics);
   const choices = reopenForExact &&
     await exactChoices(statistics, await reopenForExact(statistics.data), pass);
-  const manifest = await decide({
-    ...{ statistics, target, model, choices },
-    statisticsSha256: await sha256(file),
+  const input = { statistics, target, model, choices, statisticsSha256: await sha256(file) };
+  const local = await decide(input);
+  const manifest = autoByOutput === undefined ? local : await decide({
+    ...input,
+    byOutput: await chooseByOutput(statistics, local, await autoByOutput.reopen(statistics.data), {
+      ...{ model, target, runs: autoByOutput.runs },
+      ...{ onProgress: options.onProgress, signal: options.signal },
+    }),
   });
   const { file: quantized, weights } = serialiseFor(float, emitModel(model, manifest));
   return { model: quantized, weights, manifest, statistics: file };

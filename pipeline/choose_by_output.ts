@@ -1,0 +1,182 @@
+/**
+ * AUTO by output: for each tensor the method with which the outputs of the quantized model are closest to those of
+ * the float model, on held-out samples.
+ *
+ *     start with the grid of least local error for every tensor
+ *     for each tensor whose method is open, the noisiest first:
+ *       for each other grid that an error method chooses for it:
+ *         keep it if the outputs are closer to float than with the best so far
+ *
+ * One model takes all grids as inputs (`tpc/variable_grids.ts`), so that a trial costs its runs and nothing else. The
+ * work is bounded by a count of runs, never by a clock: the same samples give the same choice on every machine.
+ *
+ * @module
+ */
+import { PlimsollError } from "../tpc/core/errors.ts";
+import type { Levels } from "../tpc/core/grid.ts";
+import type { Manifest } from "../tpc/manifest.ts";
+import type { Model } from "../tpc/onnx/model.ts";
+import { resolve } from "../tpc/placement/resolve.ts";
+import type { Target } from "../tpc/targets/target.ts";
+import { makeGridsVariable } from "../tpc/variable_grids.ts";
+import type { OnProgress } from "./core/progress.ts";
+import type { Sample } from "./core/tensor.ts";
+import { heldOutSamples } from "./held_out_samples.ts";
+import { batchSizeFor, feedsFor } from "./inference/infer.ts";
+import { createSession } from "./inference/session.ts";
+import { type Feeds, OutputLoss } from "./output_loss.ts";
+import { type Candidate, candidateGrids } from "./search/candidate_grids.ts";
+import type { ChosenMethod } from "./search/decide.ts";
+import { gridStatistics } from "./search/grid_statistics.ts";
+import { levelsOf } from "./second_pass.ts";
+import { batchSamples } from "./source/batches.ts";
+import type { Statistics } from "./statistics/statistics.ts";
+
+/** Held-out samples that are compared; each costs a run for every grid that is tried. */
+const MOST_SAMPLES = 16;
+/** Fewer say more about themselves than about others. */
+const LEAST_SAMPLES = 2;
+/** Runs when nobody says how many: about all that 60 tensors with two further grids each take. */
+export const DEFAULT_AUTO_RUNS = 2000;
+
+/** What {@linkcode chooseByOutput} needs. */
+export interface ByOutputOptions {
+  /** The prepared float model. */
+  readonly model: Model;
+  /** Some of its tensors have `auto` as their method. */
+  readonly target: Target;
+  /** Most runs of the model, over one sample each (of a model with a fixed batch, over a batch); default 2000. */
+  readonly runs?: number;
+  /** Told after every tensor. */
+  readonly onProgress?: OnProgress;
+  /** Stops between two tensors. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Chooses a method, with its grid, for each tensor that has `auto` and a grid of its own that the target doesn't fix.
+ *
+ * @param manifest Decided from the statistics with `auto` by local error, with weight steps.
+ * @param samples Those of the statistics, in any order. Consumed.
+ * @returns The choice by tensor, for `decide`.
+ * @throws {PlimsollError} kind `data` where fewer than 2 samples were held out.
+ */
+export async function chooseByOutput(
+  statistics: Statistics,
+  manifest: Manifest,
+  samples: ReadableStream<Sample>,
+  options: ByOutputOptions,
+): Promise<Map<string, ChosenMethod>> {
+  const { model, target, runs: most = DEFAULT_AUTO_RUNS, onProgress, signal } = options;
+  const feeds = await heldOutFeeds(statistics, samples, signal);
+  const open = openGrids(statistics, target);
+  const variable = makeGridsVariable(model, manifest);
+  await using session = await createSession(variable.model, { name: "the model of all grids" });
+  const reference = await floatOutputs(model, statistics, feeds.runs);
+  const loss = new OutputLoss(session, variable.inputs, feeds.runs, reference);
+
+  const grids = new Map<string, Levels>(
+    manifest.activations.filter(({ sameAs }) => sameAs === undefined).map((entry) =>
+      [entry.tensor, levelsOf(entry)] as const
+    ),
+  );
+  for (const { tensor, candidates: [first] } of open) grids.set(tensor, first.levels);
+  let least = await loss.of(grids);
+  const chosen = new Map<string, ChosenMethod>();
+  for (const [done, { tensor, candidates }] of open.entries()) {
+    signal?.throwIfAborted();
+    const [first, ...others] = candidates;
+    const isTried = loss.hasPower && loss.count + others.length * loss.length <= most;
+    const trials: Trial[] = [{ ...first, loss: least, isWhole: true }];
+    for (const candidate of isTried ? others : []) {
+      const trial = await loss.of(new Map([...grids, [tensor, candidate.levels]]), least);
+      trials.push({ ...candidate, loss: trial, isWhole: trial < least });
+      least = Math.min(least, trial);
+    }
+    // Among equal ones the earlier: it has the least local error.
+    const best = trials.reduce((a, b) => b.isWhole && b.loss < a.loss ? b : a);
+    grids.set(tensor, best.levels);
+    const reason = others.length > 0 && !isTried
+      ? `auto: ${first.method} has the least squared error on held-out elements; outputs not asked: ` +
+        (loss.hasPower ? `the bound of ${most} runs is reached` : "they are zero")
+      : describe(best, trials, feeds.samples);
+    chosen.set(tensor, { method: best.method, levels: best.levels, reason });
+    onProgress?.({ stage: "outputs", done: done + 1, total: open.length });
+  }
+  return chosen;
+}
+
+/** A grid with the loss of the outputs; where it isn't whole, a part that was too much already. */
+interface Trial extends Candidate {
+  readonly loss: number;
+  readonly isWhole: boolean;
+}
+
+function describe(best: Trial, trials: readonly Trial[], samples: number): string {
+  const others = trials.filter((trial) => trial !== best).map(({ method, loss, isWhole }) =>
+    `${isWhole ? "" : "under "}${decibels(loss)} with ${method}`
+  );
+  const text = [`${decibels(best.loss)} dB with ${best.method}`, ...others].join(", ");
+  return others.length === 0
+    ? `auto: all methods choose the grid of ${best.method}`
+    : `auto: outputs ${text} (${samples} held-out samples)`;
+}
+
+function decibels(loss: number): string {
+  return loss === 0 ? "∞" : (-10 * Math.log10(loss)).toFixed(2);
+}
+
+/** Feeds of held-out samples, one run each; a run of the size that the model takes where that is fixed. */
+async function heldOutFeeds(
+  { outline: { inputs } }: Statistics,
+  samples: ReadableStream<Sample>,
+  signal: AbortSignal | undefined,
+): Promise<{ samples: number; runs: Feeds[] }> {
+  const size = batchSizeFor(inputs, 1);
+  const most = Math.max(1, Math.floor(MOST_SAMPLES / size)) * size;
+  const found = await heldOutSamples(samples, most, signal);
+  const whole = found.slice(0, found.length - found.length % size);
+  if (whole.length < Math.max(LEAST_SAMPLES, size)) {
+    throw new PlimsollError("data", {
+      action: "choosing methods by the outputs",
+      wanted: `at least ${Math.max(LEAST_SAMPLES, size)} held-out samples (one sample in eight is)`,
+      found: `${found.length}`,
+      remedy: "Give more calibration samples, or leave --auto-by output out",
+    });
+  }
+  const batches = ReadableStream.from(whole).pipeThrough(batchSamples(size));
+  const runs: Feeds[] = [];
+  for await (const batch of batches) runs.push(feedsFor(batch, inputs));
+  return { samples: whole.length, runs };
+}
+
+/** A tensor whose method is open, with the grids that it may have. */
+interface OpenGrid {
+  readonly tensor: string;
+  readonly candidates: readonly Candidate[];
+  readonly noise: number;
+}
+
+/** Open grids, those with the most noise first. */
+function openGrids({ outline, tensors }: Statistics, target: Target): OpenGrid[] {
+  const { activations } = resolve(outline, target);
+  const open: OpenGrid[] = [];
+  for (const [tensor, { plan: { spec }, statistics }] of gridStatistics(tensors, activations)) {
+    const isFixed = spec.fixedRange !== undefined || spec.fixedGrid !== undefined;
+    if (spec.error !== "auto" || isFixed) continue;
+    const found = candidateGrids(spec, statistics);
+    if (found !== undefined) open.push({ tensor, candidates: found.grids, noise: found.noise });
+  }
+  return open.sort((a, b) => b.noise - a.noise);
+}
+
+/** The float32 outputs of the float model, run by run. */
+async function floatOutputs(model: Model, { outline }: Statistics, runs: readonly Feeds[]) {
+  const names = outline.outputs.filter(({ type }) => type === "float").map(({ name }) => name);
+  await using session = await createSession(model, { name: "the float model" });
+  const outputs = [];
+  for (const feeds of runs) {
+    outputs.push(names.length > 0 ? await session.run(feeds, names) : new Map());
+  }
+  return outputs;
+}
