@@ -81,44 +81,65 @@ export async function chooseByOutput(
     ),
   );
   for (const { tensor, candidates: [first] } of open) grids.set(tensor, first.levels);
-  let least = await loss.of(grids);
+  let best: readonly number[] = await loss.of(grids);
   const chosen = new Map<string, ChosenMethod>();
   for (const [done, { tensor, candidates }] of open.entries()) {
     signal?.throwIfAborted();
     const [first, ...others] = candidates;
     const isTried = loss.hasPower && loss.count + others.length * loss.length <= most;
-    const trials: Trial[] = [{ ...first, loss: least, isWhole: true }];
+    const trials: Trial[] = [{ ...first, losses: best }];
+    let winner = trials[0];
     for (const candidate of isTried ? others : []) {
-      const trial = await loss.of(new Map([...grids, [tensor, candidate.levels]]), least);
-      trials.push({ ...candidate, loss: trial, isWhole: trial < least });
-      least = Math.min(least, trial);
+      const grid = new Map([...grids, [tensor, candidate.levels]]);
+      const trial = { ...candidate, losses: await loss.of(grid, sum(winner.losses)) };
+      trials.push(trial);
+      if (isClearlyLess(trial.losses, winner.losses)) winner = trial;
     }
-    // Among equal ones the earlier: it has the least local error.
-    const best = trials.reduce((a, b) => b.isWhole && b.loss < a.loss ? b : a);
-    grids.set(tensor, best.levels);
+    best = winner.losses;
+    grids.set(tensor, winner.levels);
     const reason = others.length > 0 && !isTried
       ? `auto: ${first.method} has the least squared error on held-out elements; outputs not asked: ` +
         (loss.hasPower ? `the bound of ${most} runs is reached` : "they are zero")
-      : describe(best, trials, feeds.samples);
-    chosen.set(tensor, { method: best.method, levels: best.levels, reason });
+      : describe(winner, trials, feeds.samples);
+    chosen.set(tensor, { method: winner.method, levels: winner.levels, reason });
     onProgress?.({ stage: "outputs", done: done + 1, total: open.length });
   }
   return chosen;
 }
 
-/** A grid with the loss of the outputs; where it isn't whole, a part that was too much already. */
+/** A grid with the losses of the outputs by run; fewer where the first ones were too much already. */
 interface Trial extends Candidate {
-  readonly loss: number;
-  readonly isWhole: boolean;
+  readonly losses: readonly number[];
 }
 
-function describe(best: Trial, trials: readonly Trial[], samples: number): string {
-  const others = trials.filter((trial) => trial !== best).map(({ method, loss, isWhole }) =>
-    `${isWhole ? "" : "under "}${decibels(loss)} with ${method}`
+/** Standard errors by which the outputs must be closer on average before a grid of more local error is taken. */
+const CLEAR = 3;
+
+/**
+ * Whether losses are less than others of the same runs beyond chance: the mean of the differences d is at least
+ * {@linkcode CLEAR} standard errors, s/√n with s² = Σ(d − mean)²/(n − 1). Every change of a grid moves values across
+ * rounding borders and so the loss of each sample a little up or down.
+ */
+function isClearlyLess(losses: readonly number[], others: readonly number[]): boolean {
+  const n = others.length;
+  if (losses.length < n) return false;
+  const differences = others.map((loss, i) => loss - losses[i]);
+  const mean = sum(differences) / n;
+  const variance = sum(differences.map((d) => (d - mean) ** 2)) / (n - 1);
+  return mean > 0 && mean >= CLEAR * Math.sqrt(variance / n);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+function describe(winner: Trial, trials: readonly Trial[], samples: number): string {
+  const others = trials.filter((trial) => trial !== winner).map(({ method, losses }) =>
+    `${losses.length < winner.losses.length ? "under " : ""}${decibels(sum(losses))} with ${method}`
   );
-  const text = [`${decibels(best.loss)} dB with ${best.method}`, ...others].join(", ");
+  const text = [`${decibels(sum(winner.losses))} dB with ${winner.method}`, ...others].join(", ");
   return others.length === 0
-    ? `auto: all methods choose the grid of ${best.method}`
+    ? `auto: all methods choose the grid of ${winner.method}`
     : `auto: outputs ${text} (${samples} held-out samples)`;
 }
 

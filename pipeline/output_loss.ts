@@ -63,30 +63,33 @@ export class OutputLoss {
   }
 
   /**
-   * The loss with these grids.
+   * The loss with these grids, run by run.
    *
    * @param grids By tensor, one for each that the model has.
-   * @param limit Stop where the loss reaches it, since the sum only grows; what is returned then is a part of it.
+   * @param limit Stop where the sum reaches it, since it only grows: losses of later runs are missing then.
    */
-  async of(grids: ReadonlyMap<string, Levels>, limit = Infinity): Promise<number> {
+  async of(grids: ReadonlyMap<string, Levels>, limit = Infinity): Promise<number[]> {
     const scalars = new Map<string, InputTensor>();
     for (const [tensor, { step, low, high }] of this.#inputs) {
       const levels = grids.get(tensor)!;
       scalars.set(step, scalar(levels.step)).set(low, scalar(levels.low))
         .set(high, scalar(levels.high));
     }
-    let loss = 0;
+    const outputs = [...this.#power.keys()];
+    const losses: number[] = [];
+    let sum = 0;
     for (const [i, feeds] of this.#runs.entries()) {
+      if (sum >= limit) break;
       this.#count++;
-      const found = await this.#session.run(new Map([...feeds, ...scalars]), [
-        ...this.#power.keys(),
-      ]);
+      const found = await this.#session.run(new Map([...feeds, ...scalars]), outputs);
+      let loss = 0;
       for (const [name, power] of this.#power) {
         loss += differences(this.#reference[i].get(name)!.data, found.get(name)!.data) / power;
       }
-      if (loss >= limit) break;
+      losses.push(loss);
+      sum += loss;
     }
-    return loss;
+    return losses;
   }
 }
 

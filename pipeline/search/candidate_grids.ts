@@ -6,6 +6,7 @@
 import type { Levels } from "../../tpc/core/grid.ts";
 import type { ErrorMethod, SettledSpec } from "../../tpc/core/types.ts";
 import { toNumber } from "../statistics/dyadic.ts";
+import { squaredError } from "../statistics/grid_errors.ts";
 import type { TensorStatistics } from "../statistics/statistics.ts";
 import { viewOf } from "../statistics/tensor_view.ts";
 import { tryMethods } from "./settle_method.ts";
@@ -29,9 +30,13 @@ export interface Candidate {
 
 /** The grids of one tensor. */
 export interface Candidates {
-  /** Different grids, that of the least squared error on held-out elements first. */
+  /**
+   * Different grids, that of the least squared error first: over all elements, since a few held-out samples don't
+   * show how far a tensor reaches (of 10 of 64, method mae had the least on one tensor of EfficientNet-Lite0 with a
+   * threshold that cost 1.2 dB of the outputs on other images).
+   */
   readonly grids: readonly Candidate[];
-  /** Σ(Q(x) − x)² / Σx² of the first over the held-out elements; 0 where all are zero. */
+  /** Σ(Q(x) − x)² / Σx² of the first; 0 where all elements are zero. */
   readonly noise: number;
 }
 
@@ -46,11 +51,14 @@ export function candidateGrids(
   if (heldOut === undefined || heldOut.finite === 0 || heldOut.finite === histogram.finite) {
     return undefined;
   }
-  const trials = tryMethods({ ...spec, error: "auto" }, { histogram, heldOut }, METHODS);
+  const { bins, exact } = viewOf(histogram);
+  const trials = tryMethods({ ...spec, error: "auto" }, { histogram, heldOut }, METHODS).map(
+    ({ method, levels }) => ({ method, levels, error: squaredError(bins, levels) }),
+  );
   const grids = trials.filter(({ levels }, i) =>
     trials.findIndex((other) => isSame(other.levels, levels)) === i
   ).sort((a, b) => a.error - b.error);
-  const power = toNumber(viewOf(heldOut).exact.squares) / heldOut.finite;
+  const power = toNumber(exact.squares);
   return { grids, noise: power === 0 ? 0 : grids[0].error / power };
 }
 
