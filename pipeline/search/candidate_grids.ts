@@ -32,8 +32,8 @@ export interface Candidate {
 export interface Candidates {
   /**
    * Different grids, that of the least squared error first: over all elements, since a few held-out samples don't
-   * show how far a tensor reaches (of 10 of 64, method mae had the least on one tensor of EfficientNet-Lite0 with a
-   * threshold that cost 1.2 dB of the outputs on other images).
+   * show how far a tensor reaches. By 10 of them method mae was the best for an input of the last layer of
+   * EfficientNet-Lite0, with half the threshold of mse; on 250 other images that cost 1.2 dB (measured).
    */
   readonly grids: readonly Candidate[];
   /** Σ(Q(x) − x)² / Σx² of the first; 0 where all elements are zero. */
