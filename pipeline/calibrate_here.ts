@@ -66,7 +66,7 @@ export async function calibrateHere(
 }
 
 /** Whether held-out samples are wanted: where any tensor's method may be `auto`. */
-function holdsOut({ target }: PassOptions): boolean {
+export function holdsOut({ target }: Pick<PassOptions, "target">): boolean {
   return [
     target.activation,
     ...target.operatorSets.map(({ output }) => output),

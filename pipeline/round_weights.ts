@@ -23,6 +23,7 @@ import { planRounding, roundRow } from "./rounding/second_order.ts";
 export interface RoundingInput {
   /** With steps. */
   readonly manifest: Manifest;
+  /** Those that the manifest was made from. */
   readonly statistics: Statistics;
   /** Opens the calibration samples once more. */
   readonly reopen: () => Promise<ReadableStream<Sample>>;
