@@ -4,7 +4,6 @@
  * @module
  */
 import type { Rewrites } from "../tpc/rewrites.ts";
-import type { Target } from "../tpc/targets/target.ts";
 import { createHistogramCore } from "../wasm/mod.ts";
 import type { Sample } from "./core/tensor.ts";
 import type { CalibrationHooks } from "./statistics/calibration_hooks.ts";
@@ -36,7 +35,7 @@ export async function calibrateHere(
   let busy: Promise<unknown> = Promise.resolve();
   try {
     await streamActivations(samples, options, "calibrate", async (watched, outline) => {
-      const holdOut = holdsOut(options.target);
+      const holdOut = holdsOut(options);
       const core = await createHistogramCore();
       const collector = new StatisticsCollector(core, watched, { ...options, holdOut });
       statistics = () => ({
@@ -67,7 +66,7 @@ export async function calibrateHere(
 }
 
 /** Whether held-out samples are wanted: where any tensor's method may be `auto`. */
-export function holdsOut(target: Target): boolean {
+export function holdsOut({ target }: Pick<PassOptions, "target">): boolean {
   return [
     target.activation,
     ...target.operatorSets.map(({ output }) => output),

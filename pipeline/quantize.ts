@@ -21,11 +21,12 @@ import { applyRewrites, type Rewrites } from "../tpc/rewrites.ts";
 import type { Target } from "../tpc/targets/target.ts";
 import { calibrate, type CalibrateOptions } from "./calibrate.ts";
 import { sha256 } from "./core/hash.ts";
+import { chooseByOutput } from "./choose_by_output.ts";
 import type { OnProgress } from "./core/progress.ts";
 import type { Sample } from "./core/tensor.ts";
 import { runConstants } from "./inference/session.ts";
 import { writeCodes } from "./rounding/codes_file.ts";
-import { roundWeights } from "./rounding/round_weights.ts";
+import { roundWeights } from "./round_weights.ts";
 import { decide } from "./search/decide.ts";
 import { exactChoices } from "./second_pass.ts";
 import { writePlim } from "./statistics/plim.ts";
@@ -74,6 +75,16 @@ export interface QuantizeOptions extends
    * from another pass, and not to the nearest codes.
    */
   readonly reopenForRounding?: (data: DataCoverage) => Promise<ReadableStream<Sample>>;
+  /**
+   * When given, the outputs of the model on held-out samples choose the methods that the target leaves open (`auto`),
+   * instead of local errors. Not together with `reopenForExact`.
+   */
+  readonly autoByOutput?: {
+    /** Opens the samples that statistics cover again. */
+    readonly reopen: (data: DataCoverage) => Promise<ReadableStream<Sample>>;
+    /** Most runs of the model that it may take; default 2000. */
+    readonly runs?: number;
+  };
 }
 
 /** Everything that a quantization makes. */
@@ -158,7 +169,7 @@ export async function quantize(
   samples: ReadableStream<Sample>,
   options: QuantizeOptions,
 ): Promise<Quantization> {
-  const { target, reopenForExact, reopenForRounding, ...rest } = options;
+  const { target, reopenForExact, reopenForRounding, autoByOutput, ...rest } = options;
   const { prepared: model, rewrites, sha256: modelSha256 } = float;
   checkEmittable(model);
   const pass = { model, rewrites, target, ...rest };
@@ -166,9 +177,14 @@ export async function quantize(
   const file = await writePlim(statistics);
   const choices = reopenForExact &&
     await exactChoices(statistics, await reopenForExact(statistics.data), pass);
-  const nearest = await decide({
-    ...{ statistics, target, model, choices },
-    statisticsSha256: await sha256(file),
+  const input = { statistics, target, model, choices, statisticsSha256: await sha256(file) };
+  const local = await decide(input);
+  const nearest = autoByOutput === undefined ? local : await decide({
+    ...input,
+    byOutput: await chooseByOutput(statistics, local, await autoByOutput.reopen(statistics.data), {
+      ...{ model, target, runs: autoByOutput.runs },
+      ...{ onProgress: options.onProgress, signal: options.signal },
+    }),
   });
   if (reopenForRounding === undefined) {
     const { file: quantized, weights } = serialiseFor(float, emitModel(model, nearest));

@@ -116,7 +116,7 @@ export async function quantizeVariants(
   for (const [i, group] of groups.entries()) {
     const pass = await begin("calibrate", i, groups, options);
     // One that holds samples out, if any: statistics that do serve all methods.
-    const { float, target } = group.find(({ target }) => holdsOut(target)) ?? group[0];
+    const { float, target } = group.find(holdsOut) ?? group[0];
     const { prepared: model, rewrites, sha256: modelSha256 } = float;
     const result = await calibrate(pass.samples, {
       ...pass.options,

@@ -160,7 +160,7 @@ function specOf({ method }: ManifestActivation, { target }: PassOptions) {
 }
 
 /** Levels of a manifest entry before fused functions narrowed them. */
-function levelsOf(
+export function levelsOf(
   { scale, bits, signed, constraint, zeroPoint, storage }: ManifestActivation,
 ): Levels {
   const [least] = STORED_CODES[storage];

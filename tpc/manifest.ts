@@ -95,6 +95,9 @@ const weight = z.strictObject({
   inputMeans: z.array(z.number()).optional().describe(
     "Mean of each input channel over the calibration samples, until the shift of the bias is computed from it",
   ),
+  inputVariances: z.array(z.number()).optional().describe(
+    "Variance of each input channel, for method output, until the steps are searched",
+  ),
   biasShift: z.array(z.number()).optional().describe(
     "What is taken away from the bias of each output channel, in real units",
   ),

@@ -5,11 +5,14 @@
  */
 import { rewritesFor } from "../../tpc/rewrites.ts";
 import { type Command, Option } from "commander";
+import { PlimsollError } from "../../tpc/core/errors.ts";
 import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { emitModel } from "../../tpc/emit.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import type { ErrorMethod } from "../../tpc/core/types.ts";
 import type { ModelEvaluation } from "../evaluate/evaluate.ts";
+import { holdsOut } from "../calibrate_here.ts";
+import { DEFAULT_AUTO_RUNS } from "../choose_by_output.ts";
 import { ConvergenceMonitor } from "../convergence.ts";
 import { type FloatModel, type Quantization, quantize } from "../quantize.ts";
 import { verificationReport } from "../report/verification.ts";
@@ -44,6 +47,10 @@ import {
   type WorkOptions,
 } from "./work_options.ts";
 
+/** What decides between the methods of `auto`. */
+const AUTO_BY = ["error", "output"] as const;
+type AutoBy = (typeof AUTO_BY)[number];
+
 interface QuantizeCommandOptions
   extends DataOptions, TargetOptions, ModelOptions, WorkOptions, OutputOptions {
   model?: string;
@@ -51,6 +58,8 @@ interface QuantizeCommandOptions
   untilStable?: number;
   exact?: boolean;
   weightRounding: "nearest" | "gptq";
+  autoBy: AutoBy;
+  autoRuns?: number;
   verify?: boolean;
   out: string;
 }
@@ -87,6 +96,17 @@ export function addQuantizeCommand(program: Command, context: Context): void {
         "gptq: codes by which layers err least, from second moments of their inputs; another pass of 128 samples, writes codes.bin, too",
       ).choices(["nearest", "gptq"]).default("nearest"),
     )
+    .addOption(
+      new Option(
+        "--auto-by <what>",
+        "what --error auto goes by: each tensor's own error, or the outputs of the model on up to 16 held-out samples",
+      ).choices(AUTO_BY).default("error"),
+    )
+    .option(
+      "--auto-runs <n>",
+      `runs of the model that --auto-by output may take; a sample is a run for every grid tried (default: ${DEFAULT_AUTO_RUNS})`,
+      positiveInteger,
+    )
     .option("--verify", "prove the reported errors by a second pass over the elements")
     .option("--out <folder>", "where the results go", folder, "out")
     .addHelpText(
@@ -109,6 +129,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
   checkWork(options);
   const progress = new ProgressPrinter(host, options);
   const target = await loadTarget(host, options);
+  checkAutoBy(options, target);
   const loadedModel = await loadModel(host, options.model, {
     ...options,
     rewrites: rewritesFor(target),
@@ -141,6 +162,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     ...(monitor === undefined ? {} : { isEnough: monitor.isEnough }),
     ...(options.exact ? { reopenForExact: reopen } : {}),
     ...(options.weightRounding === "gptq" ? { reopenForRounding: reopen } : {}),
+    ...(options.autoBy === "output" ? { autoByOutput: { reopen, runs: options.autoRuns } } : {}),
   });
   if (options.verify) {
     const { data } = await readPlim(result.statistics, "statistics.plim");
@@ -180,6 +202,26 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
       (evaluations === undefined ? "" : accuracyReport(evaluations) + "\n") +
       `Wrote ${paths.join(", ")}\n`,
   );
+}
+
+/**
+ * Refuses options about AUTO where nothing is left to it.
+ *
+ * @throws {PlimsollError} kind `usage`.
+ */
+function checkAutoBy({ autoBy, autoRuns }: QuantizeCommandOptions, target: Target): void {
+  const fail = (wanted: string, found: string, remedy: string) =>
+    new PlimsollError("usage", { action: "reading the options", wanted, found, remedy });
+  if (autoBy === "error" && autoRuns !== undefined) {
+    throw fail("--auto-by output with --auto-runs", "--auto-by error", "Leave --auto-runs out");
+  }
+  if (autoBy === "output" && !holdsOut({ target })) {
+    throw fail(
+      "--error auto with --auto-by output",
+      `${target.activation.error} for every tensor`,
+      "Add --error auto, or leave --auto-by out",
+    );
+  }
 }
 
 interface ComparisonInput extends Context {

@@ -59,10 +59,11 @@ export function addWorkOptions(command: Command): Command {
  * @throws {PlimsollError} kind `usage`.
  */
 export function checkWork(
-  { workers, untilStable, onNonfinite, verify, exact }: WorkOptions & {
+  { workers, untilStable, onNonfinite, verify, exact, autoBy }: WorkOptions & {
     untilStable?: number;
     verify?: boolean;
     exact?: boolean;
+    autoBy?: string;
   },
 ): void {
   const fail = (wanted: string, found: string) =>
@@ -75,7 +76,10 @@ export function checkWork(
   if (workers > 1 && untilStable !== undefined) {
     throw fail("--until-stable with one worker", `--workers ${workers}`);
   }
-  if (onNonfinite === "skip" && (verify || exact)) {
+  if (exact && autoBy === "output") {
+    throw fail("--exact or --auto-by output", "both");
+  }
+  if (onNonfinite === "skip" && (verify || exact || autoBy === "output")) {
     throw fail("a second pass over samples that all count", "--on-nonfinite skip");
   }
 }

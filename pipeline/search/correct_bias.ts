@@ -7,7 +7,8 @@ import type { ManifestWeight } from "../../tpc/manifest.ts";
 import type { LinearLayer } from "../../tpc/onnx/linear_layer.ts";
 import { dequantizeCodes } from "../../tpc/onnx/quantize_weights.ts";
 import { weightGrid } from "../../tpc/weight_grid.ts";
-import { channelMeans } from "../statistics/channel_sums.ts";
+import { channelMeans, channelVariances } from "../statistics/channel_sums.ts";
+import { channelAxis } from "../../tpc/placement/types.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import { biasShift } from "./weights/bias_shift.ts";
 
@@ -25,6 +26,25 @@ export function layerMeans(
   if (!biasCorrection || input !== 1 || !WITH_BIAS.includes(op)) return undefined;
   const layer = channels.find(({ tensor, axis }) => tensor === activation && axis === 1);
   return layer && channelMeans(layer);
+}
+
+/**
+ * How much the error of a weight counts: the variance of its input, or the mean square where no bias takes the mean.
+ * One for each input channel; undefined for operators that aren't layers, and where it isn't known.
+ */
+export function inputVariances(
+  { op, input, activation }: Pick<ManifestWeight, "op" | "input" | "activation">,
+  { channels }: Statistics,
+  isCentred: boolean,
+): Float64Array | undefined {
+  const axis = channelAxis(op);
+  const layer = input === 1
+    ? channels.find((each) => each.tensor === activation && each.axis === axis)
+    : undefined;
+  const variances = layer && channelVariances(layer);
+  if (layer === undefined || variances === undefined || isCentred) return variances;
+  const means = channelMeans(layer)!;
+  return variances.map((variance, c) => variance + means[c] ** 2);
 }
 
 /** The weight tensor with the shift of its bias that follows from its codes. */

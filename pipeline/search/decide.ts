@@ -6,7 +6,7 @@
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import { compactJson } from "../../tpc/core/canonical_json.ts";
 import { clampGrid, type Levels, storeLevels } from "../../tpc/core/grid.ts";
-import type { Grid } from "../../tpc/core/types.ts";
+import type { ErrorMethod, Grid } from "../../tpc/core/types.ts";
 import type { Manifest, ManifestActivation } from "../../tpc/manifest.ts";
 import type { Model } from "../../tpc/onnx/model.ts";
 import type { ActivationPlan, Placement } from "../../tpc/placement/types.ts";
@@ -19,7 +19,7 @@ import { viewOf } from "../statistics/tensor_view.ts";
 import type { Statistics, TensorStatistics } from "../statistics/statistics.ts";
 import { decideWeights, describeWeight } from "./decide_weights.ts";
 import { gridStatistics } from "./grid_statistics.ts";
-import { searchThreshold } from "./search_threshold.ts";
+import { type SearchOptions, searchThreshold } from "./search_threshold.ts";
 import { settleMethod } from "./settle_method.ts";
 
 /** What {@linkcode decide} starts from. */
@@ -34,6 +34,16 @@ export interface DecideInput {
   readonly model?: Model;
   /** Grids that a second pass over the elements has chosen, by tensor; see `exactChoices`. */
   readonly choices?: ReadonlyMap<string, Levels>;
+  /** What the model's outputs have chosen, by tensor, in place of `auto` and its grid; see `chooseByOutput`. */
+  readonly byOutput?: ReadonlyMap<string, ChosenMethod>;
+}
+
+/** A method for one tensor, with its grid. */
+export interface ChosenMethod {
+  readonly method: ErrorMethod;
+  readonly levels: Levels;
+  /** Why this one. */
+  readonly reason: string;
 }
 
 /**
@@ -76,7 +86,7 @@ function describeData({ data: { samples, skipped, sha256, preprocessing } }: Sta
 }
 
 function decideActivations(
-  { statistics: { tensors }, target, choices }: DecideInput,
+  { statistics: { tensors }, target, choices, byOutput }: DecideInput,
   { activations }: Placement,
 ): ManifestActivation[] {
   const grids = gridStatistics(tensors, activations);
@@ -85,7 +95,9 @@ function decideActivations(
     if (plan.sameAs !== undefined) continue;
     const found = grids.get(plan.tensor);
     if (found === undefined) throw notWatched(plan, target);
-    decided.set(plan.tensor, decideActivation(plan, found.statistics, choices?.get(plan.tensor)));
+    const { tensor } = plan;
+    const chosen = { levels: choices?.get(tensor), method: byOutput?.get(tensor) };
+    decided.set(tensor, decideActivation(plan, found.statistics, chosen));
   }
   return activations.map((plan) =>
     plan.sameAs === undefined
@@ -103,15 +115,20 @@ interface Decided {
 function decideActivation(
   plan: ActivationPlan,
   statistics: TensorStatistics,
-  choice: Levels | undefined,
+  chosen: { levels?: Levels; method?: ChosenMethod },
 ): Decided {
   const { tensor, producer, fused, clamp, reason, storage, sharedWith } = plan;
   const { shape, histogram } = statistics;
-  const { spec, reason: methodReason } = settleMethod(plan.spec, statistics);
+  const { spec, reason: methodReason } = chosen.method === undefined
+    ? settleMethod(plan.spec, statistics)
+    : {
+      spec: { ...plan.spec, error: chosen.method.method },
+      reason: [chosen.method.reason],
+    };
   const { curve, error, bounds, sqnr, clippedFraction, ...found } = searchThreshold(
     histogram,
     spec,
-    choice === undefined ? {} : { choice },
+    choiceOf(chosen),
   );
   const grid = storeLevels(found.levels, storage);
   const { finite, zeros, min, max } = histogram;
@@ -137,6 +154,16 @@ function decideActivation(
     },
   };
   return { entry, grid };
+}
+
+/** What `searchThreshold` is told of grids that something else has chosen. */
+function choiceOf({ levels, method }: { levels?: Levels; method?: ChosenMethod }): SearchOptions {
+  if (method !== undefined) {
+    return { choice: { levels: method.levels, reason: "searched without the held-out samples" } };
+  }
+  if (levels === undefined) return {};
+  const reason = "chosen among its best candidates by a second pass over the elements";
+  return { choice: { levels, reason } };
 }
 
 function keepQuantization(plan: ActivationPlan, { entry, grid }: Decided): ManifestActivation {

@@ -61,12 +61,18 @@ export interface ErrorBounds {
   readonly upper: number;
 }
 
+/** A grid with what has chosen it. */
+export interface GridChoice {
+  readonly levels: Levels;
+  readonly reason: string;
+}
+
 /** Options of {@linkcode searchThreshold}. */
 export interface SearchOptions {
   /** Told every grid that is judged, with its ERR. */
   readonly onTrial?: (levels: Levels, error: number) => void;
-  /** A grid that a second pass over the elements has chosen; it replaces the one of the search. */
-  readonly choice?: Levels;
+  /** A grid that something else has chosen; it replaces the one of the search. */
+  readonly choice?: GridChoice;
 }
 
 /** A chosen grid with everything that speaks for it. */
@@ -179,17 +185,18 @@ function listen(method: Method, { onTrial }: SearchOptions): Method {
   };
 }
 
-function replaceChoice(searched: Choice, levels: Levels, { constraint }: ActivationSpec): Choice {
+function replaceChoice(
+  searched: Choice,
+  { levels, reason }: GridChoice,
+  { constraint }: ActivationSpec,
+): Choice {
   const { step, low, high } = levels;
   const reach = constraint === "uniform" ? Math.max(-low, high) : low < 0 ? -low : high + 1;
   return {
     ...searched,
     levels,
     threshold: reach * step,
-    reason: [
-      ...searched.reason,
-      "chosen among its best candidates by a second pass over the elements",
-    ],
+    reason: [...searched.reason, reason],
   };
 }
 

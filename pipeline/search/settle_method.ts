@@ -11,6 +11,7 @@
  *
  * @module
  */
+import type { Levels } from "../../tpc/core/grid.ts";
 import type { ActivationSpec, ErrorMethod, SettledSpec } from "../../tpc/core/types.ts";
 import { squaredError } from "../statistics/grid_errors.ts";
 import type { TensorStatistics } from "../statistics/statistics.ts";
@@ -42,12 +43,7 @@ export function settleMethod(
   if (heldOut === undefined || heldOut.finite === 0 || heldOut.finite === histogram.finite) {
     return settle("mse", "auto: mse, since no samples were held out of these statistics");
   }
-  const rest = subtractHistogram(histogram, heldOut);
-  const { bins } = viewOf(heldOut);
-  const trials = TRIED.map((method) => {
-    const { levels } = searchThreshold(rest, { ...spec, error: method });
-    return { method, error: squaredError(bins, levels) / heldOut.finite };
-  });
+  const trials = tryMethods(spec, { histogram, heldOut }, TRIED);
   const best = trials.reduce((a, b) => b.error < a.error ? b : a);
   const others = trials.filter((trial) => trial !== best).map((trial) =>
     `${trial.method} ${trial.error.toPrecision(4)}`
@@ -57,4 +53,26 @@ export function settleMethod(
     `auto: ${best.method} has the least squared error on ${heldOut.finite} held-out elements ` +
       `(${best.error.toPrecision(4)}; ${others.join(", ")})`,
   );
+}
+
+/** A method with the grid that it chooses without held-out samples. */
+export interface MethodTrial {
+  readonly method: ErrorMethod;
+  readonly levels: Levels;
+  /** Squared error per held-out element. */
+  readonly error: number;
+}
+
+/** The grids of some methods on the samples that were not held out, with their errors on the others. */
+export function tryMethods(
+  spec: ActivationSpec,
+  { histogram, heldOut }: Required<Pick<TensorStatistics, "histogram" | "heldOut">>,
+  methods: readonly ErrorMethod[],
+): MethodTrial[] {
+  const rest = subtractHistogram(histogram, heldOut);
+  const { bins } = viewOf(heldOut);
+  return methods.map((method) => {
+    const { levels } = searchThreshold(rest, { ...spec, error: method });
+    return { method, levels, error: squaredError(bins, levels) / heldOut.finite };
+  });
 }

@@ -5,16 +5,14 @@
  */
 import type { Accumulator, HistogramCore } from "../../wasm/mod.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
-import { digest, MultisetHash } from "../core/hash.ts";
-import { type InferredBatch, inputsOf, type Sample, type Tensor } from "../core/tensor.ts";
+import { MultisetHash } from "../core/hash.ts";
+import type { InferredBatch, Sample, Tensor } from "../core/tensor.ts";
 import type { Watched } from "../../tpc/placement/types.ts";
 import { ChannelCollector, type ChannelStatistics } from "./channel_sums.ts";
 import { RangeSet } from "./coverage.ts";
+import { hashSample, isHeldOut } from "./held_out.ts";
 import { mergeShapes } from "./merge_statistics.ts";
 import type { DataCoverage, TensorStatistics } from "./statistics.ts";
-
-/** Samples whose SHA-256 begins with a byte below this are held out: one in eight. */
-const HELD_OUT_BELOW = 32;
 
 /** Options of {@linkcode StatisticsCollector}. */
 export interface CollectorOptions {
@@ -88,7 +86,7 @@ export class StatisticsCollector {
     const { samples } = batch;
     for (const sample of samples) if (!this.#covered.add(sample.index)) throw twice(sample);
     // Hashed beside the sums, on another thread.
-    const hashing = Promise.all(samples.map((sample) => digest(bytesOf(sample))));
+    const hashing = Promise.all(samples.map(hashSample));
     const left = this.#options.onNonFinite === "skip" ? this.#leaveOut(outputs, samples) : [];
     for (const [name, entry] of this.#entries) {
       const tensor = outputs.get(name)!;
@@ -106,7 +104,7 @@ export class StatisticsCollector {
     samples.forEach((_, i) => {
       if (left.includes(i)) return;
       this.#hash.add(hashes[i]);
-      if (hashes[i][0] < HELD_OUT_BELOW) this.#holdOut(outputs, i, samples.length);
+      if (isHeldOut(hashes[i])) this.#holdOut(outputs, i, samples.length);
     });
     this.#samples += samples.length - left.length;
     this.#skipped += left.length;
@@ -215,21 +213,6 @@ function noteShape(entry: Entry, dims: readonly number[], batchSize: number): vo
 function nonFiniteFrom(data: Float32Array, start: number): number {
   for (let i = start; i < data.length; i++) if (data[i] - data[i] !== 0) return i;
   return -1;
-}
-
-/** The numbers of a sample, one input after the other in the order of their names. */
-function bytesOf(sample: Sample): Uint8Array {
-  const parts = inputsOf(sample).sort(([a], [b]) => a < b ? -1 : 1).map(([_, { data }]) =>
-    new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-  );
-  if (parts.length === 1) return parts[0];
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    all.set(part, offset);
-    offset += part.length;
-  }
-  return all;
 }
 
 function twice({ id, index }: Sample): PlimsollError {

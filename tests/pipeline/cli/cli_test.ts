@@ -157,6 +157,20 @@ for (
     [["quantize", "--weight-error", "kl"], /Allowed choices are mse, mae, lp, noclipping/],
     [["quantize", "--error", "magic"], /Allowed choices are mse, noclipping, mae/],
     [["quantize", "--model", DEMO_MODEL], /no --data/],
+    [["quantize", "--auto-by", "output"], /wanted --error auto with --auto-by output, found \w+/],
+    [["quantize", "--auto-by", "loss"], /Allowed choices are error, output/],
+    [
+      ["quantize", "--error", "auto", "--auto-runs", "9"],
+      /wanted --auto-by output with --auto-runs/,
+    ],
+    [
+      ["quantize", "--error", "auto", "--auto-by", "output", "--exact"],
+      /wanted --exact or --auto-by output, found both/,
+    ],
+    [
+      ["quantize", "--error", "auto", "--auto-by", "output", "--on-nonfinite", "skip"],
+      /wanted a second pass over samples that all count/,
+    ],
     [
       ["quantize", "--target", "nowhere"],
       /wanted a name \(default, imx500, .*qnnpack\) or a file, found "nowhere"/,
@@ -423,7 +437,7 @@ Deno.test("quantize --until-stable stops early and records when each threshold l
       ...tensors.map(({ lastChanged }: { lastChanged: number }) => lastChanged),
     );
     assert.equal(samples - last, 24, "six batches of four without a change");
-    assert.match(error, /verified: 29 errors within their bounds, largest deviation \S+/);
+    assert.match(error, /verified: 28 errors within their bounds, largest deviation \S+/);
   }));
 
 Deno.test("search decides again for other methods, constraints and bits from the file alone", () =>

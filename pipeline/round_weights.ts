@@ -3,28 +3,27 @@
  *
  * @module
  */
-import type { WeightCodes } from "../../tpc/insert_qdq.ts";
-import type { Manifest, ManifestWeight } from "../../tpc/manifest.ts";
-import { indexGraph } from "../../tpc/onnx/graph_index.ts";
-import { inferShapes } from "../../tpc/onnx/infer_shapes.ts";
-import { type LinearLayer, linearLayer } from "../../tpc/onnx/linear_layer.ts";
-import { nodeName } from "../../tpc/onnx/node.ts";
-import { quantizeWeights } from "../../tpc/onnx/quantize_weights.ts";
-import { scaleIndex } from "../../tpc/onnx/scale_index.ts";
-import { weightGrid } from "../../tpc/weight_grid.ts";
-import type { Sample, Tensor } from "../core/tensor.ts";
-import { layerMeans, shiftBias } from "../search/correct_bias.ts";
-import type { Statistics } from "../statistics/statistics.ts";
-import { type PassOptions, streamActivations } from "../stream_activations.ts";
-import { createGramProduct } from "./gram.ts";
-import { blocksOf, momentBytes, MomentsCollector } from "./moments_collector.ts";
-import { layerPatches, type Patches } from "./patches.ts";
-import { planRounding, roundRow } from "./second_order.ts";
+import type { WeightCodes } from "../tpc/insert_qdq.ts";
+import type { Manifest, ManifestWeight } from "../tpc/manifest.ts";
+import type { LinearLayer } from "../tpc/onnx/linear_layer.ts";
+import { quantizeWeights } from "../tpc/onnx/quantize_weights.ts";
+import { scaleIndex } from "../tpc/onnx/scale_index.ts";
+import { weightGrid } from "../tpc/weight_grid.ts";
+import type { Sample, Tensor } from "./core/tensor.ts";
+import { layerMeans, shiftBias } from "./search/correct_bias.ts";
+import { layerFinder } from "./search/layer_finder.ts";
+import type { Statistics } from "./statistics/statistics.ts";
+import { type PassOptions, streamActivations } from "./stream_activations.ts";
+import { createGramProduct } from "./rounding/gram.ts";
+import { blocksOf, momentBytes, MomentsCollector } from "./rounding/moments_collector.ts";
+import { layerPatches, type Patches } from "./rounding/patches.ts";
+import { planRounding, roundRow } from "./rounding/second_order.ts";
 
 /** What {@linkcode roundWeights} needs. */
 export interface RoundingInput {
   /** With steps. */
   readonly manifest: Manifest;
+  /** Those that the manifest was made from. */
   readonly statistics: Statistics;
   /** Opens the calibration samples once more. */
   readonly reopen: () => Promise<ReadableStream<Sample>>;
@@ -87,15 +86,12 @@ export async function roundWeights(
 
 function findPlaces(
   { weights, activations }: Manifest,
-  { model: { graph } }: PassOptions,
+  { model }: PassOptions,
 ): Place[] {
-  const index = indexGraph(graph);
-  const shapes = inferShapes(graph, index);
-  const nodes = new Map(graph.node.map((node) => [nodeName(node), node]));
+  const find = layerFinder(model);
   const entries = new Map(activations.map((entry) => [entry.tensor, entry]));
   return weights.flatMap((weight): Place[] => {
-    const node = nodes.get(weight.node);
-    const layer = weight.input === 1 ? node && linearLayer(node, index, shapes) : undefined;
+    const layer = find(weight);
     const patches = layer && layerPatches(layer);
     const entry = entries.get(weight.activation);
     // Operators that keep a grid keep what is within it, too.
