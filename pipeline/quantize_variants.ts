@@ -4,6 +4,7 @@
  * @module
  */
 import { checkEmittable, emitModel } from "../tpc/emit.ts";
+import type { WeightCodes } from "../tpc/insert_qdq.ts";
 import type { Manifest } from "../tpc/manifest.ts";
 import type { Model } from "../tpc/onnx/model.ts";
 import { outlineGraph } from "../tpc/onnx/outline.ts";
@@ -13,12 +14,15 @@ import { calibrate, type CalibrateOptions } from "./calibrate.ts";
 import { holdsOut } from "./calibrate_here.ts";
 import { calibrationKey, groupBy, learningKey } from "./compare/groups.ts";
 import { sha256 } from "./core/hash.ts";
-import type { OnProgress } from "./core/progress.ts";
+import { numbered, type OnProgress } from "./core/progress.ts";
 import type { Sample } from "./core/tensor.ts";
 import { learnRewrites, needsData } from "./learn_rewrites.ts";
 import { type FloatModel, rewriteModel, serialiseFor } from "./quantize.ts";
+import { roundWeights } from "./round_weights.ts";
+import { writeCodes } from "./rounding/codes_file.ts";
 import { decide } from "./search/decide.ts";
 import { writePlim } from "./statistics/plim.ts";
+import type { Statistics } from "./statistics/statistics.ts";
 
 /** One quantization to make. */
 export interface Variant {
@@ -26,6 +30,8 @@ export interface Variant {
   readonly name: string;
   /** What the hardware can do, with the wishes for this variant. */
   readonly target: Target;
+  /** `gptq`: codes of weights by second moments of their inputs, in a pass of its own; default the nearest codes. */
+  readonly weightRounding?: "nearest" | "gptq";
 }
 
 /** One quantization that was made: what `quantize` makes for the same target. */
@@ -36,6 +42,8 @@ export interface QuantizedVariant extends Variant {
   readonly file: Uint8Array<ArrayBuffer>;
   /** Its weights as the file `model.onnx.data` beside it, in pieces; empty when they are in the model. */
   readonly weights: readonly Uint8Array[];
+  /** The file of codes, where weights aren't rounded to the nearest ones. */
+  readonly codes?: Uint8Array<ArrayBuffer>;
   /** Every decision, with its reason. */
   readonly manifest: Manifest;
   /** Position of its statistics among those of the result. */
@@ -52,8 +60,11 @@ export interface QuantizedVariants {
 
 /** A pass over the samples that is about to begin. */
 export interface VariantPass {
-  /** `ranges` finds out how far activations reach, for rewrites; `calibrate` makes statistics. */
-  readonly stage: "ranges" | "calibrate";
+  /**
+   * `ranges` finds out how far activations reach, for rewrites; `calibrate` makes statistics; `round` gathers second
+   * moments for the codes of one variant, more than once where they are many.
+   */
+  readonly stage: "ranges" | "calibrate" | "round";
   /** Number of the pass among those of its stage, from 1. */
   readonly number: number;
   /** Passes of this stage. */
@@ -128,12 +139,16 @@ export async function quantizeVariants(
     for (const variant of group) {
       options.signal?.throwIfAborted();
       const { name, target } = variant;
-      const manifest = await decide({ statistics: result, statisticsSha256, target, model });
-      const emitted = emitModel(model, manifest);
+      const nearest = await decide({ statistics: result, statisticsSha256, target, model });
+      const decided: Decided = variant.weightRounding === "gptq"
+        ? await round(variant, { manifest: nearest, statistics: result }, learned, options)
+        : { manifest: nearest };
+      const emitted = emitModel(model, decided.manifest, decided.codes);
       const { file: bytes, weights } = serialiseFor(float, emitted);
       made.set(variant, {
-        ...{ name, target, manifest, weights },
+        ...{ name, target, weights, manifest: decided.manifest },
         ...{ model: emitted, file: bytes, pass: i },
+        ...(decided.file === undefined ? {} : { codes: decided.file }),
       });
       options.onVariant?.(name);
     }
@@ -165,6 +180,35 @@ async function learnAll(
   return prepared.map((variant) => ({ ...variant, float: learned.get(variant) ?? variant.float }));
 }
 
+/** Decisions about a variant, with codes where weights aren't rounded to the nearest ones. */
+interface Decided {
+  readonly manifest: Manifest;
+  readonly codes?: WeightCodes;
+  /** The codes as a file. */
+  readonly file?: Uint8Array<ArrayBuffer>;
+}
+
+/** Codes of a variant that is rounded by second moments. */
+async function round(
+  variant: Prepared,
+  decided: { readonly manifest: Manifest; readonly statistics: Statistics },
+  all: readonly Prepared[],
+  options: QuantizeVariantsOptions,
+): Promise<Decided> {
+  const rounded = all.filter(({ weightRounding }) => weightRounding === "gptq");
+  const index = rounded.indexOf(variant);
+  const { batch, signal, onProgress } = options;
+  const { manifest, codes } = await roundWeights({
+    ...decided,
+    reopen: async () =>
+      (await begin("round", index, rounded.map((entry) => [entry]), options)).samples,
+  }, {
+    ...{ model: variant.float.prepared, target: variant.target, batch, signal },
+    onProgress: numbered(onProgress, index + 1, rounded.length),
+  });
+  return { ...await writeCodes(manifest, codes), codes };
+}
+
 /** Announces a pass and opens its samples. */
 async function begin(
   stage: VariantPass["stage"],
@@ -175,10 +219,7 @@ async function begin(
   const [number, count] = [index + 1, groups.length];
   onPass?.({ stage, number, count, variants: groups[index].map(({ name }) => name) });
   const { samples, ...opened } = await open();
-  // Several passes of a stage are told apart, so that the clock of each starts anew.
-  const report: OnProgress | undefined = onProgress && count > 1
-    ? (progress) => onProgress({ ...progress, stage: `${progress.stage} ${number}/${count}` })
-    : onProgress;
+  const report = numbered(onProgress, number, count);
   return { samples, options: { ...rest, ...opened, onProgress: report } };
 }
 

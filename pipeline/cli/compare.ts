@@ -66,7 +66,13 @@ export function addCompareCommand(program: Command, context: Context): void {
       "--model <file>",
       "float ONNX model (default: the demo's, MobileNetV2-style on Fashion-MNIST)",
     );
-  takeLists(addTargetOptions(addDataOptions(command, "calibration samples")), LISTED);
+  addTargetOptions(addDataOptions(command, "calibration samples")).addOption(
+    new Option(
+      "--weight-rounding <how>",
+      "gptq: codes by which layers err least, from second moments; another pass for each variant (default: nearest)",
+    ).choices(["nearest", "gptq"]),
+  );
+  takeLists(command, LISTED);
   addOutputOptions(addModelOptions(command))
     .option(
       "--eval-data <path>",
@@ -189,7 +195,8 @@ async function loadVariants(host: Host, options: CompareCommandOptions) {
   for (const variant of variantsOf(options)) {
     try {
       const target = await loadTarget(quiet, { ...options, ...unset(LISTED), ...variant.settings });
-      variants.push({ ...variant, target });
+      const { weightRounding } = variant.settings;
+      variants.push({ ...variant, target, ...(weightRounding && { weightRounding }) });
     } catch (error) {
       if (!(error instanceof PlimsollError && error.kind === "target")) throw error;
       refusal ??= error;
@@ -226,6 +233,13 @@ function evaluationPath(
   return calibration;
 }
 
+/** What passes are called. */
+const PASSES: Readonly<Record<VariantPass["stage"], string>> = {
+  ranges: "a pass of ranges for rewrites",
+  calibrate: "a calibration pass",
+  round: "a pass of moments for rounding",
+};
+
 /** Variants that are named when a pass begins. */
 const MAX_NAMED = 4;
 
@@ -235,18 +249,17 @@ function announce(
   path: string,
   progress: ProgressPrinter,
 ): void {
-  if (path === "-" && (stage === "ranges" || count > 1)) {
+  if (path === "-" && (stage !== "calibrate" || count > 1)) {
     throw new PlimsollError("usage", {
       action: "comparing variants on standard input",
       wanted: "variants that one pass serves",
-      found: stage === "ranges" ? "some that need a pass of ranges before" : `${count} passes`,
+      found: stage === "calibrate" ? `${count} passes` : `some that need ${PASSES[stage]}`,
       remedy: "Save the data to a file, or compare variants of one target and one --constraint",
     });
   }
-  const what = stage === "ranges" ? "pass of ranges for rewrites" : "calibration pass";
   const left = variants.length - MAX_NAMED;
   const names = variants.slice(0, MAX_NAMED).join(", ") + (left > 0 ? ` and ${left} more` : "");
-  progress.note(`${what} ${number} of ${count}, for ${names}`);
+  progress.note(`${PASSES[stage].replace(/^an? /, "")} ${number} of ${count}, for ${names}`);
 }
 
 /** Bytes of a model, with those of weights beside it. */
@@ -265,10 +278,11 @@ function filesOf(
   { variants, statistics }: QuantizedVariants,
 ): Map<string, FileContent> {
   const files = new Map<string, FileContent>();
-  for (const [i, { file, weights, manifest }] of variants.entries()) {
+  for (const [i, { file, weights, codes, manifest }] of variants.entries()) {
     const folder = `${out}/${planned[i].folder}`;
     files.set(`${folder}/model.onnx`, file);
     if (weights.length > 0) files.set(`${folder}/model.onnx.data`, weights);
+    if (codes) files.set(`${folder}/codes.bin`, codes);
     files.set(`${folder}/manifest.json`, canonicalJson(manifest));
   }
   statistics.forEach((file, pass) =>

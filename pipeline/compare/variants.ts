@@ -15,6 +15,7 @@ export interface Settings {
   readonly constraint?: Constraint;
   readonly weightBits?: number;
   readonly weightError?: WeightMethod;
+  readonly weightRounding?: "nearest" | "gptq";
   readonly biasCorrection?: "yes" | "no";
   readonly reluBounds?: "yes" | "no";
   readonly equalize?: "yes" | "no";
@@ -51,6 +52,7 @@ const AXES: { readonly [Key in keyof Required<Settings>]: (value: unknown) => st
   constraint: String,
   weightBits: (value) => `${value}-bit weights`,
   weightError: (value) => `${value} weights`,
+  weightRounding: String,
   biasCorrection: wanted("bias-correction"),
   reluBounds: wanted("relu-bounds"),
   equalize: wanted("equalize"),

@@ -10,7 +10,7 @@
  */
 import type { Model } from "../../tpc/onnx/model.ts";
 import { outlineInputs } from "../../tpc/onnx/outline.ts";
-import type { OnProgress } from "../core/progress.ts";
+import { numbered, type OnProgress } from "../core/progress.ts";
 import type { Sample } from "../core/tensor.ts";
 import { batchSizeFor, feedsFor } from "../inference/infer.ts";
 import { createSession } from "../inference/session.ts";
@@ -66,10 +66,10 @@ export async function evaluateVariants(
   const count = Math.max(1, Math.ceil(variants.length / openSessions));
   for (let turn = 0; turn < count; turn++) {
     const part = variants.slice(turn * openSessions, (turn + 1) * openSessions);
-    const report: OnProgress | undefined = onProgress && count > 1
-      ? (progress) => onProgress({ ...progress, stage: `${progress.stage} ${turn + 1}/${count}` })
-      : onProgress;
-    const measured = await evaluateTurn([float, ...part], { ...options, onProgress: report });
+    const measured = await evaluateTurn([float, ...part], {
+      ...options,
+      onProgress: numbered(onProgress, turn + 1, count),
+    });
     results.push(...turn === 0 ? measured : measured.slice(1));
   }
   return results;

@@ -97,6 +97,26 @@ Deno.test("targets that watch other tensors, and rewrites that differ, get passe
   assert.deepEqual(made.variants[4].file, alone.model);
 });
 
+Deno.test("weights are rounded by second moments in a pass of their own, as quantize does", async () => {
+  const target = withError("default", "noclipping");
+  const made = await run([
+    { name: "nearest", target },
+    { name: "gptq", target, weightRounding: "gptq" },
+  ]);
+  assert.deepEqual(made.passes.map(({ stage, variants }) => [stage, variants.join()]), [
+    ["calibrate", "nearest,gptq"],
+    ["round", "gptq"],
+  ]);
+  const alone = await quantize(
+    await rewriteModel(float, rewritesFor(target)),
+    await demoSamples(SAMPLES),
+    { target, reopenForRounding: () => demoSamples(SAMPLES) },
+  );
+  assert.deepEqual(made.variants[1].file, alone.model);
+  assert.deepEqual(made.variants[1].codes, alone.codes);
+  assert.equal(made.variants[0].codes, undefined);
+});
+
 Deno.test("a method that wants held-out samples gets them in a shared pass and changes no other", async () => {
   const mse = { name: "mse", target: withError("default", "mse") };
   const both = await run([mse, { name: "auto", target: withError("default", "auto") }]);
