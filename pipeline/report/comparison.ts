@@ -62,29 +62,26 @@ function worth({ evaluation }: ComparedModel, best: BestVariant): string[] {
     "In brackets Tango's score interval for paired differences, points of top-1, each row for itself.",
     LATENCY,
   ];
-  const others = best.others.toSorted((a, b) =>
-    b.againstBest.difference - a.againstBest.difference
-  );
-  const close = others.filter(({ againstBest }) => !againstBest.isDistinct);
-  const behind = others.filter(({ againstBest }) => againstBest.isDistinct);
-  if (others.length > 0) {
-    lines.push("", `Best top-1: ${best.name}`);
-    if (close.length > 0) lines.push(`  ${CHANCE} may be as good: ${list(close)}`);
-    if (behind.length > 0) lines.push(`  behind it: ${list(behind)}`);
-  }
-  return lines;
+  return best.others.length === 0 ? lines : [...lines, "", ...againstBest(best)];
 }
 
-/** Variants that are named beside the best one; the result has all. */
-const MAX_NAMED = 3;
+/** Variants that are shown beside the best one; the result has all. */
+const MAX_SHOWN = 6;
 
-/** The nearest first. */
-function list(others: BestVariant["others"]): string {
-  const shown = others.slice(0, MAX_NAMED).map(({ name, againstBest }) =>
-    `${name} (${points(againstBest)}, p = ${againstBest.p.toPrecision(2)})`
-  );
-  const left = others.length - shown.length;
-  return shown.join(", ") + (left > 0 ? ` and ${left} more` : "");
+/** The best variant, and the others against it, the nearest first. */
+function againstBest({ name, others }: BestVariant): string[] {
+  const sorted = others.toSorted((a, b) => b.againstBest.difference - a.againstBest.difference);
+  const rows = sorted.slice(0, MAX_SHOWN).map(({ name, againstBest }) => [
+    ...["", againstBest.isDistinct ? "" : CHANCE, name, points(againstBest)],
+    `p = ${againstBest.p.toPrecision(2)}`,
+  ]);
+  const left = sorted.slice(MAX_SHOWN);
+  const close = left.filter(({ againstBest }) => !againstBest.isDistinct).length;
+  return [
+    `Best top-1: ${name}; against it`,
+    formatTable(rows, { left: [1, 2, 4] }).trimEnd(),
+    ...left.length === 0 ? [] : [`     and ${left.length} more, ${close} of them ${CHANCE}`],
+  ];
 }
 
 function difference({ againstFloat }: ComparedModel): string {

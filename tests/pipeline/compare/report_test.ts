@@ -46,7 +46,7 @@ Deno.test("differences that may be chance are marked, the others aren't", () => 
   assert.ok(!line("bad").includes("≈"));
   assert.match(
     text,
-    /Best top-1: even\n {2}≈ may be as good: good \(0\.00 .*p = 1\.0\)\n {2}behind it: bad/,
+    /Best top-1: even; against it\n {2}≈ {2}good +0\.00 \[.*\] {2}p = 1\.0\n {5}bad +−17\.50 .* p = 0\.016\n/,
   );
   assert.match(text, /exact McNemar test.*p ≥ 0\.05; 40 samples/);
 });
@@ -61,9 +61,9 @@ Deno.test("without labels there are SQNR, cosine and agreement only", () => {
   assert.ok(!/top|McNemar|Best/.test(text), text);
 });
 
-Deno.test("of many variants the nearest three are named", () => {
+Deno.test("of many variants the nearest six are shown", () => {
   const variants = Array.from(
-    { length: 6 },
+    { length: 9 },
     (_, i) => measured(`v${i}`, (40 - i) / 40, one + "1".repeat(10 - i) + "0".repeat(i)),
   );
   const comparison = compareModels([
@@ -71,5 +71,8 @@ Deno.test("of many variants the nearest three are named", () => {
     ...variants.reverse(),
   ]);
   const text = comparisonReport({ ...comparison, latency: [] });
-  assert.match(text, /Best top-1: v0\n {2}≈ may be as good: v1 .*, v2 .*, v3 .* and 2 more\n$/);
+  assert.match(
+    text,
+    /Best top-1: v0; against it\n {2}≈ {2}v1 [^]*\n {5}v6 .*\n {5}and 2 more, 0 of them ≈\n$/,
+  );
 });
