@@ -6,27 +6,17 @@
 import { type Command, Option } from "commander";
 import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
-import { compareModels, type Comparison } from "../compare/comparison.ts";
-import {
-  LISTED,
-  MAX_VARIANTS,
-  type SettingLists,
-  type SettingVariant,
-  variantsOf,
-} from "../compare/variants.ts";
-import type { FileContent, Host } from "../core/host.ts";
-import { VERSION } from "../core/version.ts";
+import { compareModels } from "../compare/comparison.ts";
+import { LISTED, MAX_VARIANTS } from "../compare/variants.ts";
+import type { Host } from "../core/host.ts";
 import { evaluateVariants } from "../evaluate/evaluate_variants.ts";
-import { type FloatModel, serialiseFor } from "../quantize.ts";
-import {
-  type QuantizedVariants,
-  quantizeVariants,
-  type Variant,
-  type VariantPass,
-} from "../quantize_variants.ts";
+import { serialiseFor } from "../quantize.ts";
+import { quantizeVariants, type VariantPass } from "../quantize_variants.ts";
 import { comparisonReport } from "../report/comparison.ts";
+import { bytesOf, describeComparison, filesOf } from "./compare_files.ts";
+import { loadVariants, type PlannedVariant, type VariantOptions } from "./compare_variants.ts";
 import type { Context } from "./context.ts";
-import { checkReadable, dataPath, loadModel, loadSamples, loadTarget } from "./inputs.ts";
+import { checkReadable, dataPath, loadModel, loadSamples } from "./inputs.ts";
 import { takeLists } from "./list_options.ts";
 import {
   addDataOptions,
@@ -36,7 +26,6 @@ import {
   type DataOptions,
   type ModelOptions,
   type OutputOptions,
-  type TargetOptions,
 } from "./options.ts";
 import { folder, positiveInteger } from "./option_values.ts";
 import { ProgressPrinter } from "./progress.ts";
@@ -45,8 +34,7 @@ import { prepareWork, type WorkOptions } from "./work_options.ts";
 interface CompareCommandOptions
   extends
     DataOptions,
-    Omit<TargetOptions, keyof SettingLists>,
-    SettingLists,
+    VariantOptions,
     ModelOptions,
     Pick<WorkOptions, "workers" | "onNonfinite">,
     OutputOptions {
@@ -121,6 +109,7 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
   const evalPath = evaluationPath(host, options, path, progress);
   await checkReadable(host, evalPath);
 
+  if (path === "-") checkPipe(variants);
   const { workers, onNonfinite } = options;
   const work = await prepareWork(host, { workers, onNonfinite, every: 1 }, {
     ...{ model: float.sha256, progress },
@@ -146,7 +135,8 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
       // A pipe can't be read again.
       ...(evalPath === "-" ? { openSessions: MAX_VARIANTS } : {}),
       open: async () => {
-        const samples = options.evalSamples;
+        const isCalibration = options.evalData === undefined && evalPath === path;
+        const samples = options.evalSamples ?? (isCalibration ? options.samples : undefined);
         const loaded = await loadSamples(host, evalPath, { ...options, samples });
         source = loaded.identity;
         return loaded;
@@ -157,7 +147,14 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
   const comparison = compareModels(
     measured.map((entry, i) => ({ ...entry, bytes: sizes[i] })),
   );
-  const result = describe({ float, planned: variants, leftOut, source, comparison, quantized });
+  const result = describeComparison({
+    float,
+    planned: variants,
+    leftOut,
+    source,
+    comparison,
+    quantized,
+  });
   const files = filesOf(out, variants, quantized);
   files.set(`${out}/comparison.json`, canonicalJson(result));
   await host.writeFiles(files);
@@ -169,47 +166,6 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
   }
   const table = comparisonReport({ ...comparison, latency: latency.map(({ ratio }) => ratio) });
   host.print(`${table}\nWrote ${files.size} files into ${out}\n`);
-}
-
-/** A variant to make, and the options that it comes from. */
-type PlannedVariant = SettingVariant & Variant;
-
-/** A combination that its target doesn't allow. */
-interface LeftOut {
-  readonly name: string;
-  readonly reason: string;
-}
-
-/**
- * Targets of all variants. Combinations that a target doesn't allow are left out, unless none remains.
- *
- * @throws {PlimsollError} kinds `usage`, `input` and `target`.
- */
-async function loadVariants(host: Host, options: CompareCommandOptions) {
-  const variants: PlannedVariant[] = [];
-  const leftOut: LeftOut[] = [];
-  // Each target alone first: what is wrong with it is no matter of combinations, and its notes are printed once.
-  for (const target of new Set(options.target)) await loadTarget(host, { target });
-  const quiet = { ...host, printError: () => {} };
-  let refusal: unknown;
-  for (const variant of variantsOf(options)) {
-    try {
-      const target = await loadTarget(quiet, { ...options, ...unset(LISTED), ...variant.settings });
-      const { weightRounding } = variant.settings;
-      variants.push({ ...variant, target, ...(weightRounding && { weightRounding }) });
-    } catch (error) {
-      if (!(error instanceof PlimsollError && error.kind === "target")) throw error;
-      refusal ??= error;
-      leftOut.push({ name: variant.name, reason: error.message });
-    }
-  }
-  if (variants.length === 0) throw refusal;
-  return { variants, leftOut };
-}
-
-/** Settings that are absent, so that no list is taken for a value. */
-function unset<Key extends string>(keys: readonly Key[]): { [K in Key]: undefined } {
-  return Object.fromEntries(keys.map((key) => [key, undefined])) as { [K in Key]: undefined };
 }
 
 /** Where samples to compare on come from; without any, from the calibration, which is said. */
@@ -233,6 +189,26 @@ function evaluationPath(
   return calibration;
 }
 
+/**
+ * Refuses variants that need further passes where samples can be read once only; `announce` refuses those that one
+ * calibration doesn't serve.
+ *
+ * @throws {PlimsollError} kind `usage`.
+ */
+function checkPipe(variants: readonly PlannedVariant[]): void {
+  const rounded = variants.find(({ weightRounding }) => weightRounding === "gptq");
+  if (rounded !== undefined) throw onePass(`${rounded.name}, which needs ${PASSES.round}`);
+}
+
+function onePass(found: string): PlimsollError {
+  return new PlimsollError("usage", {
+    action: "comparing variants on standard input",
+    wanted: "variants that one pass serves",
+    found,
+    remedy: "Save the data to a file, or compare variants of one target and one --constraint",
+  });
+}
+
 /** What passes are called. */
 const PASSES: Readonly<Record<VariantPass["stage"], string>> = {
   ranges: "a pass of ranges for rewrites",
@@ -250,76 +226,9 @@ function announce(
   progress: ProgressPrinter,
 ): void {
   if (path === "-" && (stage !== "calibrate" || count > 1)) {
-    throw new PlimsollError("usage", {
-      action: "comparing variants on standard input",
-      wanted: "variants that one pass serves",
-      found: stage === "calibrate" ? `${count} passes` : `some that need ${PASSES[stage]}`,
-      remedy: "Save the data to a file, or compare variants of one target and one --constraint",
-    });
+    throw onePass(stage === "calibrate" ? `${count} passes` : `some that need ${PASSES[stage]}`);
   }
   const left = variants.length - MAX_NAMED;
   const names = variants.slice(0, MAX_NAMED).join(", ") + (left > 0 ? ` and ${left} more` : "");
   progress.note(`${PASSES[stage].replace(/^an? /, "")} ${number} of ${count}, for ${names}`);
-}
-
-/** Bytes of a model, with those of weights beside it. */
-function bytesOf({ file, weights }: { file: Uint8Array; weights: readonly Uint8Array[] }): number {
-  return weights.reduce((sum, { length }) => sum + length, file.length);
-}
-
-/** Name of the statistics of a pass. */
-function statisticsName(pass: number, count: number): string {
-  return count === 1 ? "statistics.plim" : `statistics-${pass + 1}.plim`;
-}
-
-function filesOf(
-  out: string,
-  planned: readonly PlannedVariant[],
-  { variants, statistics }: QuantizedVariants,
-): Map<string, FileContent> {
-  const files = new Map<string, FileContent>();
-  for (const [i, { file, weights, codes, manifest }] of variants.entries()) {
-    const folder = `${out}/${planned[i].folder}`;
-    files.set(`${folder}/model.onnx`, file);
-    if (weights.length > 0) files.set(`${folder}/model.onnx.data`, weights);
-    if (codes) files.set(`${folder}/codes.bin`, codes);
-    files.set(`${folder}/manifest.json`, canonicalJson(manifest));
-  }
-  statistics.forEach((file, pass) =>
-    files.set(`${out}/${statisticsName(pass, statistics.length)}`, file)
-  );
-  return files;
-}
-
-/** The comparison as `comparison.json` has it: no time and no machine. */
-function describe({ float, planned, leftOut, source, comparison, quantized }: {
-  readonly float: FloatModel;
-  readonly planned: readonly PlannedVariant[];
-  readonly leftOut: readonly LeftOut[];
-  readonly source: string;
-  readonly comparison: Comparison;
-  readonly quantized: QuantizedVariants;
-}) {
-  const { models: [reference, ...models], best } = comparison;
-  return {
-    schemaVersion: 1,
-    tool: { name: "plimsoll", version: VERSION },
-    model: { sha256: float.sha256 },
-    data: quantized.variants[0].manifest.data,
-    evaluation: {
-      source,
-      difference: "top-1 minus that of the other model on the same labelled samples",
-      interval: "95 %, Tango's score interval for the difference of paired proportions",
-      p: "exact McNemar test, two-sided; isDistinct: p < 0.05",
-    },
-    float: reference,
-    variants: models.map((model, i) => {
-      const { folder, settings } = planned[i];
-      const { manifest, pass } = quantized.variants[i];
-      const statistics = statisticsName(pass, quantized.statistics.length);
-      return { ...model, folder, settings, statistics, target: manifest.target };
-    }),
-    best,
-    leftOut,
-  };
 }

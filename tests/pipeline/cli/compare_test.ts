@@ -127,11 +127,19 @@ for (
 }
 
 Deno.test("compare refuses two passes over a pipe before it reads it", async () => {
-  const run = await runCommand(
-    ...["compare", "--data", "-", "--eval-data", CALIBRATION, "--constraint", "pot,uniform"],
-  );
-  assert.equal(run.code, 2, run.error);
-  assert.match(run.error, /one pass serves, found 2 passes/);
+  for (
+    const [args, found] of [
+      [["--constraint", "pot,uniform"], /one pass serves, found 2 passes/],
+      [["--equalize", "no,yes"], /found some that need a pass of ranges/],
+      [["--weight-rounding", "nearest,gptq"], /found gptq, which needs a pass of moments/],
+    ] as const
+  ) {
+    const run = await runCommand(
+      ...["compare", "--data", "-", "--eval-data", CALIBRATION, ...args],
+    );
+    assert.equal(run.code, 2, run.error);
+    assert.match(run.error, found);
+  }
 });
 
 Deno.test("compare --help shows lists and examples", async () => {
