@@ -25,7 +25,7 @@ export interface PairedDifference extends PairedCounts {
   readonly interval: readonly [number, number];
   /** See {@linkcode mcNemar}. */
   readonly p: number;
-  /** Whether `p` is below 0.05. */
+  /** Whether `p` is below 0.05. Near the border the exact test is stricter than the interval, which may leave 0 out. */
   readonly isDistinct: boolean;
 }
 
