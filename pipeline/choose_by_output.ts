@@ -139,13 +139,15 @@ function sum(values: readonly number[]): number {
 }
 
 function describe(winner: Trial, trials: readonly Trial[], samples: number): string {
-  const others = trials.filter((trial) => trial !== winner).map(({ method, losses }) =>
-    `${losses.length < winner.losses.length ? "under " : ""}${decibels(sum(losses))} with ${method}`
-  );
-  const text = [`${decibels(sum(winner.losses))} dB with ${winner.method}`, ...others].join(", ");
-  return others.length === 0
-    ? `auto: all methods choose the grid of ${winner.method}`
-    : `auto: outputs ${text} (${samples} held-out samples)`;
+  if (trials.length === 1) return `auto: all methods choose the grid of ${winner.method}`;
+  const least = sum(winner.losses);
+  const others = trials.filter((trial) => trial !== winner).map(({ method, losses }) => {
+    const isWhole = losses.length === winner.losses.length;
+    const note = isWhole && sum(losses) < least ? " (no clear gain)" : "";
+    return `${isWhole ? "" : "under "}${decibels(sum(losses))} with ${method}${note}`;
+  });
+  const text = [`${decibels(least)} dB with ${winner.method}`, ...others].join(", ");
+  return `auto: outputs ${text} (${samples} held-out samples)`;
 }
 
 function decibels(loss: number): string {

@@ -6,6 +6,7 @@
  */
 export { canonicalJson } from "../tpc/core/canonical_json.ts";
 export type { Levels } from "../tpc/core/grid.ts";
+export type { ErrorMethod } from "../tpc/core/types.ts";
 export { emitModel } from "../tpc/emit.ts";
 export { type ErrorKind, type ErrorParts, PlimsollError } from "../tpc/core/errors.ts";
 export { type Manifest, parseManifest } from "../tpc/manifest.ts";
@@ -42,7 +43,8 @@ export {
 } from "./quantize.ts";
 export { learnRewrites } from "./learn_rewrites.ts";
 export { applyRewrites, type Rewrites, rewritesFor } from "../tpc/rewrites.ts";
-export { decide, type DecideInput } from "./search/decide.ts";
+export { type ByOutputOptions, chooseByOutput } from "./choose_by_output.ts";
+export { type ChosenMethod, decide, type DecideInput } from "./search/decide.ts";
 export { readPlim, writePlim } from "./statistics/plim.ts";
 export type { AttributeValue } from "../tpc/onnx/node.ts";
 export type {

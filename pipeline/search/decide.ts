@@ -40,7 +40,9 @@ export interface DecideInput {
 
 /** A method for one tensor, with its grid. */
 export interface ChosenMethod {
+  /** The method. */
   readonly method: ErrorMethod;
+  /** The grid that it chooses. */
   readonly levels: Levels;
   /** Why this one. */
   readonly reason: string;
