@@ -6,8 +6,8 @@
  */
 export { canonicalJson } from "../tpc/core/canonical_json.ts";
 export type { Levels } from "../tpc/core/grid.ts";
-export type { ErrorMethod } from "../tpc/core/types.ts";
 export { emitModel } from "../tpc/emit.ts";
+export type { WeightCodes } from "../tpc/insert_qdq.ts";
 export { type ErrorKind, type ErrorParts, PlimsollError } from "../tpc/core/errors.ts";
 export { type Manifest, parseManifest } from "../tpc/manifest.ts";
 export { type Model, readModel, writeModel } from "../tpc/onnx/model.ts";
@@ -29,6 +29,7 @@ export type {
 } from "./core/tensor.ts";
 export type { OnTime, Work } from "./core/timing.ts";
 export type { CollectorOptions } from "./statistics/collector.ts";
+export type { ChannelAxis, ChannelStatistics } from "./statistics/channel_sums.ts";
 export type { SourceCoverage } from "./statistics/coverage.ts";
 export { mergeStatistics } from "./statistics/merge_statistics.ts";
 export type { StartWorker } from "./workers/pool.ts";
@@ -56,5 +57,6 @@ export type {
 } from "../tpc/onnx/outline.ts";
 export type { HistogramData } from "../wasm/mod.ts";
 export type { DataCoverage, Statistics, TensorStatistics } from "./statistics/statistics.ts";
+export { type RoundingInput, roundWeights } from "./round_weights.ts";
 export { exactChoices, type TrueError, trueErrors, type Verified, verify } from "./second_pass.ts";
 export type { PassOptions } from "./stream_activations.ts";

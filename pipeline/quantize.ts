@@ -25,6 +25,8 @@ import { chooseByOutput } from "./choose_by_output.ts";
 import type { OnProgress } from "./core/progress.ts";
 import type { Sample } from "./core/tensor.ts";
 import { runConstants } from "./inference/session.ts";
+import { writeCodes } from "./rounding/codes_file.ts";
+import { roundWeights } from "./round_weights.ts";
 import { decide } from "./search/decide.ts";
 import { exactChoices } from "./second_pass.ts";
 import { writePlim } from "./statistics/plim.ts";
@@ -69,6 +71,11 @@ export interface QuantizeOptions extends
    */
   readonly reopenForExact?: (data: DataCoverage) => Promise<ReadableStream<Sample>>;
   /**
+   * Opens the samples that statistics cover again. When given, weights are rounded by second moments of their inputs,
+   * from another pass, and not to the nearest codes.
+   */
+  readonly reopenForRounding?: (data: DataCoverage) => Promise<ReadableStream<Sample>>;
+  /**
    * When given, the outputs of the model on held-out samples choose the methods that the target leaves open (`auto`),
    * instead of local errors. Not together with `reopenForExact`.
    */
@@ -88,6 +95,8 @@ export interface Quantization {
   readonly weights: readonly Uint8Array[];
   /** Every decision, with its reason. */
   readonly manifest: Manifest;
+  /** The file of codes, where weights aren't rounded to the nearest ones. */
+  readonly codes?: Uint8Array<ArrayBuffer>;
   /** The statistics as a `.plim` file: decide again later without data or inference. */
   readonly statistics: Uint8Array<ArrayBuffer>;
 }
@@ -160,7 +169,7 @@ export async function quantize(
   samples: ReadableStream<Sample>,
   options: QuantizeOptions,
 ): Promise<Quantization> {
-  const { target, reopenForExact, autoByOutput, ...rest } = options;
+  const { target, reopenForExact, reopenForRounding, autoByOutput, ...rest } = options;
   const { prepared: model, rewrites, sha256: modelSha256 } = float;
   checkEmittable(model);
   const pass = { model, rewrites, target, ...rest };
@@ -170,15 +179,25 @@ export async function quantize(
     await exactChoices(statistics, await reopenForExact(statistics.data), pass);
   const input = { statistics, target, model, choices, statisticsSha256: await sha256(file) };
   const local = await decide(input);
-  const manifest = autoByOutput === undefined ? local : await decide({
+  const nearest = autoByOutput === undefined ? local : await decide({
     ...input,
     byOutput: await chooseByOutput(statistics, local, await autoByOutput.reopen(statistics.data), {
       ...{ model, target, runs: autoByOutput.runs },
       ...{ onProgress: options.onProgress, signal: options.signal },
     }),
   });
-  const { file: quantized, weights } = serialiseFor(float, emitModel(model, manifest));
-  return { model: quantized, weights, manifest, statistics: file };
+  if (reopenForRounding === undefined) {
+    const { file: quantized, weights } = serialiseFor(float, emitModel(model, nearest));
+    return { model: quantized, weights, manifest: nearest, statistics: file };
+  }
+  const rounded = await roundWeights({
+    ...{ manifest: nearest, statistics },
+    reopen: () => reopenForRounding(statistics.data),
+  }, pass);
+  const { manifest, file: codes } = await writeCodes(rounded.manifest, rounded.codes);
+  const emitted = emitModel(model, manifest, rounded.codes);
+  const { file: quantized, weights } = serialiseFor(float, emitted);
+  return { model: quantized, weights, manifest, codes, statistics: file };
 }
 
 /** Tensors of fewer bytes stay in the model, as with `onnx.save` (size_threshold). */

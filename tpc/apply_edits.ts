@@ -181,7 +181,9 @@ class Emitter {
   }
 
   quantizeWeight(
-    { node, input, axis, blockSize, scales, zeroPoints, codes, storage }: Edit & { kind: "weight" },
+    { node, input, axis, blockSize, scales, zeroPoints, codes, rounded, storage }: Edit & {
+      kind: "weight";
+    },
   ): void {
     const { name, dims, data } = this.#constant(node, input);
     if (blockSize !== undefined) this.#checkBlocks();
@@ -190,7 +192,8 @@ class Emitter {
         `${scales.length} channels along axis ${axis} of ${JSON.stringify(name)}`,
       );
     }
-    const quantized = quantizeWeights(data, dims, { axis, blockSize, scales, zeroPoints, codes });
+    const quantized = rounded ??
+      quantizeWeights(data, dims, { axis, blockSize, scales, zeroPoints, codes });
     // Zero points are there even when all are zero: QGemm is only taken then (measured, 1.30).
     this.#dequantizeConstant(node, input, {
       ...{ name, dims, scales, axis, blockSize, zeroPoints, storage },

@@ -4,18 +4,19 @@
  * @module
  */
 import { applyEdits, checkOpset } from "./apply_edits.ts";
-import { insertQdq } from "./insert_qdq.ts";
+import { insertQdq, type WeightCodes } from "./insert_qdq.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Model } from "./onnx/model.ts";
 
 /**
  * Makes the quantized model. `model` stays as it was and may be emitted again.
  *
+ * @param codes Codes of weights that aren't the nearest ones; see `roundWeights`.
  * @param manifest With weight steps; see `decideWeights`.
  * @throws {PlimsollError} kind `model` when model and manifest don't belong together.
  */
-export function emitModel(model: Model, manifest: Manifest): Model {
-  return applyEdits(model, insertQdq(manifest));
+export function emitModel(model: Model, manifest: Manifest, codes?: WeightCodes): Model {
+  return applyEdits(model, insertQdq(manifest, codes));
 }
 
 /**

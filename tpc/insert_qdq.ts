@@ -29,6 +29,8 @@ export type Edit =
     readonly node: string;
     readonly input: number;
     readonly storage: WeightStorage;
+    /** The codes, where they aren't the nearest ones. */
+    readonly rounded?: Int16Array;
   } & WeightGrid
   /** Bias to int32 codes; `scales` is fl32(input scale · weight scale), absent where it stays float. */
   | {
@@ -42,15 +44,19 @@ export type Edit =
     readonly shift?: readonly number[];
   };
 
+/** Codes of weights that aren't the nearest ones, by the name of their node. */
+export type WeightCodes = ReadonlyMap<string, Int16Array>;
+
 /** Where Conv, ConvTranspose and Gemm have their bias. */
 const BIAS_INPUT = 2;
 
 /**
  * Edits that make the quantized model.
  *
- * @throws {RangeError} when the weights of the manifest have no steps yet.
+ * @param codes Those of weights whose `rounding` says that they aren't the nearest ones.
+ * @throws {RangeError} when the weights of the manifest have no steps or codes yet.
  */
-export function insertQdq(manifest: Manifest): Edit[] {
+export function insertQdq(manifest: Manifest, codes: WeightCodes = new Map()): Edit[] {
   const edits: Edit[] = [];
   const scaleOf = new Map(manifest.activations.map(({ tensor, scale }) => [tensor, scale]));
   for (const { tensor, fused, ...grid } of manifest.activations) {
@@ -69,7 +75,15 @@ export function insertQdq(manifest: Manifest): Edit[] {
   for (const weight of manifest.weights) {
     const { node, input, bias, biasShift: shift, activation, storage } = weight;
     const grid = weightGrid(weight);
-    edits.push({ ...{ kind: "weight", node, input, storage }, ...grid });
+    const rounded = codes.get(node);
+    if (weight.rounding !== undefined && rounded === undefined) {
+      throw new RangeError(`Weights ${weight.tensor} have no codes`);
+    }
+    edits.push({
+      ...{ kind: "weight", node, input, storage },
+      ...grid,
+      ...(weight.rounding === undefined ? {} : { rounded }),
+    });
     const inputScale = scaleOf.get(activation);
     if (bias === undefined && shift === undefined || inputScale === undefined) continue;
     edits.push({

@@ -95,8 +95,14 @@ const weight = z.strictObject({
   inputMeans: z.array(z.number()).optional().describe(
     "Mean of each input channel over the calibration samples, until the shift of the bias is computed from it",
   ),
+  inputVariances: z.array(z.number()).optional().describe(
+    "Variance of each input channel, for method output, until the steps are searched",
+  ),
   biasShift: z.array(z.number()).optional().describe(
     "What is taken away from the bias of each output channel, in real units",
+  ),
+  rounding: z.literal("gptq").optional().describe(
+    "Codes aren't the nearest ones: they are in the file of codes beside the manifest",
   ),
   reason: z.array(z.string()),
   steps: z.strictObject({
@@ -130,6 +136,9 @@ export const manifestSchema = z.strictObject({
   statistics: z.strictObject({ sha256 }).describe("The statistics file"),
   rewrites: rewritesSchema.optional().describe(
     "Exact rewrites of the prepared graph that the manifest is for; none where absent",
+  ),
+  codes: z.strictObject({ sha256 }).optional().describe(
+    "The file of codes, where weights aren't rounded to the nearest ones",
   ),
   activations: z.array(activation).describe("In topological order"),
   weights: z.array(weight).describe("In topological order"),

@@ -25,7 +25,14 @@ export const rewritesSchema = z.strictObject({
 });
 
 /** What was rewritten, with all that it takes to do it again. Empty: nothing. */
-export type Rewrites = Readonly<z.infer<typeof rewritesSchema>>;
+export interface Rewrites {
+  /** Bounds of ReLU6 and its like moved to powers of two. */
+  readonly reluBounds?: true;
+  /** Layers equalized: largest value of each channel of each Clip between two layers, by tensor. */
+  readonly equalization?: Record<string, number[]>;
+  /** Tensors shifted to start at zero: their least value. */
+  readonly shiftNegative?: Record<string, number>;
+}
 
 /** Rewrites that a target wants and that need no data. */
 export function rewritesFor({ rewrites, activation }: Target): Rewrites {

@@ -7,13 +7,16 @@ import type { Command } from "commander";
 import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { emitModel } from "../../tpc/emit.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
-import { parseManifest } from "../../tpc/manifest.ts";
-import type { FileContent } from "../core/host.ts";
+import type { WeightCodes } from "../../tpc/insert_qdq.ts";
+import { type Manifest, parseManifest } from "../../tpc/manifest.ts";
+import type { Model } from "../../tpc/onnx/model.ts";
+import type { FileContent, Host } from "../core/host.ts";
+import { readCodes } from "../rounding/codes_file.ts";
 import { serialiseFor } from "../quantize.ts";
 import { decideWeights } from "../search/decide_weights.ts";
 import type { Context } from "./context.ts";
 import { loadModel } from "./inputs.ts";
-import { readJson } from "./files.ts";
+import { readJson, sibling } from "./files.ts";
 import {
   addModelOptions,
   addOutputOptions,
@@ -24,6 +27,7 @@ import {
 interface EmitCommandOptions extends ModelOptions, OutputOptions {
   model?: string;
   manifest: string;
+  codes?: string;
   out: string;
 }
 
@@ -40,6 +44,10 @@ export function addEmitCommand(program: Command, context: Context): void {
       "the manifest; thresholds edited by hand are honoured",
       "out/manifest.json",
     );
+  command.option(
+    "--codes <file>",
+    "codes of weights that aren't rounded to the nearest ones (default: codes.bin beside the manifest)",
+  );
   addOutputOptions(addModelOptions(command))
     .option("--out <file>", "the quantized model", "out/model.onnx")
     .addHelpText(
@@ -65,7 +73,8 @@ async function run(options: EmitCommandOptions, { host }: Context): Promise<void
     });
   }
   const location = `${options.out.split(/[/\\]/).at(-1)}.data`;
-  const emitted = emitModel(float.prepared, decideWeights(manifest, float.prepared));
+  const codes = manifest.codes && await loadCodes(host, options, manifest, float.prepared);
+  const emitted = emitModel(float.prepared, decideWeights(manifest, float.prepared), codes);
   const { file: model, weights } = serialiseFor(float, emitted, location);
   const files = new Map<string, FileContent>([[options.out, model]]);
   if (weights.length > 0) files.set(`${options.out}.data`, weights);
@@ -75,4 +84,14 @@ async function run(options: EmitCommandOptions, { host }: Context): Promise<void
       ? canonicalJson({ file: options.out, bytes: model.length })
       : `Wrote ${options.out} (${model.length} bytes)\n`,
   );
+}
+
+async function loadCodes(
+  host: Host,
+  options: EmitCommandOptions,
+  manifest: Manifest,
+  model: Model,
+): Promise<WeightCodes> {
+  const name = options.codes ?? sibling(options.manifest, "codes.bin");
+  return await readCodes(await host.readFile(name), { manifest, model, name });
 }

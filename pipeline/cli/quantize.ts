@@ -17,6 +17,7 @@ import { ConvergenceMonitor } from "../convergence.ts";
 import { type FloatModel, type Quantization, quantize } from "../quantize.ts";
 import { verificationReport } from "../report/verification.ts";
 import { accuracyReport } from "../report/accuracy.ts";
+import { readCodes } from "../rounding/codes_file.ts";
 import { decide } from "../search/decide.ts";
 import { verify } from "../second_pass.ts";
 import { readPlim } from "../statistics/plim.ts";
@@ -56,6 +57,7 @@ interface QuantizeCommandOptions
   evalData?: string;
   untilStable?: number;
   exact?: boolean;
+  weightRounding: "nearest" | "gptq";
   autoBy: AutoBy;
   autoRuns?: number;
   verify?: boolean;
@@ -88,6 +90,12 @@ export function addQuantizeCommand(program: Command, context: Context): void {
       positiveInteger,
     )
     .option("--exact", "choose grids that are not powers of two by a second pass over the elements")
+    .addOption(
+      new Option(
+        "--weight-rounding <how>",
+        "gptq: codes by which layers err least, from second moments of their inputs; another pass of 128 samples, writes codes.bin, too",
+      ).choices(["nearest", "gptq"]).default("nearest"),
+    )
     .addOption(
       new Option(
         "--auto-by <what>",
@@ -153,6 +161,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     preprocessing: loaded.preprocessing,
     ...(monitor === undefined ? {} : { isEnough: monitor.isEnough }),
     ...(options.exact ? { reopenForExact: reopen } : {}),
+    ...(options.weightRounding === "gptq" ? { reopenForRounding: reopen } : {}),
     ...(options.autoBy === "output" ? { autoByOutput: { reopen, runs: options.autoRuns } } : {}),
   });
   if (options.verify) {
@@ -175,6 +184,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     [`${options.out}/manifest.json`, canonicalJson(result.manifest)],
     [`${options.out}/statistics.plim`, result.statistics],
   ]);
+  if (result.codes) files.set(`${options.out}/codes.bin`, result.codes);
   if (result.weights.length > 0) files.set(`${options.out}/model.onnx.data`, result.weights);
   if (evaluations) {
     files.set(`${options.out}/evaluation.json`, canonicalJson({ models: evaluations }));
@@ -227,9 +237,12 @@ async function compareWithBaseline(
   { target, evalPath, options, host, signal }: ComparisonInput,
   progress: ProgressPrinter,
 ): Promise<ModelEvaluation[]> {
+  const { manifest: chosen, codes: file } = result;
+  const codes = file &&
+    await readCodes(file, { manifest: chosen, model: float.prepared, name: "codes.bin" });
   const models = [
     { name: "float", model: float.original },
-    { name: target.activation.error, model: emitModel(float.prepared, result.manifest) },
+    { name: target.activation.error, model: emitModel(float.prepared, chosen, codes) },
   ];
   if (target.activation.error !== BASELINE) {
     const manifest = await decide({

@@ -7,42 +7,33 @@ import { PlimsollError } from "../../tpc/core/errors.ts";
 import { weightCodes } from "../../tpc/core/grid.ts";
 import type { WeightSpec } from "../../tpc/core/types.ts";
 import type { Manifest, ManifestWeight } from "../../tpc/manifest.ts";
-import { indexGraph } from "../../tpc/onnx/graph_index.ts";
-import { inferShapes } from "../../tpc/onnx/infer_shapes.ts";
-import { linearLayer } from "../../tpc/onnx/linear_layer.ts";
 import type { Model } from "../../tpc/onnx/model.ts";
-import { nodeName } from "../../tpc/onnx/node.ts";
-import { dequantizeCodes, quantizeWeights } from "../../tpc/onnx/quantize_weights.ts";
+import { quantizeWeights } from "../../tpc/onnx/quantize_weights.ts";
 import { dimensions, floatData } from "../../tpc/onnx/tensor.ts";
 import type { WeightPlan } from "../../tpc/placement/types.ts";
 import { weightGrid } from "../../tpc/weight_grid.ts";
-import { channelMeans } from "../statistics/channel_sums.ts";
 import type { Statistics } from "../statistics/statistics.ts";
+import { inputVariances, layerMeans, shiftBias } from "./correct_bias.ts";
+import { layerFinder } from "./layer_finder.ts";
 import { DEFAULT_P } from "./methods/lp.ts";
-import { biasShift } from "./weights/bias_shift.ts";
 import { searchWeightSteps } from "./weights/search_weight_steps.ts";
-
-/** Operators with a place for a bias. */
-function takesBias(op: string): boolean {
-  return op === "Conv" || op === "ConvTranspose" || op === "Gemm";
-}
 
 /** A weight tensor of the manifest before its steps are searched. */
 export function describeWeight(
   { spec, reason, bias, ...plan }: WeightPlan,
-  { channels }: Statistics,
+  statistics: Statistics,
 ): ManifestWeight {
   const { error, ...rest } = spec;
-  const isCorrected = rest.biasCorrection !== false && plan.input === 1 && takesBias(plan.op);
-  const layer = isCorrected
-    ? channels.find(({ tensor, axis }) => tensor === plan.activation && axis === 1)
+  const means = layerMeans({ ...plan, biasCorrection: rest.biasCorrection }, statistics);
+  const variances = error === "output"
+    ? inputVariances(plan, statistics, means !== undefined)
     : undefined;
-  const means = layer && channelMeans(layer);
   return {
     ...plan,
     ...rest,
     ...(bias === undefined ? {} : { bias }),
     ...(means !== undefined ? { inputMeans: [...means] } : {}),
+    ...(variances !== undefined ? { inputVariances: [...variances] } : {}),
     method: error,
     reason: [reason, describeSearch(spec)],
   };
@@ -59,7 +50,12 @@ function describeSearch(
     block: "one for each block of inputs",
   }[granularity];
   if (error === "noclipping") return `smallest ${grid} grid that clips no weight, ${whose}`;
-  const least = { mse: "squared error", mae: "absolute error", lp: `|error|^${lpP}` }[error];
+  const least = {
+    mse: "squared error",
+    mae: "absolute error",
+    lp: `|error|^${lpP}`,
+    output: "squared error, each by the variance of its input",
+  }[error];
   return `${grid} grid of least ${least}, ${
     clip ? "clipping allowed" : "that clips no weight"
   }, ${whose}`;
@@ -72,7 +68,7 @@ function describeSearch(
  * @throws {PlimsollError} kind `model` when it isn't the model of the manifest.
  */
 export function decideWeights(manifest: Manifest, model: Model): Manifest {
-  const correct = biasCorrector(model);
+  const find = layerFinder(model);
   const tensors = new Map(model.graph.initializer.map((tensor) => [tensor.name, tensor]));
   const scales = new Map(manifest.activations.map(({ tensor, scale }) => [tensor, scale]));
   const weights = manifest.weights.map((weight): ManifestWeight => {
@@ -102,18 +98,23 @@ export function decideWeights(manifest: Manifest, model: Model): Manifest {
       });
     }
     const bias = weight.bias && floatData(tensors.get(weight.bias.tensor)!);
-    const { axis, reason, method: error, storage, ...spec } = weight;
+    const { inputMeans, inputVariances, ...kept } = weight;
+    const layer = find(weight);
+    const { axis, reason, method: error, storage, ...spec } = kept;
     const found = searchWeightSteps({
       ...{ data, axis, spec: { ...spec, error } },
       dims: dimensions(tensor),
       ...(bias === undefined ? {} : { bias: { data: bias, inputScale } }),
+      ...(inputVariances === undefined || layer === undefined
+        ? {}
+        : { importance: data.map((_, i) => inputVariances[layer.inputChannel(i)]) }),
     });
     const widened = found.widened > 0
       ? [`${found.widened} steps widened so that the bias fits into int32`]
       : [];
     const { min } = weightCodes(spec.constraint, spec.bits, storage);
-    return correct({
-      ...weight,
+    const decided = {
+      ...kept,
       reason: [...reason, ...widened],
       steps: {
         scales: found.levels.map(({ step }) => step),
@@ -122,33 +123,10 @@ export function decideWeights(manifest: Manifest, model: Model): Manifest {
           : {}),
         sqnr: found.sqnr,
       },
-    });
+    };
+    if (inputMeans === undefined || layer === undefined) return decided;
+    const codes = quantizeWeights(data, dimensions(tensor), weightGrid(decided));
+    return shiftBias(decided, layer, Float64Array.from(inputMeans), codes);
   });
   return { ...manifest, weights };
-}
-
-/** Replaces the means of a weight tensor, where it has some, by the shift of the bias that follows from them. */
-function biasCorrector({ graph }: Model): (weight: ManifestWeight) => ManifestWeight {
-  const index = indexGraph(graph);
-  const shapes = inferShapes(graph, index);
-  const nodes = new Map(graph.node.map((node) => [nodeName(node), node]));
-  return ({ inputMeans, ...weight }) => {
-    if (inputMeans === undefined) return weight;
-    const node = nodes.get(weight.node);
-    const layer = node && linearLayer(node, index, shapes);
-    if (layer === undefined || layer.channels.input !== inputMeans.length) return weight;
-    const { data, dims } = layer.weight;
-    const grid = weightGrid(weight);
-    const shift = biasShift({
-      layer,
-      rounded: dequantizeCodes(quantizeWeights(data, dims, grid), dims, grid),
-      means: Float64Array.from(inputMeans),
-    });
-    const largest = shift.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
-    return {
-      ...weight,
-      biasShift: [...shift],
-      reason: [...weight.reason, `bias corrected by up to ${largest.toPrecision(3)}`],
-    };
-  };
 }

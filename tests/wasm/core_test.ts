@@ -66,8 +66,10 @@ Deno.test("wasm/mod.ts exports what it did", () => {
     "createHistogramCore",
     "createNaiveDirectErrorsCore",
     "createNaiveHistogramCore",
+    "createRunSums",
     "emptyHistogram",
     "isFiniteBin",
+    "sumRuns",
   ]);
 });
 

@@ -64,8 +64,11 @@ export interface ActivationSpec {
 /** A spec whose method is decided; see `settleMethod`. */
 export type SettledSpec = ActivationSpec & { readonly error: ErrorMethod };
 
-/** How weight steps are chosen; `noclipping` takes the smallest grid that holds all weights. */
-export const WEIGHT_METHODS = ["mse", "mae", "lp", "noclipping"] as const;
+/**
+ * How weight steps are chosen; `noclipping` takes the smallest grid that holds all weights, `output` counts the squared
+ * error of a weight by the variance of the input that it meets.
+ */
+export const WEIGHT_METHODS = ["mse", "mae", "lp", "noclipping", "output"] as const;
 /** One of {@linkcode WEIGHT_METHODS}. */
 export type WeightMethod = (typeof WEIGHT_METHODS)[number];
 

@@ -95,11 +95,16 @@ const CHANNEL_AXES: Readonly<Record<string, LayerInput["axis"]>> = {
   MatMul: -1,
 };
 
+/** Axis of the input channels of a layer; undefined for other operators. */
+export function channelAxis(op: string): LayerInput["axis"] | undefined {
+  return CHANNEL_AXES[op];
+}
+
 /** Activations that meet quantized weights, each once: those whose channel means correct the bias. */
 export function layerInputs({ weights }: Placement): LayerInput[] {
   const inputs = new Map<string, LayerInput>();
   for (const { op, input, activation: tensor } of weights) {
-    const axis = CHANNEL_AXES[op];
+    const axis = channelAxis(op);
     // Input 1: not a constant on the left of a MatMul.
     if (axis !== undefined && input === 1) inputs.set(`${axis} ${tensor}`, { tensor, axis });
   }

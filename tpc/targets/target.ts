@@ -49,10 +49,12 @@ const weight = z.strictObject({
     "Weights in a block, default 32",
   ),
   error: z.enum(WEIGHT_METHODS).describe(
-    "What the step search minimises; noclipping takes the smallest grid that holds all weights",
+    "What the step search minimises; noclipping takes the smallest grid that holds all weights, output counts squared errors by the variance of the inputs",
   ),
   lpP: exponent,
-  clip: z.boolean().describe("Whether a weight may be clipped by more than half a step"),
+  clip: z.boolean().optional().describe(
+    "Whether a weight may be clipped by more than half a step; default: with fewer than 8 bits",
+  ),
   biasCorrection: z.boolean().optional().describe(
     "Whether what the rounding of weights adds to the output on average is taken out of the bias, default true",
   ),

@@ -33,6 +33,8 @@ export interface WeightConstraint {
  * an error that hardly counts outliers, come near it.
  */
 const LEAST_RATIO = 2 ** -10;
+/** The same where the errors of weights count differently. */
+const LEAST_UNEVEN_RATIO = 1 / 8;
 
 /**
  * The range of steps in which the least error lies, for grids whose step can be anything.
@@ -53,10 +55,14 @@ export function stepRange(
     readonly ends: 1 | 2;
   },
 ): Omit<StepRange, "score"> {
-  const { power, count, cost } = errors;
+  const { power, count, cost, isEven } = errors;
   const rest = ends * (errors.estimate(start, Infinity) / ends) ** (1 / power);
   const least = clip
-    ? Math.max((span - rest) / reach * (1 - 1e-3), start.step * LEAST_RATIO)
+    ? Math.max(
+      // An extreme weight that hardly counts may be clipped by much.
+      isEven ? (span - rest) / reach * (1 - 1e-3) : start.step * LEAST_UNEVEN_RATIO,
+      start.step * LEAST_RATIO,
+    )
     : start.step;
   const limit = 2 ** (bits - 1);
   const from = Math.max(float32AtLeast(Math.min(least, start.step)), floor);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Levels, powerOfTwoAtLeast } from "../../../tpc/core/grid.ts";
+import { type Levels, powerOfTwoAtLeast, roundHalfEven } from "../../../tpc/core/grid.ts";
 import type { Constraint, WeightSpec } from "../../../tpc/core/types.ts";
 import { stepGroups, type WeightTensor } from "./channel_weights.ts";
 import { DEFAULT_P } from "../methods/lp.ts";
@@ -16,6 +16,8 @@ import { type WeightErrors, weightErrors } from "./weight_errors.ts";
 /** Weights of one layer as the search sees them. */
 export interface WeightSearchInput extends WeightTensor {
   readonly spec: WeightSpec;
+  /** For method `output`: what the squared error of each weight is multiplied by, as many as weights. */
+  readonly importance?: Float32Array;
   /** Bias of each channel with the scale of the layer's input, for the int32 range of its codes. */
   readonly bias?: { readonly data: Float32Array; readonly inputScale: number };
 }
@@ -52,7 +54,7 @@ const MIN_STEP = 2 ** -64;
  * The weights are at hand, so errors are those of the elements, not of a histogram.
  */
 export function searchWeightSteps(input: WeightSearchInput): WeightSteps {
-  const { dims, axis, spec, bias } = input;
+  const { dims, axis, spec, bias, importance } = input;
   const isShared = spec.granularity === "tensor";
   // A scalar, as a constant operand may be, has no axes.
   const channels = dims[axis] ?? 1;
@@ -68,6 +70,8 @@ export function searchWeightSteps(input: WeightSearchInput): WeightSteps {
   const levels: Levels[] = [];
   let [signal, noise, widened] = [0, 0, 0];
   let channel = 0;
+  const importances = importance && [...stepGroups({ ...input, data: importance }, spec)];
+  let group = 0;
   for (const weights of stepGroups(input, spec)) {
     // Layers with blocks leave their bias float.
     const floor = isShared
@@ -76,7 +80,7 @@ export function searchWeightSteps(input: WeightSearchInput): WeightSteps {
       ? 0
       : floors[channel++];
     for (const w of weights) signal += w * w;
-    const found = searchStep(weights, floor, spec, work);
+    const found = searchStep(weights, floor, spec, work, importances?.[group++]);
     levels.push(found.grid);
     noise += found.squaredError;
     if (found.isWidened) widened++;
@@ -85,7 +89,13 @@ export function searchWeightSteps(input: WeightSearchInput): WeightSteps {
   return { levels, sqnr: Number.isFinite(sqnr) ? sqnr : null, widened };
 }
 
-function searchStep(weights: Float64Array, biasFloor: number, spec: WeightSpec, work: number) {
+function searchStep(
+  weights: Float64Array,
+  biasFloor: number,
+  spec: WeightSpec,
+  work: number,
+  importance?: Float64Array,
+) {
   const { bits, constraint } = spec;
   const largest = weights.reduce((max, w) => Math.max(max, Math.abs(w)), 0);
   if (largest === 0) {
@@ -102,15 +112,25 @@ function searchStep(weights: Float64Array, biasFloor: number, spec: WeightSpec, 
   // In units of a power of two near the largest weight no power of an error over- or underflows.
   const unit = powerOfTwoAtLeast(Math.max(largest, biasFloor, MIN_STEP));
   for (let i = 0; i < weights.length; i++) weights[i] /= unit;
-  const errors = weightErrors(weights, powerOf(spec), 2 ** bits);
+  // Inputs that never vary leave nothing to choose by.
+  const counts = importance?.some((x) => x > 0) ? importance : undefined;
+  const errors = weightErrors(weights, powerOf(spec), 2 ** bits, counts);
   const free = choose(errors, MIN_STEP / unit, spec, work);
   const isWidened = free.step * unit < biasFloor;
   const grid = isWidened ? choose(errors, biasFloor / unit, spec, work) : free;
   return {
     grid: { ...grid, step: grid.step * unit },
-    squaredError: errors.exact(grid, 2) * unit * unit,
+    squaredError: squaredError(weights, grid) * unit * unit,
     isWidened,
   };
+}
+
+/** Of each weight alike, whatever the search counted. */
+function squaredError(weights: Float64Array, { step, low, high }: Levels): number {
+  return weights.reduce((sum, w) => {
+    const code = Math.min(Math.max(roundHalfEven(w / step), low), high);
+    return sum + (code * step - w) ** 2;
+  }, 0);
 }
 
 function choose(errors: WeightErrors, least: number, spec: WeightSpec, work: number): Levels {

@@ -13,6 +13,8 @@ export interface WeightErrors {
   readonly max: number;
   /** Exponent of the error, at least 1. */
   readonly power: number;
+  /** Whether the errors of all weights count alike. */
+  readonly isEven: boolean;
   /** Time of one {@linkcode WeightErrors.estimate}, in elements of {@linkcode WeightErrors.exact}. */
   readonly cost: number;
   /**
@@ -37,10 +39,16 @@ const KEPT_MIDDLE = 2 ** 14;
  * Prepares weights. Few are summed one after the other. Many are sorted: with prefix sums a grid costs
  * one binary search a level for p = 1 and 2; for other p a sample of the quantiles stands for them.
  *
- * @param weights Finite; reordered.
+ * @param weights Finite; reordered, unless there is an importance.
  * @param levels Number of levels of the grids to come.
+ * @param importance What the error of each weight is multiplied by; absent: 1.
  */
-export function weightErrors(weights: Float64Array, power: number, levels: number): WeightErrors {
+export function weightErrors(
+  weights: Float64Array,
+  power: number,
+  levels: number,
+  importance?: Float64Array,
+): WeightErrors {
   let [min, max] = [0, 0];
   for (const w of weights) {
     if (w < min) min = w;
@@ -49,8 +57,16 @@ export function weightErrors(weights: Float64Array, power: number, levels: numbe
   const base = {
     ...{ min, max, power },
     count: weights.length,
-    exact: (grid: Levels, p = power) => directError(weights, undefined, grid, p, Infinity),
+    isEven: importance === undefined,
+    exact: (grid: Levels, p = power) => directError(weights, importance, grid, p, Infinity),
   };
+  if (importance !== undefined) {
+    return {
+      ...base,
+      cost: weights.length,
+      estimate: (grid, bound) => directError(weights, importance, grid, power, bound),
+    };
+  }
   const isSmooth = power === 1 || power === 2;
   const borders = (isSmooth ? 2 : Infinity) * BORDER_COST * levels;
   if (weights.length > borders) {

@@ -87,7 +87,19 @@ Deno.test("targets show turns a platform of MCT into a TPC file and notes what i
 Deno.test("search decides for MCT's default platform as for preset default", () =>
   inFolder(async (folder) => {
     const statistics = `${folder}/s.plim`;
-    await runCommand("calibrate", "--samples", "8", "--out", statistics, "--quiet");
+    // MCT quantizes the logits, too.
+    const quantized = `${folder}/t.json`;
+    const layers = { name: "fully connected", operators: ["Gemm", "MatMul"], use: "quantized" };
+    await Deno.writeTextFile(
+      quantized,
+      JSON.stringify({
+        ...{ schemaVersion: 2, name: "mine", extends: "default", operatorSets: [layers] },
+      }),
+    );
+    const run = await runCommand(
+      ...["calibrate", "--target", quantized, "--samples", "8", "--out", statistics, "--quiet"],
+    );
+    assert.equal(run.code, 0, run.error);
     const decide = async (target: string) => {
       const out = `${folder}/m.json`;
       const run = await runCommand(
@@ -97,7 +109,7 @@ Deno.test("search decides for MCT's default platform as for preset default", () 
       const { activations, weights, float } = JSON.parse(await Deno.readTextFile(out));
       return { activations, weights, float };
     };
-    const own = await decide("default");
+    const own = await decide(quantized);
     assert.ok(own.activations.length > 20);
     assert.deepEqual(await decide("tests/tpc/golden/mct/imx500-1.v2.json"), own);
   }));

@@ -1,5 +1,6 @@
 /** The real onnxruntime.quantization reads what is exported, where Python has it. */
 import assert from "node:assert/strict";
+import { withQuantizedOutputs } from "../../support/quantized_outputs.ts";
 import { decide } from "../../../pipeline/search/decide.ts";
 import { quantize } from "../../../pipeline/quantize.ts";
 import { readPlim } from "../../../pipeline/statistics/plim.ts";
@@ -32,7 +33,8 @@ const skipped = `${name} (skipped: python3 has no onnxruntime 1.30 with onnx)`;
 Deno.test({ name: found.success ? name : skipped, ignore: !found.success, fn: run });
 
 async function run(): Promise<void> {
-  const target = presetTarget("default")!;
+  // ONNX Runtime wants a scale for every output.
+  const target = withQuantizedOutputs(presetTarget("default")!);
   const float = await demoModel();
   const first = await quantize(float, await demoSamples(16), { target });
   const uniform = await decide({

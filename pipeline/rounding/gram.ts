@@ -1,0 +1,70 @@
+/**
+ * XᵀX of a matrix, by the runtime's own product of matrices: some ten times as fast as a plain loop.
+ *
+ * @module
+ */
+import { create } from "@bufbuild/protobuf";
+import {
+  GraphProtoSchema,
+  ModelProtoSchema,
+  OperatorSetIdProtoSchema,
+  TensorProto_DataType,
+  TensorShapeProto_DimensionSchema,
+  TensorShapeProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  ValueInfoProtoSchema,
+} from "onnx-buf";
+import type { Model } from "../../tpc/onnx/model.ts";
+import { makeNode } from "../../tpc/onnx/node.ts";
+import { createSession } from "../inference/session.ts";
+
+/** Multiplies matrices with themselves. */
+export interface GramProduct extends AsyncDisposable {
+  /** XᵀX, row-major, of X [rows, columns]. */
+  multiply(data: Float32Array, columns: number): Promise<Float32Array>;
+}
+
+/** Loads the product. */
+export async function createGramProduct(): Promise<GramProduct> {
+  const session = await createSession(gramModel(), { name: "a product of matrices" });
+  return {
+    multiply: async (data, columns) => {
+      const feeds = new Map([["x", { data, dims: [data.length / columns, columns] }]]);
+      return (await session.run(feeds, ["y"])).get("y")!.data;
+    },
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+  };
+}
+
+function gramModel(): Model {
+  const matrix = (name: string, rows: string) =>
+    create(ValueInfoProtoSchema, {
+      name,
+      type: create(TypeProtoSchema, {
+        value: {
+          case: "tensorType",
+          value: create(TypeProto_TensorSchema, {
+            elemType: TensorProto_DataType.FLOAT,
+            shape: create(TensorShapeProtoSchema, {
+              dim: [rows, "columns"].map((dimParam) =>
+                create(TensorShapeProto_DimensionSchema, {
+                  value: { case: "dimParam", value: dimParam },
+                })
+              ),
+            }),
+          }),
+        },
+      }),
+    });
+  return create(ModelProtoSchema, {
+    irVersion: 8n,
+    opsetImport: [create(OperatorSetIdProtoSchema, { version: 13n })],
+    graph: create(GraphProtoSchema, {
+      name: "gram",
+      node: [makeNode("Gemm", "gram", ["x", "x"], ["y"], { transA: 1 })],
+      input: [matrix("x", "rows")],
+      output: [matrix("y", "columns")],
+    }),
+  }) as Model;
+}

@@ -1,0 +1,125 @@
+/**
+ * Rounding by second-order information: the codes of a layer's weights with which its output errs least, not each
+ * weight. The expected squared error of an output channel with weight errors e is e·H·eᵀ, H being the second moments
+ * of the inputs that the weights meet. With H = (U + 1)·D·(U + 1)ᵀ, U strictly upper triangular,
+ *
+ *     e·H·eᵀ = Σ_k D_k·(e_k + Σ_{i<k} e_i·U_ik)²
+ *
+ * so rounding w_k + Σ_{i<k} e_i·U_ik, one weight after the other, makes up for the errors so far. That is LDLQ (Chee
+ * et al. 2023, "QuIP", arXiv 2307.13304, section 4), which gives the codes of GPTQ (Frantar et al. 2022, arXiv
+ * 2210.17323) without an inverse. Sweeps of coordinate descent over the same error follow.
+ *
+ * @module
+ */
+
+/** A symmetric matrix, row-major. */
+export interface Moments {
+  readonly size: number;
+  readonly matrix: Float64Array;
+}
+
+/** Inputs in the order in which their weights are rounded, with what it takes to round them. */
+export interface RoundingPlan {
+  readonly size: number;
+  /** Weights by their place in this order. */
+  readonly order: Int32Array;
+  /** Row k: U_ik for i < k, in this order. */
+  readonly feedback: Float64Array;
+  /** H with damping, in this order. */
+  readonly moments: Float64Array;
+}
+
+/** Part of the mean of the diagonal that is added to it, as in GPTQ: moments of few samples are singular. */
+const DAMPING = 0.01;
+/** Sweeps of coordinate descent; more change no code worth it (measured). */
+const SWEEPS = 3;
+
+/** Prepares the rounding of weights that meet inputs of these moments. Cubic in their number. */
+export function planRounding({ size, matrix }: Moments): RoundingPlan {
+  const diagonal = Float64Array.from({ length: size }, (_, i) => matrix[i * size + i]);
+  const mean = diagonal.reduce((sum, x) => sum + x, 0) / size;
+  // What counts most is rounded first, while all others can still make up for it.
+  const order = Int32Array.from(diagonal.keys()).sort((a, b) => diagonal[b] - diagonal[a] || a - b);
+  const moments = new Float64Array(size * size);
+  for (let i = 0; i < size; i++) {
+    for (let j = 0; j < size; j++) moments[i * size + j] = matrix[order[i] * size + order[j]];
+    // Inputs that are always the same (dead channels) have no moments: any damping will do.
+    moments[i * size + i] += DAMPING * mean || 1;
+  }
+  return { size, order, moments, feedback: factorise(moments, size) };
+}
+
+/** Row k of the result: U_ik for i < k, of H = (U + 1)·D·(U + 1)ᵀ. */
+function factorise(moments: Float64Array, size: number): Float64Array {
+  // Only the lower triangle is kept: row i up to column i.
+  const rest = moments.slice();
+  const feedback = new Float64Array(size * size);
+  for (let k = size - 1; k >= 0; k--) {
+    const row = k * size;
+    const pivot = rest[row + k];
+    for (let i = 0; i < k; i++) feedback[row + i] = rest[row + i] / pivot;
+    for (let i = 0; i < k; i++) {
+      const factor = feedback[row + i] * pivot;
+      if (factor === 0) continue;
+      const at = i * size;
+      for (let j = 0; j <= i; j++) rest[at + j] -= factor * feedback[row + j];
+    }
+  }
+  return feedback;
+}
+
+/** The weights of one output channel, and the grid of each. */
+export interface Row {
+  readonly weights: Float64Array;
+  readonly scales: Float64Array;
+  /** First and last code without zero point. */
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Codes without zero point of one output channel. */
+export function roundRow({ size, order, feedback, moments }: RoundingPlan, row: Row): Int16Array {
+  const { weights, scales, low, high } = row;
+  const codes = new Int16Array(size);
+  const errors = new Float64Array(size);
+  const nearest = (w: number, k: number) => {
+    const code = Math.round(w / scales[order[k]]);
+    return code < low ? low : code > high ? high : code;
+  };
+  for (let k = 0; k < size; k++) {
+    const w = weights[order[k]];
+    let wanted = w;
+    for (let i = 0, at = k * size; i < k; i++) wanted += errors[i] * feedback[at + i];
+    codes[k] = nearest(wanted, k);
+    errors[k] = w - codes[k] * scales[order[k]];
+  }
+  descend();
+  const result = new Int16Array(size);
+  for (let k = 0; k < size; k++) result[order[k]] = codes[k];
+  return result;
+
+  /** Moves one code at a time to where the error is least while all others stay. */
+  function descend(): void {
+    const slope = new Float64Array(size);
+    for (let i = 0; i < size; i++) {
+      if (errors[i] === 0) continue;
+      for (let j = 0, at = i * size; j < size; j++) slope[j] += errors[i] * moments[at + j];
+    }
+    for (let sweep = 0; sweep < SWEEPS; sweep++) {
+      let isChanged = false;
+      for (let k = 0; k < size; k++) {
+        const at = k * size;
+        const wanted = weights[order[k]] - errors[k] + slope[k] / moments[at + k];
+        const code = nearest(wanted, k);
+        if (code === codes[k]) continue;
+        const error = weights[order[k]] - code * scales[order[k]];
+        const change = error - errors[k];
+        for (let j = 0; j < size; j++) slope[j] += change * moments[at + j];
+        errors[k] = error;
+        codes[k] = code;
+        isChanged = true;
+      }
+      if (!isChanged) break;
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Bias correction of the layers of a manifest.
+ *
+ * @module
+ */
+import type { ManifestWeight } from "../../tpc/manifest.ts";
+import type { LinearLayer } from "../../tpc/onnx/linear_layer.ts";
+import { dequantizeCodes } from "../../tpc/onnx/quantize_weights.ts";
+import { weightGrid } from "../../tpc/weight_grid.ts";
+import { channelMeans, channelVariances } from "../statistics/channel_sums.ts";
+import { channelAxis } from "../../tpc/placement/types.ts";
+import type { Statistics } from "../statistics/statistics.ts";
+import { biasShift } from "./weights/bias_shift.ts";
+
+/** Operators with a place for a bias. */
+const WITH_BIAS: readonly string[] = ["Conv", "ConvTranspose", "Gemm"];
+
+/** Means of the input channels of a layer whose bias is to be corrected; undefined for others. */
+export function layerMeans(
+  { op, input, activation, biasCorrection = true }: Pick<
+    ManifestWeight,
+    "op" | "input" | "activation" | "biasCorrection"
+  >,
+  { channels }: Statistics,
+): Float64Array | undefined {
+  if (!biasCorrection || input !== 1 || !WITH_BIAS.includes(op)) return undefined;
+  const layer = channels.find(({ tensor, axis }) => tensor === activation && axis === 1);
+  return layer && channelMeans(layer);
+}
+
+/**
+ * How much the error of a weight counts: the variance of its input, or the mean square where no bias takes the mean.
+ * One for each input channel; undefined for operators that aren't layers, and where it isn't known.
+ */
+export function inputVariances(
+  { op, input, activation }: Pick<ManifestWeight, "op" | "input" | "activation">,
+  { channels }: Statistics,
+  isCentred: boolean,
+): Float64Array | undefined {
+  const axis = channelAxis(op);
+  const layer = input === 1
+    ? channels.find((each) => each.tensor === activation && each.axis === axis)
+    : undefined;
+  const variances = layer && channelVariances(layer);
+  if (layer === undefined || variances === undefined || isCentred) return variances;
+  const means = channelMeans(layer)!;
+  return variances.map((variance, c) => variance + means[c] ** 2);
+}
+
+/** The weight tensor with the shift of its bias that follows from its codes. */
+export function shiftBias(
+  weight: ManifestWeight,
+  layer: LinearLayer,
+  means: Float64Array,
+  codes: Int16Array,
+): ManifestWeight {
+  if (layer.channels.input !== means.length) return weight;
+  const rounded = dequantizeCodes(codes, layer.weight.dims, weightGrid(weight));
+  const shift = biasShift({ layer, rounded, means });
+  const largest = shift.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
+  return {
+    ...weight,
+    biasShift: [...shift],
+    reason: [...weight.reason, `bias corrected by up to ${largest.toPrecision(3)}`],
+  };
+}
