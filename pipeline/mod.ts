@@ -42,6 +42,15 @@ export {
   type QuantizeOptions,
   rewriteModel,
 } from "./quantize.ts";
+export {
+  type OpenedSamples,
+  type QuantizedVariant,
+  type QuantizedVariants,
+  quantizeVariants,
+  type QuantizeVariantsOptions,
+  type Variant,
+  type VariantPass,
+} from "./quantize_variants.ts";
 export { learnRewrites } from "./learn_rewrites.ts";
 export { applyRewrites, type Rewrites, rewritesFor } from "../tpc/rewrites.ts";
 export { type ByOutputOptions, chooseByOutput } from "./choose_by_output.ts";

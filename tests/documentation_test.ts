@@ -31,6 +31,7 @@ Deno.test("the examples in doc comments run", async () => {
     "pipeline/statistics/*.ts",
     "pipeline/search/*.ts",
     "pipeline/report/*.ts",
+    "pipeline/compare/*.ts",
   ];
   const paths = files.flatMap((pattern) => {
     const folder = pattern.replace("/*.ts", "");

@@ -8,6 +8,7 @@ import { PlimsollError } from "../../tpc/core/errors.ts";
 import type { Host } from "../core/host.ts";
 import { VERSION } from "../core/version.ts";
 import { addCalibrateCommand } from "./calibrate.ts";
+import { addCompareCommand } from "./compare.ts";
 import type { Context } from "./context.ts";
 import { addEmitCommand } from "./emit.ts";
 import { addEvaluateCommand } from "./evaluate.ts";
@@ -72,6 +73,7 @@ function makeProgram(context: Context): Command {
       `
 Examples:
   deno task quantize            the demo, from calibration to accuracy, into out/
+  deno task compare             the demo, MSE beside no clipping, and whether it matters
   deno task inspect             what the demo model is made of
   deno task quantize --help     options of a command
 `,
@@ -83,6 +85,7 @@ Examples:
   addSearchCommand(program, context);
   addEmitCommand(program, context);
   addEvaluateCommand(program, context);
+  addCompareCommand(program, context);
   addInspectCommand(program, context);
   addExportCommand(program, context);
   addTargetsCommand(program, context);

@@ -16,3 +16,13 @@ export interface Progress {
 
 /** Receives progress. Must not throw. */
 export type OnProgress = (progress: Progress) => void;
+
+/** Progress of one of several passes of a stage: each has its own name, so that its clock starts anew. */
+export function numbered(
+  onProgress: OnProgress | undefined,
+  number: number,
+  count: number,
+): OnProgress | undefined {
+  if (onProgress === undefined || count === 1) return onProgress;
+  return (progress) => onProgress({ ...progress, stage: `${progress.stage} ${number}/${count}` });
+}

@@ -25,10 +25,14 @@ export interface ModelEvaluation {
   readonly top1: number | null;
   /** Part of the labelled samples, null without labels. */
   readonly top5: number | null;
+  /** Mean cross-entropy over the labelled samples, in nats; null without labels, or where it is infinite. */
+  readonly loss: number | null;
   /** Part of the samples with the same class as the first model. */
   readonly agreement: number;
   /** Of the outputs against the first model's, in dB; null when they are equal. */
   readonly sqnr: number | null;
+  /** Cosine between the outputs and the first model's, the mean over samples. */
+  readonly cosine: number;
   readonly classes: readonly {
     readonly label: number;
     readonly name: string;
@@ -46,6 +50,8 @@ export interface EvaluateOptions {
   readonly classes?: readonly string[];
   readonly total?: number;
   readonly onProgress?: OnProgress;
+  /** Told for every labelled sample which models were right, in their order. */
+  readonly onHits?: (hits: readonly boolean[]) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -71,7 +77,7 @@ export async function evaluate(
         const [name] = session.outputs;
         scores.push((await session.run(feeds, [name])).get(name)!.data);
       }
-      addBatch(metrics, scores, batch);
+      addBatch(metrics, scores, batch, options.onHits);
       const odd = metrics.findIndex(({ noise }) => !Number.isFinite(noise));
       if (odd >= 0) throw notFinite(contestants[odd].name, batch.samples.map(({ id }) => id));
       options.onProgress?.({ stage: "evaluate", done: metrics[0].samples, total: options.total });
@@ -103,6 +109,7 @@ function addBatch(
   metrics: readonly Metrics[],
   scores: readonly Float32Array[],
   batch: Batch,
+  onHits: EvaluateOptions["onHits"],
 ): void {
   const size = batch.samples.length;
   const row = (values: Float32Array, i: number) => {
@@ -110,7 +117,10 @@ function addBatch(
     return values.subarray(i * length, (i + 1) * length);
   };
   batch.samples.forEach(({ label }, i) => {
-    metrics.forEach((entry, m) => addSample(entry, row(scores[m], i), row(scores[0], i), label));
+    const hits = metrics.map((entry, m) =>
+      addSample(entry, row(scores[m], i), row(scores[0], i), label)
+    );
+    if (label !== undefined) onHits?.(hits as boolean[]);
   });
 }
 
@@ -118,13 +128,16 @@ function summarise(name: string, metrics: Metrics, classes: readonly string[]): 
   const { samples, labelled, signal, noise } = metrics;
   const part = (hits: number) => labelled === 0 ? null : hits / labelled;
   const sqnr = 10 * Math.log10(signal / noise);
+  const loss = part(metrics.loss);
   return {
     name,
     samples,
     top1: part(metrics.top1),
     top5: part(metrics.top5),
+    loss: loss !== null && Number.isFinite(loss) ? loss : null,
     agreement: metrics.agreement / samples,
     sqnr: Number.isFinite(sqnr) ? sqnr : null,
+    cosine: metrics.cosine / samples,
     classes: [...metrics.byClass].sort(([a], [b]) => a - b).map(([label, entry]) => ({
       label,
       name: classes[label] ?? `class ${label}`,

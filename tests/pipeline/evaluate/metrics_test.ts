@@ -61,3 +61,35 @@ Deno.test("evaluate() refuses outputs that are finite in one model only, naming 
   assert.equal((await run(-Infinity, -Infinity))[1].sqnr, null);
   await assert.rejects(run(NaN, 3), /comparing q with the first model on "a" to "b"/);
 });
+
+Deno.test("addSample() takes the cross-entropy of logits, and of probabilities as they are", () => {
+  const logits = Float32Array.of(2, 0, -1);
+  const sum = Math.exp(2) + 1 + Math.exp(-1);
+  const of = (outputs: Float32Array, label: number, reference = outputs) => {
+    const metrics = emptyMetrics();
+    const hit = addSample(metrics, outputs, reference, label);
+    return [metrics.loss, hit] as const;
+  };
+  assert.deepEqual(of(logits, 0), [Math.log(sum) - 2, true]);
+  const [loss, hit] = of(logits, 2);
+  assert.ok(Math.abs(loss - Math.log(sum) - 1) < 1e-12);
+  assert.equal(hit, false);
+  // Beyond the range of exp.
+  assert.equal(of(Float32Array.of(1000, 0), 0)[0], 0);
+  const probabilities = Float32Array.of(0.5, 0.25, 0.25);
+  assert.equal(of(probabilities, 1)[0], Math.log(4));
+  // What quantization makes 0 isn't infinitely wrong; the reference says what outputs are.
+  assert.equal(of(Float32Array.of(1, 0, 0), 1, probabilities)[0], -Math.log(1e-7));
+  assert.equal(of(logits, 3)[0], Infinity);
+});
+
+Deno.test("addSample() adds up cosines", () => {
+  const metrics = emptyMetrics();
+  addSample(metrics, Float32Array.of(3, 4), Float32Array.of(6, 8), undefined);
+  addSample(metrics, Float32Array.of(0, 2), Float32Array.of(1, 0), undefined);
+  addSample(metrics, Float32Array.of(1, 1), Float32Array.of(-1, -1), undefined);
+  assert.ok(Math.abs(metrics.cosine) < 1e-12, `${metrics.cosine}`);
+  addSample(metrics, Float32Array.of(0, 0), Float32Array.of(0, 0), undefined);
+  addSample(metrics, Float32Array.of(0, 0), Float32Array.of(0, 1), undefined);
+  assert.ok(Math.abs(metrics.cosine - 1) < 1e-12);
+});

@@ -1,0 +1,325 @@
+/**
+ * `compare`: model, data, several methods, bits, targets → a quantized model for each, and what each is worth.
+ *
+ * @module
+ */
+import { type Command, Option } from "commander";
+import { canonicalJson } from "../../tpc/core/canonical_json.ts";
+import { PlimsollError } from "../../tpc/core/errors.ts";
+import { compareModels, type Comparison } from "../compare/comparison.ts";
+import {
+  LISTED,
+  MAX_VARIANTS,
+  type SettingLists,
+  type SettingVariant,
+  variantsOf,
+} from "../compare/variants.ts";
+import type { FileContent, Host } from "../core/host.ts";
+import { VERSION } from "../core/version.ts";
+import { evaluateVariants } from "../evaluate/evaluate_variants.ts";
+import { type FloatModel, serialiseFor } from "../quantize.ts";
+import {
+  type QuantizedVariants,
+  quantizeVariants,
+  type Variant,
+  type VariantPass,
+} from "../quantize_variants.ts";
+import { comparisonReport } from "../report/comparison.ts";
+import type { Context } from "./context.ts";
+import { checkReadable, dataPath, loadModel, loadSamples, loadTarget } from "./inputs.ts";
+import { takeLists } from "./list_options.ts";
+import {
+  addDataOptions,
+  addModelOptions,
+  addOutputOptions,
+  addTargetOptions,
+  type DataOptions,
+  type ModelOptions,
+  type OutputOptions,
+  type TargetOptions,
+} from "./options.ts";
+import { folder, positiveInteger } from "./option_values.ts";
+import { ProgressPrinter } from "./progress.ts";
+import { prepareWork, type WorkOptions } from "./work_options.ts";
+
+interface CompareCommandOptions
+  extends
+    DataOptions,
+    Omit<TargetOptions, keyof SettingLists>,
+    SettingLists,
+    ModelOptions,
+    Pick<WorkOptions, "workers" | "onNonfinite">,
+    OutputOptions {
+  model?: string;
+  evalData?: string;
+  evalSamples?: number;
+  out: string;
+}
+
+/** Adds the command to the program. */
+export function addCompareCommand(program: Command, context: Context): void {
+  const command = program.command("compare")
+    .description(
+      "quantize a model in several ways from as few passes as can be, and evaluate them side by side",
+    )
+    .option(
+      "--model <file>",
+      "float ONNX model (default: the demo's, MobileNetV2-style on Fashion-MNIST)",
+    );
+  addTargetOptions(addDataOptions(command, "calibration samples")).addOption(
+    new Option(
+      "--weight-rounding <how>",
+      "gptq: codes by which layers err least, from second moments; another pass for each variant (default: nearest)",
+    ).choices(["nearest", "gptq"]),
+  );
+  takeLists(command, LISTED);
+  addOutputOptions(addModelOptions(command))
+    .option(
+      "--eval-data <path>",
+      "samples to compare on, best with labels (default: the demo's, else the calibration samples)",
+    )
+    .option("--eval-samples <n>", "compare on at most this many samples", positiveInteger)
+    .option(
+      "--workers <n>",
+      "calibrate with n workers side by side; never changes a result",
+      positiveInteger,
+      1,
+    )
+    .addOption(
+      new Option("--on-nonfinite <policy>", "what becomes of a sample that makes NaN or infinity")
+        .choices(["fail", "skip"]).default("fail"),
+    )
+    .option("--out <folder>", "where the results go", folder, "out/compare")
+    .addHelpText(
+      "after",
+      `
+Options with ,… take several values; every combination is a variant, ${MAX_VARIANTS} at most. Where nothing
+differs, --error is mse,noclipping.
+
+Examples:
+  deno task compare                                   the demo: MSE and no clipping
+  deno task compare --error mse,kl,noclipping --bits 8,4
+  deno task compare --target onnxruntime --bias-correction yes,no --equalize no,yes
+  deno task compare --model m.onnx --data images/ --eval-data val/ --target default,onnxruntime
+
+Writes a folder with model.onnx and manifest.json for each variant, the statistics of each calibration
+pass, and comparison.json.
+`,
+    )
+    .action((options: CompareCommandOptions) => run(options, context));
+}
+
+async function run(options: CompareCommandOptions, context: Context): Promise<void> {
+  const { host, signal } = context;
+  const { model, out } = options;
+  const progress = new ProgressPrinter(host, options);
+  const { variants, leftOut } = await loadVariants(host, options);
+  for (const { name, reason } of leftOut) progress.note(`left out ${name}: ${reason}`);
+  const float = await loadModel(host, model, options);
+  await host.checkWritable(`${out}/comparison.json`);
+  const path = dataPath(host, { data: options.data, model, role: "calibration" });
+  const evalPath = evaluationPath(host, options, path, progress);
+  await checkReadable(host, evalPath);
+
+  const { workers, onNonfinite } = options;
+  const work = await prepareWork(host, { workers, onNonfinite, every: 1 }, {
+    ...{ model: float.sha256, progress },
+  });
+  const { startWorker, onNonFinite, onSkip } = work.options;
+  const quantized = await quantizeVariants(float, variants, {
+    ...{ workers, startWorker, onNonFinite, onSkip, signal },
+    batch: options.batch,
+    open: async () => {
+      const { samples, count, identity, preprocessing } = await loadSamples(host, path, options);
+      return { samples, total: count, source: identity, preprocessing };
+    },
+    onPass: (pass) => announce(pass, path, progress),
+    onProgress: progress.report,
+    onVariant: (name) => progress.note(`made ${name}`),
+  });
+  let source = "";
+  const measured = await evaluateVariants(
+    { name: "float", model: float.original },
+    quantized.variants,
+    {
+      ...{ signal, batch: options.batch, onProgress: progress.report },
+      // A pipe can't be read again.
+      ...(evalPath === "-" ? { openSessions: MAX_VARIANTS } : {}),
+      open: async () => {
+        const samples = options.evalSamples;
+        const loaded = await loadSamples(host, evalPath, { ...options, samples });
+        source = loaded.identity;
+        return loaded;
+      },
+    },
+  );
+  const sizes = [serialiseFor(float, float.original), ...quantized.variants].map(bytesOf);
+  const comparison = compareModels(
+    measured.map((entry, i) => ({ ...entry, bytes: sizes[i] })),
+  );
+  const result = describe({ float, planned: variants, leftOut, source, comparison, quantized });
+  const files = filesOf(out, variants, quantized);
+  files.set(`${out}/comparison.json`, canonicalJson(result));
+  await host.writeFiles(files);
+  const latency = measured.map(({ evaluation: { name }, ...entry }) => ({
+    ...{ name, milliseconds: entry.milliseconds, ratio: entry.latency },
+  }));
+  if (options.json) {
+    return host.print(canonicalJson({ files: [...files.keys()], ...result, latency }));
+  }
+  const table = comparisonReport({ ...comparison, latency: latency.map(({ ratio }) => ratio) });
+  host.print(`${table}\nWrote ${files.size} files into ${out}\n`);
+}
+
+/** A variant to make, and the options that it comes from. */
+type PlannedVariant = SettingVariant & Variant;
+
+/** A combination that its target doesn't allow. */
+interface LeftOut {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/**
+ * Targets of all variants. Combinations that a target doesn't allow are left out, unless none remains.
+ *
+ * @throws {PlimsollError} kinds `usage`, `input` and `target`.
+ */
+async function loadVariants(host: Host, options: CompareCommandOptions) {
+  const variants: PlannedVariant[] = [];
+  const leftOut: LeftOut[] = [];
+  // Each target alone first: what is wrong with it is no matter of combinations, and its notes are printed once.
+  for (const target of new Set(options.target)) await loadTarget(host, { target });
+  const quiet = { ...host, printError: () => {} };
+  let refusal: unknown;
+  for (const variant of variantsOf(options)) {
+    try {
+      const target = await loadTarget(quiet, { ...options, ...unset(LISTED), ...variant.settings });
+      const { weightRounding } = variant.settings;
+      variants.push({ ...variant, target, ...(weightRounding && { weightRounding }) });
+    } catch (error) {
+      if (!(error instanceof PlimsollError && error.kind === "target")) throw error;
+      refusal ??= error;
+      leftOut.push({ name: variant.name, reason: error.message });
+    }
+  }
+  if (variants.length === 0) throw refusal;
+  return { variants, leftOut };
+}
+
+/** Settings that are absent, so that no list is taken for a value. */
+function unset<Key extends string>(keys: readonly Key[]): { [K in Key]: undefined } {
+  return Object.fromEntries(keys.map((key) => [key, undefined])) as { [K in Key]: undefined };
+}
+
+/** Where samples to compare on come from; without any, from the calibration, which is said. */
+function evaluationPath(
+  host: Host,
+  { model, data, evalData }: CompareCommandOptions,
+  calibration: string,
+  progress: ProgressPrinter,
+): string {
+  if (evalData !== undefined) return evalData;
+  if (model === undefined && data === undefined) return dataPath(host, { role: "evaluation" });
+  if (calibration === "-") {
+    throw new PlimsollError("usage", {
+      action: "reading the options",
+      wanted: "samples to compare on",
+      found: "standard input, which the calibration reads",
+      remedy: "Name them with --eval-data",
+    });
+  }
+  progress.note("no --eval-data: compared on the calibration samples, which flatters all variants");
+  return calibration;
+}
+
+/** What passes are called. */
+const PASSES: Readonly<Record<VariantPass["stage"], string>> = {
+  ranges: "a pass of ranges for rewrites",
+  calibrate: "a calibration pass",
+  round: "a pass of moments for rounding",
+};
+
+/** Variants that are named when a pass begins. */
+const MAX_NAMED = 4;
+
+/** Says which variants a pass is for. */
+function announce(
+  { stage, number, count, variants }: VariantPass,
+  path: string,
+  progress: ProgressPrinter,
+): void {
+  if (path === "-" && (stage !== "calibrate" || count > 1)) {
+    throw new PlimsollError("usage", {
+      action: "comparing variants on standard input",
+      wanted: "variants that one pass serves",
+      found: stage === "calibrate" ? `${count} passes` : `some that need ${PASSES[stage]}`,
+      remedy: "Save the data to a file, or compare variants of one target and one --constraint",
+    });
+  }
+  const left = variants.length - MAX_NAMED;
+  const names = variants.slice(0, MAX_NAMED).join(", ") + (left > 0 ? ` and ${left} more` : "");
+  progress.note(`${PASSES[stage].replace(/^an? /, "")} ${number} of ${count}, for ${names}`);
+}
+
+/** Bytes of a model, with those of weights beside it. */
+function bytesOf({ file, weights }: { file: Uint8Array; weights: readonly Uint8Array[] }): number {
+  return weights.reduce((sum, { length }) => sum + length, file.length);
+}
+
+/** Name of the statistics of a pass. */
+function statisticsName(pass: number, count: number): string {
+  return count === 1 ? "statistics.plim" : `statistics-${pass + 1}.plim`;
+}
+
+function filesOf(
+  out: string,
+  planned: readonly PlannedVariant[],
+  { variants, statistics }: QuantizedVariants,
+): Map<string, FileContent> {
+  const files = new Map<string, FileContent>();
+  for (const [i, { file, weights, codes, manifest }] of variants.entries()) {
+    const folder = `${out}/${planned[i].folder}`;
+    files.set(`${folder}/model.onnx`, file);
+    if (weights.length > 0) files.set(`${folder}/model.onnx.data`, weights);
+    if (codes) files.set(`${folder}/codes.bin`, codes);
+    files.set(`${folder}/manifest.json`, canonicalJson(manifest));
+  }
+  statistics.forEach((file, pass) =>
+    files.set(`${out}/${statisticsName(pass, statistics.length)}`, file)
+  );
+  return files;
+}
+
+/** The comparison as `comparison.json` has it: no time and no machine. */
+function describe({ float, planned, leftOut, source, comparison, quantized }: {
+  readonly float: FloatModel;
+  readonly planned: readonly PlannedVariant[];
+  readonly leftOut: readonly LeftOut[];
+  readonly source: string;
+  readonly comparison: Comparison;
+  readonly quantized: QuantizedVariants;
+}) {
+  const { models: [reference, ...models], best } = comparison;
+  return {
+    schemaVersion: 1,
+    tool: { name: "plimsoll", version: VERSION },
+    model: { sha256: float.sha256 },
+    data: quantized.variants[0].manifest.data,
+    evaluation: {
+      source,
+      difference: "top-1 minus that of the other model on the same labelled samples",
+      interval: "95 %, Tango's score interval for the difference of paired proportions",
+      p: "exact McNemar test, two-sided; isDistinct: p < 0.05",
+    },
+    float: reference,
+    variants: models.map((model, i) => {
+      const { folder, settings } = planned[i];
+      const { manifest, pass } = quantized.variants[i];
+      const statistics = statisticsName(pass, quantized.statistics.length);
+      return { ...model, folder, settings, statistics, target: manifest.target };
+    }),
+    best,
+    leftOut,
+  };
+}

@@ -1,0 +1,57 @@
+/**
+ * Which variants one pass over the samples can serve.
+ *
+ * What is exposed of a model decides the last bits of its activations, so statistics serve exactly those variants that
+ * watch the same tensors of the same graph: then each gets what a calibration for it alone would give.
+ *
+ * @module
+ */
+import { compactJson } from "../../tpc/core/canonical_json.ts";
+import type { GraphOutline } from "../../tpc/onnx/outline.ts";
+import { resolve } from "../../tpc/placement/resolve.ts";
+import { layerInputs, watchedTensors } from "../../tpc/placement/types.ts";
+import type { Rewrites } from "../../tpc/rewrites.ts";
+import type { Target } from "../../tpc/targets/target.ts";
+
+/** What a key is made from. */
+export interface Calibrated {
+  /** Outline of the prepared model, with its rewrites. */
+  readonly outline: GraphOutline;
+  readonly rewrites: Rewrites;
+  readonly target: Target;
+}
+
+/** Equal for variants that the same statistics serve. */
+export function calibrationKey({ outline, rewrites, target }: Calibrated): string {
+  const placement = resolve(outline, target);
+  return compactJson({
+    rewrites,
+    tensors: watchedTensors(placement),
+    layers: layerInputs(placement),
+  });
+}
+
+/** Equal for variants whose rewrites are learned from the same pass: `outline` and `rewrites` before it. */
+export function learningKey({ outline, rewrites, target }: Calibrated): string {
+  const { equalization = false, shiftNegative = false } = target.rewrites ?? {};
+  // Only grids with zero in their middle are shifted.
+  const constraints = shiftNegative
+    ? resolve(outline, target).activations.map(({ spec }) => spec.constraint === "uniform")
+    : [];
+  return compactJson({
+    ...{ equalization, shiftNegative, constraints },
+    key: calibrationKey({ outline, rewrites, target }),
+  });
+}
+
+/** Puts entries with equal keys together, in the order of the first of each. */
+export function groupBy<T>(entries: readonly T[], keyOf: (entry: T) => string): T[][] {
+  const groups = new Map<string, T[]>();
+  for (const entry of entries) {
+    const key = keyOf(entry);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [entry]);
+    else group.push(entry);
+  }
+  return [...groups.values()];
+}
