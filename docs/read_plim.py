@@ -56,7 +56,7 @@ def read(data):
         offset += tensor["bytes"] + tensor.get("heldOut", {}).get("bytes", 0)
     channels = {}
     for layer in header["channels"]:
-        count = layer["channels"]
+        count = layer["channels"] or 0
         sums = [
             int.from_bytes(data[at : at + 16], "little", signed=True)
             for at in range(offset, offset + 32 * count, 16)

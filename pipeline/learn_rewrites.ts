@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { powerOfTwoAtLeast } from "../tpc/core/grid.ts";
 import { clippedPairs } from "../tpc/onnx/equalize.ts";
 import type { GraphOutline } from "../tpc/onnx/outline.ts";
 import { resolve } from "../tpc/placement/resolve.ts";
@@ -59,7 +60,8 @@ export async function learnRewrites(
     });
   });
   const minima = [...ranges].filter(([_, [min, max]]) => min < 0 && -min <= SHIFT_RATIO * max)
-    .map(([tensor, [min]]) => [tensor, min]);
+    // By a power of two, so that zero, which many elements are, stays on the grid: 2 dB on PaddleOCR's classifier.
+    .map(([tensor, [min]]) => [tensor, -powerOfTwoAtLeast(-min)]);
   return {
     ...rewrites,
     ...(equalization
@@ -69,10 +71,10 @@ export async function learnRewrites(
   };
 }
 
-/** Activations whose grid has zero in its middle, of operators with a small negative side. */
+/** Activations of power-of-two grids, of operators with a small negative side. */
 function signedTensors(outline: GraphOutline, target: Target): string[] {
   return resolve(outline, target).activations.filter(({ producer, spec, sameAs }) =>
-    sameAs === undefined && spec.constraint !== "uniform" &&
+    sameAs === undefined && spec.constraint === "pot" &&
     SHIFTED_OPERATORS.includes(producer?.op ?? "")
   ).map(({ tensor }) => tensor);
 }

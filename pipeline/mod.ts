@@ -53,6 +53,7 @@ export {
 } from "./quantize_variants.ts";
 export { learnRewrites } from "./learn_rewrites.ts";
 export { applyRewrites, type Rewrites, rewritesFor } from "../tpc/rewrites.ts";
+export { type ByOutputOptions, chooseByOutput } from "./choose_by_output.ts";
 export { type ChosenMethod, decide, type DecideInput } from "./search/decide.ts";
 export { readPlim, writePlim } from "./statistics/plim.ts";
 export type { AttributeValue } from "../tpc/onnx/node.ts";

@@ -20,7 +20,7 @@ export const rewritesSchema = z.strictObject({
     "Layers equalized: largest value of each channel of each Clip between two layers, by tensor",
   ),
   shiftNegative: z.record(z.string(), z.number()).optional().describe(
-    "Tensors shifted to start at zero: their least value",
+    "Tensors shifted to start at or above zero: minus the shift",
   ),
 });
 
@@ -30,7 +30,7 @@ export interface Rewrites {
   readonly reluBounds?: true;
   /** Layers equalized: largest value of each channel of each Clip between two layers, by tensor. */
   readonly equalization?: Record<string, number[]>;
-  /** Tensors shifted to start at zero: their least value. */
+  /** Tensors shifted to start at or above zero: minus the shift. */
   readonly shiftNegative?: Record<string, number>;
 }
 

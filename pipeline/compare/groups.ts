@@ -34,9 +34,9 @@ export function calibrationKey({ outline, rewrites, target }: Calibrated): strin
 /** Equal for variants whose rewrites are learned from the same pass: `outline` and `rewrites` before it. */
 export function learningKey({ outline, rewrites, target }: Calibrated): string {
   const { equalization = false, shiftNegative = false } = target.rewrites ?? {};
-  // Only grids with zero in their middle are shifted.
+  // Only activations with power-of-two thresholds are shifted.
   const constraints = shiftNegative
-    ? resolve(outline, target).activations.map(({ spec }) => spec.constraint === "uniform")
+    ? resolve(outline, target).activations.map(({ spec }) => spec.constraint === "pot")
     : [];
   return compactJson({
     ...{ equalization, shiftNegative, constraints },

@@ -6,7 +6,7 @@
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import { compactJson } from "../../tpc/core/canonical_json.ts";
 import { clampGrid, type Levels, storeLevels } from "../../tpc/core/grid.ts";
-import type { ErrorMethod, Grid } from "../../tpc/core/types.ts";
+import type { Grid } from "../../tpc/core/types.ts";
 import type { Manifest, ManifestActivation } from "../../tpc/manifest.ts";
 import type { Model } from "../../tpc/onnx/model.ts";
 import type { ActivationPlan, Placement } from "../../tpc/placement/types.ts";
@@ -40,7 +40,9 @@ export interface DecideInput {
 
 /** A method for one tensor, with its grid. */
 export interface ChosenMethod {
-  readonly method: ErrorMethod;
+  /** The method. */
+  readonly method: Manifest["activations"][number]["method"];
+  /** The grid that it chooses. */
   readonly levels: Levels;
   /** Why this one. */
   readonly reason: string;

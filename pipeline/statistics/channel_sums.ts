@@ -23,12 +23,12 @@ export interface ChannelStatistics {
   /** Elements of each channel. */
   readonly count: number;
   /**
-   * Σx of each channel in units of {@linkcode UNIT}. Empty where it isn't known: a sum was beyond 2^57, or the number of
-   * channels varied.
+   * Σx of each channel in units of {@linkcode UNIT}; empty without elements. Null where it isn't known: a sum was beyond
+   * 2^57, or the number of channels varied.
    */
-  readonly sums: readonly bigint[];
+  readonly sums: readonly bigint[] | null;
   /** Σx² likewise. */
-  readonly squares: readonly bigint[];
+  readonly squares: readonly bigint[] | null;
 }
 
 /** What one unit of the integers stands for. */
@@ -38,27 +38,31 @@ const LIMIT = 2 ** 57;
 
 /** Mean of each channel; undefined where it isn't known. */
 export function channelMeans({ count, sums }: ChannelStatistics): Float64Array | undefined {
-  if (sums.length === 0 || count === 0) return undefined;
+  if (sums === null || count === 0) return undefined;
   return Float64Array.from(sums, (sum) => Number(sum) * UNIT / count);
 }
 
 /** Variance of each channel, not below 0; undefined where it isn't known. */
 export function channelVariances(channels: ChannelStatistics): Float64Array | undefined {
   return channelMeans(channels)?.map((mean, c) =>
-    Math.max(0, Number(channels.squares[c]) * UNIT / channels.count - mean * mean)
+    Math.max(0, Number(channels.squares![c]) * UNIT / channels.count - mean * mean)
   );
 }
 
-/** Adds up. Undefined sums stay undefined. */
+/** Adds up. What isn't known in one part isn't in all; parts without elements add nothing. */
 export function mergeChannels(parts: readonly ChannelStatistics[]): ChannelStatistics {
-  const [{ tensor, axis, sums: { length } }] = parts;
-  const count = parts.reduce((sum, part) => sum + part.count, 0);
-  const isKnown = length > 0 && parts.every(({ sums }) => sums.length === length);
+  const [{ tensor, axis }] = parts;
+  const seen = parts.filter(({ sums }) => sums === null || sums.length > 0);
+  const length = seen[0]?.sums?.length ?? 0;
+  if (seen.some(({ sums }) => sums?.length !== length)) return unknown(tensor, axis);
+  const count = seen.reduce((sum, part) => sum + part.count, 0);
   const add = (key: "sums" | "squares") =>
-    isKnown
-      ? Array.from({ length }, (_, c) => parts.reduce((sum, part) => sum + part[key][c], 0n))
-      : [];
-  return { tensor, axis, count: isKnown ? count : 0, sums: add("sums"), squares: add("squares") };
+    Array.from({ length }, (_, c) => seen.reduce((sum, part) => sum + part[key]![c], 0n));
+  return { tensor, axis, count, sums: add("sums"), squares: add("squares") };
+}
+
+function unknown(tensor: string, axis: ChannelAxis): ChannelStatistics {
+  return { tensor, axis, count: 0, sums: null, squares: null };
 }
 
 /** Gathers the sums of one tensor while samples stream. */
@@ -107,12 +111,13 @@ export class ChannelCollector {
   statistics(): ChannelStatistics {
     const isKnown = this.#isKnown && this.#sums?.isKnown !== false &&
       this.#squares?.isKnown !== false;
+    if (!isKnown) return unknown(this.#tensor, this.#axis);
     return {
       tensor: this.#tensor,
       axis: this.#axis,
-      count: isKnown ? this.#count : 0,
-      sums: isKnown ? this.#sums?.totals() ?? [] : [],
-      squares: isKnown ? this.#squares?.totals() ?? [] : [],
+      count: this.#count,
+      sums: this.#sums?.totals() ?? [],
+      squares: this.#squares?.totals() ?? [],
     };
   }
 

@@ -108,8 +108,8 @@ const headerSchema = z.strictObject({
     tensor: z.string(),
     axis: z.union([z.literal(1), z.literal(-1)]),
     count,
-    // 0 where the sums aren't known.
-    channels: count,
+    // null where the sums aren't known.
+    channels: count.nullable(),
   })),
 });
 
@@ -149,8 +149,8 @@ export async function writePlim(statistics: Statistics): Promise<Uint8Array<Arra
       ...(heldOut === undefined ? {} : { heldOut: describe(heldOut) }),
     })),
     channels: statistics.channels.map(({ tensor, axis, count, sums, squares }) => {
-      bodies.push(writeSums(sums), writeSums(squares));
-      return { tensor, axis, count, channels: sums.length };
+      bodies.push(writeSums(sums ?? []), writeSums(squares ?? []));
+      return { tensor, axis, count, channels: sums?.length ?? null };
     }),
   }));
   const size = bodies.reduce(
@@ -217,7 +217,8 @@ export async function readPlim(file: Uint8Array, name: string): Promise<Statisti
       ...{ tensor, shape, histogram: readHistogram(all) },
       ...(heldOut === undefined ? {} : { heldOut: readHistogram(heldOut) }),
     }));
-    const readSums = (count: number) => {
+    const readSums = (count: number | null) => {
+      if (count === null) return null;
       const bytes = count * SUM_BYTES;
       if (offset + bytes > end) throw new RangeError("sums that end behind the file");
       return parseSums(file.subarray(offset, offset += bytes));
@@ -227,7 +228,7 @@ export async function readPlim(file: Uint8Array, name: string): Promise<Statisti
       sums: readSums(length),
       squares: readSums(length),
     }));
-    if (readChannels.some(({ squares }) => squares.some((sum) => sum < 0n))) {
+    if (readChannels.some(({ squares }) => squares?.some((sum) => sum < 0n))) {
       throw new RangeError("a negative sum of squares");
     }
     if (offset !== end) throw new RangeError(`${end - offset} bytes after the last sum`);

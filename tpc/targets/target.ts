@@ -180,7 +180,7 @@ export const targetSchema = z.strictObject({
       "Whether neighbouring layers share the range of their weights (needs a pass over the samples); default false",
     ),
     shiftNegative: z.boolean().optional().describe(
-      "Whether activations with a small negative side are shifted to start at zero where grids are symmetric (needs a pass over the samples); default false",
+      "Whether activations with a small negative side are shifted to start at or above zero where thresholds are powers of two (needs a pass over the samples); default false",
     ),
   }).optional().describe("Exact rewrites of the graph before calibration"),
 }).describe("Target platform capabilities of Plimsoll, version 2");

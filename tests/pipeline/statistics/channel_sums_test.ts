@@ -88,11 +88,15 @@ Deno.test("channels are unknown where sums are too large, or their number varies
   const flat = new ChannelCollector("x", 1);
   flat.add({ data: new Float32Array(8), dims: [8] });
   for (const unknown of [huge, varied.statistics(), flat.statistics()]) {
-    assert.deepEqual([unknown.count, unknown.sums, unknown.squares], [0, [], []]);
+    assert.deepEqual([unknown.count, unknown.sums, unknown.squares], [0, null, null]);
     assert.equal(channelMeans(unknown), undefined);
     assert.equal(channelVariances(unknown), undefined);
     const known = collect(draw(2, [1, 2], 1), [1], 1);
     assert.deepEqual(mergeChannels([known, unknown]), unknown);
+    assert.deepEqual(mergeChannels([unknown, known]), unknown);
+    const nothing = new ChannelCollector("x", 1).statistics();
+    assert.deepEqual(mergeChannels([nothing, known, nothing]), known);
+    assert.deepEqual(mergeChannels([nothing, nothing]), nothing);
   }
 });
 

@@ -37,7 +37,7 @@ Deno.test({
       assert.ok(channels.length > 20);
       for (const { tensor, sums, squares } of channels) {
         const total = (all: readonly bigint[]) => Number(all.reduce((a, b) => a + b)) * UNIT;
-        assert.deepEqual(found.channels[tensor], { sum: total(sums), squares: total(squares) });
+        assert.deepEqual(found.channels[tensor], { sum: total(sums!), squares: total(squares!) });
       }
     } finally {
       await Deno.remove(folder, { recursive: true });

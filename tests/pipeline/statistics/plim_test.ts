@@ -46,6 +46,7 @@ function statisticsOf(shapes: Record<string, Float32Array>): Statistics {
         squares: [0n, 1n, 2n ** 63n, 2n ** 126n, 2n ** 64n - 1n],
       },
       { tensor: "y", axis: -1, count: 0, sums: [], squares: [] },
+      { tensor: "z", axis: 1, count: 0, sums: null, squares: null },
     ],
   };
 }
