@@ -11,6 +11,7 @@ import { RangeSet } from "../statistics/coverage.ts";
 import { readPlim, writePlim } from "../statistics/plim.ts";
 import type { DataCoverage } from "../statistics/statistics.ts";
 import { positiveInteger } from "./option_values.ts";
+import type { TargetOptions } from "./options.ts";
 import type { ProgressPrinter } from "./progress.ts";
 
 /** Options of {@linkcode addWorkOptions}. */
@@ -59,12 +60,17 @@ export function addWorkOptions(command: Command): Command {
  * @throws {PlimsollError} kind `usage`.
  */
 export function checkWork(
-  { workers, untilStable, onNonfinite, verify, exact, autoBy }: WorkOptions & {
-    untilStable?: number;
-    verify?: boolean;
-    exact?: boolean;
-    autoBy?: string;
-  },
+  { workers, untilStable, onNonfinite, verify, exact, autoBy, weightRounding, ...rest }:
+    & WorkOptions
+    & Pick<TargetOptions, "equalize" | "shiftNegative">
+    & {
+      data?: string;
+      untilStable?: number;
+      verify?: boolean;
+      exact?: boolean;
+      autoBy?: string;
+      weightRounding?: string;
+    },
 ): void {
   const fail = (wanted: string, found: string) =>
     new PlimsollError("usage", {
@@ -79,8 +85,13 @@ export function checkWork(
   if (exact && autoBy === "output") {
     throw fail("--exact or --auto-by output", "both");
   }
-  if (onNonfinite === "skip" && (verify || exact || autoBy === "output")) {
+  const hasSecondPass = verify || exact || autoBy === "output" || weightRounding === "gptq";
+  if (onNonfinite === "skip" && hasSecondPass) {
     throw fail("a second pass over samples that all count", "--on-nonfinite skip");
+  }
+  const hasFirstPass = rest.equalize === "yes" || rest.shiftNegative === "yes";
+  if (rest.data === "-" && (hasSecondPass || hasFirstPass)) {
+    throw fail("samples that can be read more than once", "standard input");
   }
 }
 

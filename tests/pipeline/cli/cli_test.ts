@@ -172,6 +172,14 @@ for (
       /wanted a second pass over samples that all count/,
     ],
     [
+      ["quantize", "--weight-rounding", "gptq", "--on-nonfinite", "skip"],
+      /wanted a second pass over samples that all count/,
+    ],
+    [
+      ["quantize", "--model", DEMO_MODEL, "--data", "-", "--equalize", "yes"],
+      /wanted samples that can be read more than once, found standard input/,
+    ],
+    [
       ["quantize", "--target", "nowhere"],
       /wanted a name \(default, imx500, .*qnnpack\) or a file, found "nowhere"/,
     ],
