@@ -60,10 +60,12 @@ export function mergeStatistics(
 }
 
 function mergeTensors(all: readonly TensorStatistics[]): TensorStatistics {
+  // A part of which every sample was left out has seen no shape.
+  const seen = all.filter(({ histogram: { finite } }) => finite > 0);
   const heldOut = all.flatMap((entry) => entry.heldOut === undefined ? [] : [entry.heldOut]);
   return {
     tensor: all[0].tensor,
-    shape: all.map(({ shape }) => shape).reduce(mergeShapes),
+    shape: (seen.length > 0 ? seen : all).map(({ shape }) => shape).reduce(mergeShapes),
     histogram: mergeHistograms(all.map(({ histogram }) => histogram)),
     ...(heldOut.length === all.length ? { heldOut: mergeHistograms(heldOut) } : {}),
   };

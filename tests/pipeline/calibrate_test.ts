@@ -175,6 +175,15 @@ for (const workers of [1, 2]) {
   });
 }
 
+Deno.test("a part of which every sample was left out adds nothing, whichever part it is", async () => {
+  const options = { model: reciprocal, target, onNonFinite: "skip" as const };
+  const whole = await run(options, [good[0], bad, good[1], good[2]]);
+  const [empty, rest] = [await run(options, [bad]), await run(options, good)];
+  for (const parts of [[empty, rest], [rest, empty]]) {
+    assert.deepEqual(mergeStatistics(parts), whole);
+  }
+});
+
 Deno.test("a sample that makes infinity stops the run otherwise, in a worker, too", async () => {
   for (const workers of [1, 2]) {
     await assert.rejects(
