@@ -9,7 +9,7 @@ import type { LinearLayer } from "../tpc/onnx/linear_layer.ts";
 import { quantizeWeights } from "../tpc/onnx/quantize_weights.ts";
 import { scaleIndex } from "../tpc/onnx/scale_index.ts";
 import { weightGrid } from "../tpc/weight_grid.ts";
-import type { Sample, Tensor } from "./core/tensor.ts";
+import { type Sample, sampleOf } from "./core/tensor.ts";
 import { layerMeans, shiftBias } from "./search/correct_bias.ts";
 import { layerFinder } from "./search/layer_finder.ts";
 import type { Statistics } from "./statistics/statistics.ts";
@@ -65,7 +65,7 @@ export async function roundWeights(
       const found = roundLayer(place, collectors[i], means !== undefined);
       codes.set(weight.node, found.codes);
       const reason = [
-        ...weight.reason.filter((text) => !text.startsWith("bias corrected")),
+        ...weight.reason,
         `rounded by second moments of up to ${samples} samples: expected output error ` +
         `${
           (10 * Math.log10(found.before / found.after)).toFixed(1)
@@ -147,15 +147,6 @@ async function gather(
       }),
   );
   return collectors;
-}
-
-/** Sample s of a batch; a tensor that can't be taken apart is one sample. */
-function sampleOf({ data, dims }: Tensor, s: number, size: number): Tensor {
-  const length = Math.floor(data.length / size);
-  return {
-    data: data.subarray(s * length, (s + 1) * length),
-    dims: [Math.max(1, Math.floor((dims[0] ?? 1) / size)), ...dims.slice(1)],
-  };
 }
 
 /** Codes of a layer, with its expected output error for the nearest codes and for them. */

@@ -6,6 +6,7 @@
  */
 import { STORED_CODES } from "./core/grid.ts";
 import type { Manifest } from "./manifest.ts";
+import { BIAS_INPUT } from "./onnx/operators.ts";
 import type { WeightGrid } from "./onnx/quantize_weights.ts";
 import { weightGrid } from "./weight_grid.ts";
 import type { ActivationStorage, Grid, WeightStorage } from "./core/types.ts";
@@ -46,9 +47,6 @@ export type Edit =
 
 /** Codes of weights that aren't the nearest ones, by the name of their node. */
 export type WeightCodes = ReadonlyMap<string, Int16Array>;
-
-/** Where Conv, ConvTranspose and Gemm have their bias. */
-const BIAS_INPUT = 2;
 
 /**
  * Edits that make the quantized model.

@@ -19,28 +19,18 @@
  *
  * @module
  */
-import { create } from "@bufbuild/protobuf";
-import {
-  type NodeProto,
-  type TensorProto,
-  TensorProto_DataType,
-  TensorShapeProtoSchema,
-  TypeProto_TensorSchema,
-  TypeProtoSchema,
-  ValueInfoProtoSchema,
-} from "onnx-buf";
+import type { NodeProto, TensorProto } from "onnx-buf";
 import { PlimsollError } from "./core/errors.ts";
 import type { Manifest, ManifestWeight } from "./manifest.ts";
 import { editGraph } from "./onnx/edit_graph.ts";
 import { type Model, withFields } from "./onnx/model.ts";
 import { nameMaker } from "./onnx/names.ts";
 import { makeNode, nodeName } from "./onnx/node.ts";
+import { BIAS_INPUT } from "./onnx/operators.ts";
 import { dequantizeCodes, quantizeWeights } from "./onnx/quantize_weights.ts";
 import { dimensions, floatData, makeTensor } from "./onnx/tensor.ts";
+import { floatValue } from "./onnx/value_info.ts";
 import { weightGrid } from "./weight_grid.ts";
-
-/** Where Conv, ConvTranspose and Gemm have their bias. */
-const BIAS_INPUT = 2;
 
 /** Names of the scalar float32 inputs that hold a grid; see `Levels`. */
 export interface GridInputs {
@@ -92,7 +82,8 @@ export function makeGridsVariable(model: Model, manifest: Manifest): VariableGri
   }
   const input = [
     ...graph.input,
-    ...[...inputs.values()].flatMap(({ step, low, high }) => [step, low, high]).map(scalarInput),
+    ...[...inputs.values()].flatMap(({ step, low, high }) => [step, low, high])
+      .map((name) => floatValue(name, [])),
   ];
   const withInputs = withFields<Model>(model, { graph: withFields(graph, { input }) });
   const changed = editGraph(withInputs, {
@@ -167,15 +158,6 @@ function constant(tensors: ReadonlyMap<string, TensorProto>, name: string) {
   const data = tensor && floatData(tensor);
   if (data === undefined) throw missing(`float32 constant ${JSON.stringify(name)}`);
   return { dims: dimensions(tensor!), data };
-}
-
-function scalarInput(name: string) {
-  const tensorType = create(TypeProto_TensorSchema, {
-    elemType: TensorProto_DataType.FLOAT,
-    shape: create(TensorShapeProtoSchema, {}),
-  });
-  const type = create(TypeProtoSchema, { value: { case: "tensorType", value: tensorType } });
-  return create(ValueInfoProtoSchema, { name, type });
 }
 
 function missing(what: string): PlimsollError {

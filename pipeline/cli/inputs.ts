@@ -177,6 +177,7 @@ export async function loadTarget(host: Host, options: TargetOptions): Promise<Ta
   const { target: name, ...rest } = options;
   const defined = <T extends object>(values: T) =>
     Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+  const isYes = (wanted?: "yes" | "no") => wanted && wanted === "yes";
   const weight = defined({
     bits: options.weightBits,
     constraint: options.weightConstraint,
@@ -184,10 +185,9 @@ export async function loadTarget(host: Host, options: TargetOptions): Promise<Ta
     blockSize: options.weightBlock,
     error: options.weightError,
     lpP: options.weightLpP,
-    clip: options.weightClip && options.weightClip === "yes",
-    biasCorrection: options.biasCorrection && options.biasCorrection === "yes",
+    clip: isYes(options.weightClip),
+    biasCorrection: isYes(options.biasCorrection),
   });
-  const isYes = (wanted?: "yes" | "no") => wanted && wanted === "yes";
   const rewrites = defined({
     reluBounds: isYes(options.reluBounds),
     equalization: isYes(options.equalize),

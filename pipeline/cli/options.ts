@@ -107,6 +107,11 @@ export function addDataOptions(command: Command, what: string): Command {
   );
 }
 
+/** An option that says yes or no, and leaves it to the target when it is absent. */
+function yesOrNo(flags: string, description: string): Option {
+  return new Option(flags, description).choices(["yes", "no"]);
+}
+
 /** Adds `--target` and what overrides it. */
 export function addTargetOptions(command: Command): Command {
   return command
@@ -163,34 +168,34 @@ export function addTargetOptions(command: Command): Command {
     )
     .option("--weight-lp-p <p>", "exponent of --weight-error lp (default: 2)", numberFrom(1, 16))
     .addOption(
-      new Option(
+      yesOrNo(
         "--weight-clip <allowed>",
         "whether a weight may be clipped by more than half a step (default: the target's)",
-      ).choices(["yes", "no"]),
+      ),
     )
     .addOption(
-      new Option(
+      yesOrNo(
         "--bias-correction <wanted>",
         "whether what rounding weights adds on average is taken out of the bias (default: the target's, yes)",
-      ).choices(["yes", "no"]),
+      ),
     )
     .addOption(
-      new Option(
+      yesOrNo(
         "--relu-bounds <wanted>",
         "move bounds of ReLU6 to powers of two, an exact rewrite (default: where thresholds are powers of two)",
-      ).choices(["yes", "no"]),
+      ),
     )
     .addOption(
-      new Option(
+      yesOrNo(
         "--equalize <wanted>",
         "share the range of weights between neighbouring layers; one more pass over the samples (default: no)",
-      ).choices(["yes", "no"]),
+      ),
     )
     .addOption(
-      new Option(
+      yesOrNo(
         "--shift-negative <wanted>",
         "shift activations with a small negative side to start at zero; one more pass (default: no)",
-      ).choices(["yes", "no"]),
+      ),
     )
     .option(
       "--override <json|file>",

@@ -76,6 +76,15 @@ export interface InferredBatch {
   readonly outputs: ReadonlyMap<string, Tensor>;
 }
 
+/** Sample i of a tensor that holds a batch of `size` samples along its first axis; shares the elements. */
+export function sampleOf({ data, dims }: Tensor, i: number, size: number): Tensor {
+  const length = Math.floor(data.length / size);
+  return {
+    data: data.subarray(i * length, (i + 1) * length),
+    dims: [Math.max(1, Math.floor((dims[0] ?? 1) / size)), ...dims.slice(1)],
+  };
+}
+
 /** The tensors of a sample by name; that of an only input is called "". */
 export function inputsOf({ input }: Pick<Sample, "input">): [string, InputTensor][] {
   return isTensor(input) ? [["", input]] : Object.entries(input);

@@ -4,19 +4,10 @@
  * @module
  */
 import { create } from "@bufbuild/protobuf";
-import {
-  GraphProtoSchema,
-  ModelProtoSchema,
-  OperatorSetIdProtoSchema,
-  TensorProto_DataType,
-  TensorShapeProto_DimensionSchema,
-  TensorShapeProtoSchema,
-  TypeProto_TensorSchema,
-  TypeProtoSchema,
-  ValueInfoProtoSchema,
-} from "onnx-buf";
+import { GraphProtoSchema, ModelProtoSchema, OperatorSetIdProtoSchema } from "onnx-buf";
 import type { Model } from "../../tpc/onnx/model.ts";
 import { makeNode } from "../../tpc/onnx/node.ts";
+import { floatValue } from "../../tpc/onnx/value_info.ts";
 import { createSession } from "../inference/session.ts";
 
 /** Multiplies matrices with themselves. */
@@ -38,33 +29,14 @@ export async function createGramProduct(): Promise<GramProduct> {
 }
 
 function gramModel(): Model {
-  const matrix = (name: string, rows: string) =>
-    create(ValueInfoProtoSchema, {
-      name,
-      type: create(TypeProtoSchema, {
-        value: {
-          case: "tensorType",
-          value: create(TypeProto_TensorSchema, {
-            elemType: TensorProto_DataType.FLOAT,
-            shape: create(TensorShapeProtoSchema, {
-              dim: [rows, "columns"].map((dimParam) =>
-                create(TensorShapeProto_DimensionSchema, {
-                  value: { case: "dimParam", value: dimParam },
-                })
-              ),
-            }),
-          }),
-        },
-      }),
-    });
   return create(ModelProtoSchema, {
     irVersion: 8n,
     opsetImport: [create(OperatorSetIdProtoSchema, { version: 13n })],
     graph: create(GraphProtoSchema, {
       name: "gram",
       node: [makeNode("Gemm", "gram", ["x", "x"], ["y"], { transA: 1 })],
-      input: [matrix("x", "rows")],
-      output: [matrix("y", "columns")],
+      input: [floatValue("x", ["rows", "columns"])],
+      output: [floatValue("y", ["columns", "columns"])],
     }),
   }) as Model;
 }

@@ -12,6 +12,9 @@ import { channelAxis } from "../../tpc/placement/types.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import { biasShift } from "./weights/bias_shift.ts";
 
+/** How the reason of a correction begins. */
+const CORRECTED = "bias corrected";
+
 /** Operators with a place for a bias. */
 const WITH_BIAS: readonly string[] = ["Conv", "ConvTranspose", "Gemm"];
 
@@ -61,6 +64,10 @@ export function shiftBias(
   return {
     ...weight,
     biasShift: [...shift],
-    reason: [...weight.reason, `bias corrected by up to ${largest.toPrecision(3)}`],
+    // That of an earlier correction, with other codes, no longer holds.
+    reason: [
+      ...weight.reason.filter((text) => !text.startsWith(CORRECTED)),
+      `${CORRECTED} by up to ${largest.toPrecision(3)}`,
+    ],
   };
 }

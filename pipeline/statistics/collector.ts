@@ -6,7 +6,7 @@
 import type { Accumulator, HistogramCore } from "../../wasm/mod.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import { MultisetHash } from "../core/hash.ts";
-import type { InferredBatch, Sample, Tensor } from "../core/tensor.ts";
+import { type InferredBatch, type Sample, sampleOf, type Tensor } from "../core/tensor.ts";
 import type { Watched } from "../../tpc/placement/types.ts";
 import { ChannelCollector, type ChannelStatistics } from "./channel_sums.ts";
 import { RangeSet } from "./coverage.ts";
@@ -183,21 +183,16 @@ export class StatisticsCollector {
 /** A tensor without the samples that are left out: whole, or sample by sample. */
 function partsOf(tensor: Tensor, size: number, left: readonly number[]): Tensor[] {
   if (left.length === 0) return [tensor];
-  const { data, dims: [first, ...rest] } = tensor;
-  const length = data.length / size;
-  return Array.from({ length: size }, (_, i) => i).filter((i) => !left.includes(i)).map((i) => ({
-    data: data.subarray(i * length, (i + 1) * length),
-    dims: [first / size, ...rest],
-  }));
+  return Array.from({ length: size }, (_, i) => i).filter((i) => !left.includes(i))
+    .map((i) => sampleOf(tensor, i, size));
 }
 
 /** Adds elements to the histogram, and to the sums of the layers that read them. */
 function observe({ accumulator }: Entry, part: Tensor, layers: readonly Layer[]): void {
-  const runs = layers.map(({ collector }) => collector.createRuns(part)).find((sums) => sums);
+  const room = layers.map(({ collector }) => collector.createRuns(part));
+  const runs = room.find((sums) => sums !== undefined);
   accumulator.observe(part.data, runs);
-  for (const { collector } of layers) {
-    collector.add(part, collector.createRuns(part) === undefined ? undefined : runs);
-  }
+  layers.forEach(({ collector }, i) => collector.add(part, room[i] && runs));
 }
 
 /** Shapes are kept for one sample, since the batch size must not show in the result. */

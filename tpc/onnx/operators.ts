@@ -16,16 +16,19 @@ export interface WeightSlot {
   readonly axis: number;
 }
 
+/** Where Conv, ConvTranspose and Gemm have their bias. */
+export const BIAS_INPUT = 2;
+
 /** Weight slot of an operator, or undefined for operators without weights. */
 export function weightSlot(node: OutlineNode): WeightSlot | undefined {
   if (node.domain !== "") return undefined;
   switch (node.op) {
     case "Conv":
-      return { input: 1, bias: 2, axis: 0 };
+      return { input: 1, bias: BIAS_INPUT, axis: 0 };
     case "ConvTranspose":
-      return { input: 1, bias: 2, axis: 1 };
+      return { input: 1, bias: BIAS_INPUT, axis: 1 };
     case "Gemm":
-      return { input: 1, bias: 2, axis: node.attributes.transB === 1 ? 0 : 1 };
+      return { input: 1, bias: BIAS_INPUT, axis: node.attributes.transB === 1 ? 0 : 1 };
     case "MatMul":
       return { input: 1, axis: -1 };
     default:

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Levels, powerOfTwoAtLeast, roundHalfEven } from "../../../tpc/core/grid.ts";
+import { type Levels, powerOfTwoAtLeast } from "../../../tpc/core/grid.ts";
 import type { Constraint, WeightSpec } from "../../../tpc/core/types.ts";
 import { stepGroups, type WeightTensor } from "./channel_weights.ts";
 import { DEFAULT_P } from "../methods/lp.ts";
@@ -120,17 +120,9 @@ function searchStep(
   const grid = isWidened ? choose(errors, biasFloor / unit, spec, work) : free;
   return {
     grid: { ...grid, step: grid.step * unit },
-    squaredError: squaredError(weights, grid) * unit * unit,
+    squaredError: errors.squared(grid) * unit * unit,
     isWidened,
   };
-}
-
-/** Of each weight alike, whatever the search counted. */
-function squaredError(weights: Float64Array, { step, low, high }: Levels): number {
-  return weights.reduce((sum, w) => {
-    const code = Math.min(Math.max(roundHalfEven(w / step), low), high);
-    return sum + (code * step - w) ** 2;
-  }, 0);
 }
 
 function choose(errors: WeightErrors, least: number, spec: WeightSpec, work: number): Levels {

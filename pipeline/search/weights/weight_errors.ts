@@ -23,7 +23,9 @@ export interface WeightErrors {
    */
   estimate(levels: Levels, bound: number): number;
   /** The error, summed over the elements. */
-  exact(levels: Levels, power?: number): number;
+  exact(levels: Levels): number;
+  /** Σ (Q(w) − w)² of all elements alike, whatever the error counts. */
+  squared(levels: Levels): number;
 }
 
 /** Time of one border of the sorted evaluation, in elements of the direct one (measured: 5 to 20). */
@@ -58,7 +60,8 @@ export function weightErrors(
     ...{ min, max, power },
     count: weights.length,
     isEven: importance === undefined,
-    exact: (grid: Levels, p = power) => directError(weights, importance, grid, p, Infinity),
+    exact: (grid: Levels) => directError(weights, importance, grid, power, Infinity),
+    squared: (grid: Levels) => directError(weights, undefined, grid, 2, Infinity),
   };
   if (importance !== undefined) {
     return {
