@@ -40,6 +40,9 @@ const activation = z.strictObject({
   signed: z.boolean(),
   constraint: z.enum(CONSTRAINTS),
   method: z.enum(ERROR_METHODS).describe("Error method that chose the threshold"),
+  fixed: z.literal(true).optional().describe(
+    "The target fixes the range of this operator's outputs, whatever method and data",
+  ),
   threshold: z.number().positive().describe("Real magnitude up to which the tensor may be loaded"),
   scale: z.number().positive().describe("Real units per integer step, a float32"),
   storage: z.enum(ACTIVATION_STORAGES).describe("Type of the codes"),

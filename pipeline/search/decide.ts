@@ -144,6 +144,9 @@ function decideActivation(
     signed: found.signed,
     constraint: spec.constraint,
     method: spec.error,
+    ...(spec.fixedRange === undefined && spec.fixedGrid === undefined
+      ? {}
+      : { fixed: true as const }),
     threshold: found.threshold,
     reason: [reason, ...methodReason, ...found.reason],
     statistics: {

@@ -7,16 +7,19 @@ import type { ActivationPlan } from "../../tpc/placement/types.ts";
 import { mergeHistograms } from "../statistics/merge_histograms.ts";
 import type { TensorStatistics } from "../statistics/statistics.ts";
 
+/** What of a plan says whose grid it is; plans and entries of manifests have it. */
+export type GridPlan = Pick<ActivationPlan, "tensor" | "sameAs" | "sharedWith">;
+
 /**
  * What each grid has to hold: the statistics of its tensor, or of all tensors that share it, added up. Tensors
  * that were not watched are left out.
  */
-export function gridStatistics(
+export function gridStatistics<Plan extends GridPlan>(
   tensors: readonly TensorStatistics[],
-  activations: readonly ActivationPlan[],
-): Map<string, { plan: ActivationPlan; statistics: TensorStatistics }> {
+  activations: readonly Plan[],
+): Map<string, { plan: Plan; statistics: TensorStatistics }> {
   const watched = new Map(tensors.map((entry) => [entry.tensor, entry]));
-  const grids = new Map<string, { plan: ActivationPlan; statistics: TensorStatistics }>();
+  const grids = new Map<string, { plan: Plan; statistics: TensorStatistics }>();
   for (const plan of activations) {
     const statistics = watched.get(plan.tensor);
     if (plan.sameAs !== undefined || statistics === undefined) continue;

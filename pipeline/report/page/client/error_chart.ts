@@ -1,0 +1,96 @@
+/**
+ * ERR(t) of every method that judges candidates, each relative to its least.
+ *
+ * @module
+ */
+/// <reference lib="dom" />
+import { axisX, axisY, dot, gridY, line, plot, pointer, ruleX, tip } from "@observablehq/plot";
+import type { MethodResult, ReportActivation } from "../data.ts";
+import { real } from "./format.ts";
+import { colorOf } from "./thresholds.ts";
+
+/** Errors that are drawn, as multiples of the least. */
+const MOST = 1000;
+
+interface Point {
+  readonly method: string;
+  readonly threshold: number;
+  readonly error: number;
+  readonly relative: number;
+}
+
+/** Curves that have something to show. */
+export function curvesOf(methods: readonly MethodResult[]): MethodResult[] {
+  return methods.filter(({ curve }) => curve.length > 1);
+}
+
+/** A figure as SVG, or undefined where no method has a curve. */
+export function errorChart(
+  { tensor, threshold }: ReportActivation,
+  methods: readonly MethodResult[],
+  width: number,
+): Element | undefined {
+  const curves = curvesOf(methods).map(({ method, curve, isChosen }) => {
+    const least = Math.min(...curve.map(([, error]) => error).filter((error) => error > 0));
+    const points = curve.map(([threshold, error]): Point => ({
+      ...{ method, threshold, error },
+      relative: Math.max(1, error / least),
+    })).filter(({ relative }) => relative <= MOST);
+    return { method, isChosen, points, best: points.find(({ relative }) => relative === 1)! };
+  }).filter(({ points }) => points.length > 1);
+  if (curves.length === 0) return undefined;
+  const all = curves.flatMap(({ points }) => points);
+  const most = Math.max(2, ...all.map(({ relative }) => relative));
+  const ticks = [1, 2, 5, 10, 100, 1000].filter((tick) =>
+    tick <= most && (tick >= 10 || tick === 1 || most < 50)
+  );
+  return plot({
+    ...{
+      width,
+      height: Math.min(300, 170 + 0.16 * width),
+      marginLeft: 54,
+      marginRight: 14,
+      marginBottom: 36,
+    },
+    ariaLabel: `Error of each threshold of ${tensor}`,
+    ariaDescription: curves.map(({ method, best }) =>
+      `${method}: least ${real(best.error)} at ${real(best.threshold)}`
+    ).join("; "),
+    x: { type: "log", base: 2 },
+    y: { type: "log", domain: [0.85, most * 1.2] },
+    marks: [
+      gridY(ticks, { strokeOpacity: 0.12 }),
+      axisX({ label: "threshold", tickSize: 4, ticks: width / 80, tickFormat: real }),
+      axisY(ticks, {
+        label: "ERR ÷ least ERR",
+        tickSize: 0,
+        tickFormat: (value: number) => `${value}×`,
+      }),
+      ruleX([threshold], { strokeOpacity: 0.35 }),
+      ...curves.map(({ method, points, isChosen }) =>
+        line(points, {
+          ...{ x: "threshold", y: "relative", stroke: colorOf(method) },
+          strokeWidth: isChosen ? 2.5 : 1.5,
+          ...(method === "lp" ? { strokeDasharray: "2 4" } : {}),
+        })
+      ),
+      ...curves.map(({ method, best }) =>
+        dot([best], {
+          x: "threshold",
+          y: "relative",
+          fill: colorOf(method),
+          r: 5,
+          stroke: "var(--page)",
+        })
+      ),
+      tip(
+        all,
+        pointer({
+          ...{ x: "threshold", y: "relative" },
+          title: ({ method, threshold, error, relative }: Point) =>
+            `${method} at ${real(threshold)}\nERR ${real(error)}, ${real(relative)} × the least`,
+        }),
+      ),
+    ],
+  });
+}

@@ -1,0 +1,185 @@
+/**
+ * Manifest, statistics and evaluation → what the page shows. Pure function.
+ *
+ * @module
+ */
+import { weightCodes } from "../../../tpc/core/grid.ts";
+import type { Manifest, ManifestActivation, ManifestWeight } from "../../../tpc/manifest.ts";
+import type { HistogramData } from "../../../wasm/mod.ts";
+import type { ModelEvaluation } from "../../evaluate/evaluate.ts";
+import type { PairedDifference } from "../../evaluate/paired.ts";
+import { gridStatistics } from "../../search/grid_statistics.ts";
+import type { Statistics } from "../../statistics/statistics.ts";
+import { cellCounts } from "../cells.ts";
+import type {
+  Accuracy,
+  AccuracyRow,
+  Distribution,
+  HowItWasMade,
+  ReportActivation,
+  ReportData,
+  ReportWeight,
+} from "./data.ts";
+import { methodResults, rangeOf } from "./methods.ts";
+import { type Neighbours, neighbours } from "./neighbours.ts";
+import { drawn, drawnOrNull } from "./rounded.ts";
+import { suspects } from "./suspects.ts";
+
+/** Cells of a distribution. */
+const CELLS = 192;
+
+/** What a report is made of. */
+export interface ReportInput {
+  /** What the model is called. */
+  readonly title: string;
+  readonly manifest: Manifest;
+  /** The statistics that the manifest was decided from. */
+  readonly statistics: Statistics;
+  /** The float model first; models that the evaluation compared. */
+  readonly evaluation?: readonly EvaluatedModel[];
+}
+
+/** A model of the accuracy table: an evaluation, with what a comparison adds. */
+export interface EvaluatedModel {
+  readonly evaluation: ModelEvaluation;
+  readonly bytes?: number;
+  readonly againstFloat?: PairedDifference | null;
+}
+
+/**
+ * Collects what the report page shows: distributions, what every error method would choose, where tensors stand in the
+ * graph, suspects, accuracy.
+ */
+export function collectReport(
+  { title, manifest, statistics, evaluation }: ReportInput,
+): ReportData {
+  const activations = reportActivations(manifest, statistics);
+  const weights = manifest.weights.map(reportWeight);
+  return {
+    title,
+    made: howItWasMade(manifest),
+    accuracy: evaluation === undefined || evaluation.length === 0 ? null : accuracy(evaluation),
+    ...{ activations, weights },
+    float: manifest.float.map(({ node, op, reason }) => ({ node, op, reason })),
+    suspects: suspects(activations, weights),
+  };
+}
+
+function reportActivations(manifest: Manifest, statistics: Statistics): ReportActivation[] {
+  const { activations, weights } = manifest;
+  const around = neighbours(statistics.outline, activations.map(({ tensor }) => tensor));
+  const grids = gridStatistics(statistics.tensors, activations);
+  const indexOf = new Map(activations.map(({ tensor }, i) => [tensor, i]));
+  return activations.map((activation, i) => {
+    const histogram = grids.get(activation.tensor)?.statistics.histogram;
+    const readBy = weights.flatMap((weight, w) =>
+      weight.activation === activation.tensor ? [w] : []
+    );
+    return {
+      ...reportActivation(activation, around[i]),
+      weights: readBy,
+      ...(activation.sameAs === undefined ? {} : { sameAs: indexOf.get(activation.sameAs) }),
+      ...(histogram === undefined || histogram.finite === 0
+        ? {}
+        : { seen: distribution(activation, histogram) }),
+    };
+  });
+}
+
+function reportActivation(activation: ManifestActivation, { from, to, readers }: Neighbours) {
+  const { tensor, producer, fused, shape, bits, signed, constraint, method } = activation;
+  return {
+    ...{ tensor, fused, shape, from, to, bits, signed, constraint, method },
+    op: producer?.op ?? "input",
+    node: producer?.node ?? "",
+    readers: readers.map(({ op, name }) => `${op} ${name}`),
+    threshold: drawn(activation.threshold),
+    scale: activation.scale,
+    zeroPoint: activation.zeroPoint,
+    range: rangeOf(activation),
+    reason: activation.reason,
+  };
+}
+
+function distribution(activation: ManifestActivation, histogram: HistogramData): Distribution {
+  const { statistics } = activation;
+  const methods = methodResults(activation, histogram);
+  return {
+    elements: histogram.finite,
+    zeros: histogram.zeros,
+    min: histogram.min,
+    max: histogram.max,
+    mean: drawn(statistics?.mean ?? 0),
+    clippedFraction: drawn(statistics?.clippedFraction ?? 0),
+    error: drawnOrNull(statistics?.error ?? null),
+    sqnr: drawnOrNull(statistics?.sqnr ?? null),
+    cells: cells(histogram),
+    methods,
+  };
+}
+
+/** The counts between the least and the greatest value; zero, where most layers begin, is always within. */
+function cells(histogram: HistogramData) {
+  const low = Math.min(0, histogram.min);
+  const high = Math.max(0, histogram.max) || 1;
+  const counts = cellCounts(histogram, { low, high, size: CELLS });
+  return { low, high, counts: counts.map((count) => Number(count.toPrecision(4))) };
+}
+
+function reportWeight(weight: ManifestWeight): ReportWeight {
+  const { tensor, node, op, bits, constraint, granularity, method, reason, storage, steps } =
+    weight;
+  const { min, max } = weightCodes(constraint, bits, storage);
+  const middle = (min + max + 1) >> 1;
+  const ranges = steps?.scales.map((scale, i) => {
+    const zero = steps.zeroPoints?.[i] ?? middle;
+    return drawn(scale * Math.max(zero - min, max - zero));
+  });
+  return {
+    ...{ tensor, node, op, bits, constraint, granularity, method, reason },
+    sqnr: drawnOrNull(steps?.sqnr ?? null),
+    ranges: ranges ?? [],
+  };
+}
+
+function accuracy(models: readonly EvaluatedModel[]): Accuracy {
+  const [{ evaluation: float }] = models;
+  return {
+    samples: float.samples,
+    isLabelled: float.top1 !== null,
+    models: models.map(({ evaluation, bytes, againstFloat }): AccuracyRow => {
+      const { name, top1, top5, loss, agreement, sqnr, cosine } = evaluation;
+      const { difference, interval: [low, high] } = againstFloat ??
+        { difference: 0, interval: [0, 0] };
+      return {
+        ...{ name, top1, top5, loss, agreement, sqnr, cosine },
+        ...(bytes === undefined ? {} : { bytes }),
+        ...(againstFloat ? { difference: { value: difference, low, high } } : {}),
+      };
+    }),
+  };
+}
+
+function howItWasMade({ tool, model, target, statistics, data, rewrites }: Manifest): HowItWasMade {
+  return {
+    tool: `${tool.name} ${tool.version}`,
+    model: model.sha256,
+    target: target.name,
+    targetSha256: target.sha256,
+    statistics: statistics.sha256,
+    ...{ samples: data.samples, skipped: data.skipped },
+    data: data.sha256,
+    preprocessing: data.preprocessing,
+    rewrites: describeRewrites(rewrites),
+  };
+}
+
+function describeRewrites(rewrites: Manifest["rewrites"]): string[] {
+  const { reluBounds, equalization = {}, shiftNegative = {} } = rewrites ?? {};
+  const [equalized, shifted] = [Object.keys(equalization), Object.keys(shiftNegative)];
+  return [
+    ...(reluBounds ? ["bounds of ReLU6 and its like moved to powers of two"] : []),
+    ...(equalized.length > 0 ? [`channels equalized around ${equalized.join(", ")}`] : []),
+    ...(shifted.length > 0 ? [`shifted to start at or above zero: ${shifted.join(", ")}`] : []),
+  ];
+}

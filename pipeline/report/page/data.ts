@@ -1,0 +1,162 @@
+/**
+ * What the report page shows, as plain JSON: the contract between what collects it and the script in the page.
+ *
+ * Real values are in units of the tensor, fractions 0 … 1, SQNR in dB. Numbers that are only drawn or printed are
+ * rounded to six significant digits; the manifest has them whole.
+ *
+ * @module
+ */
+import type { Constraint, ErrorMethod } from "../../../tpc/core/types.ts";
+
+/** Everything on the page. */
+export interface ReportData {
+  /** Name of the model, as the user called it. */
+  readonly title: string;
+  readonly made: HowItWasMade;
+  /** One row a model, the float one first; null without evaluation. */
+  readonly accuracy: Accuracy | null;
+  /** Quantized activations in topological order. */
+  readonly activations: readonly ReportActivation[];
+  /** Quantized constants in topological order. */
+  readonly weights: readonly ReportWeight[];
+  /** Nodes that stay float, and why. */
+  readonly float: readonly {
+    readonly node: string;
+    readonly op: string;
+    readonly reason: string;
+  }[];
+  /** Quantizers that lose most first. */
+  readonly suspects: readonly Suspect[];
+}
+
+/** Where the numbers come from. */
+export interface HowItWasMade {
+  readonly tool: string;
+  readonly model: string;
+  readonly target: string;
+  readonly targetSha256: string;
+  readonly statistics: string;
+  readonly samples: number;
+  readonly skipped: number;
+  readonly data: string;
+  readonly preprocessing: string | null;
+  /** Exact rewrites of the graph, in words. */
+  readonly rewrites: readonly string[];
+}
+
+/** The accuracy table. */
+export interface Accuracy {
+  readonly samples: number;
+  readonly isLabelled: boolean;
+  readonly models: readonly AccuracyRow[];
+}
+
+/** One model of the accuracy table. */
+export interface AccuracyRow {
+  readonly name: string;
+  readonly top1: number | null;
+  readonly top5: number | null;
+  readonly loss: number | null;
+  readonly agreement: number;
+  readonly sqnr: number | null;
+  readonly cosine: number;
+  /** Bytes of the model, where known. */
+  readonly bytes?: number;
+  /** Top-1 minus that of the float model on the same samples, with the bounds of its 95 % interval, where known. */
+  readonly difference?: { readonly value: number; readonly low: number; readonly high: number };
+}
+
+/** One activation tensor with its quantizer. */
+export interface ReportActivation {
+  readonly tensor: string;
+  readonly op: string;
+  readonly node: string;
+  readonly fused: readonly string[];
+  readonly shape: readonly (number | null)[];
+  /** Activations (numbers in the list) that its node is made from. */
+  readonly from: readonly number[];
+  /** Activations that are made from it. */
+  readonly to: readonly number[];
+  /** Nodes that read it, as operator and name. */
+  readonly readers: readonly string[];
+  /** Weights (numbers in their list) of the nodes that read it. */
+  readonly weights: readonly number[];
+  readonly bits: number;
+  readonly signed: boolean;
+  readonly constraint: Constraint;
+  readonly method: ErrorMethod;
+  readonly threshold: number;
+  readonly scale: number;
+  readonly zeroPoint: number;
+  /** Real values of the first and last code. */
+  readonly range: readonly [number, number];
+  readonly reason: readonly string[];
+  /** Number of the activation whose grid it has; then it has no statistics of its own. */
+  readonly sameAs?: number;
+  readonly seen?: Distribution;
+}
+
+/** What was seen of a tensor. */
+export interface Distribution {
+  readonly elements: number;
+  readonly zeros: number;
+  readonly min: number;
+  readonly max: number;
+  readonly mean: number;
+  readonly clippedFraction: number;
+  readonly error: number | null;
+  /** In dB; null when nothing is lost. */
+  readonly sqnr: number | null;
+  /** Counts of equal cells from `low` to `high`. */
+  readonly cells: Cells;
+  /** Every method under the same bits, constraint and sign. */
+  readonly methods: readonly MethodResult[];
+}
+
+/** Elements in equal cells; the first one starts at `low`, the last one ends at `high`. */
+export interface Cells {
+  readonly low: number;
+  readonly high: number;
+  readonly counts: readonly number[];
+}
+
+/** What one error method finds for a tensor. */
+export interface MethodResult {
+  readonly method: ErrorMethod;
+  readonly isChosen: boolean;
+  readonly threshold: number;
+  /** Real values of the first and last code. */
+  readonly range: readonly [number, number];
+  readonly error: number | null;
+  readonly sqnr: number | null;
+  readonly clippedFraction: number;
+  /** Threshold and ERR of each candidate, ascending; empty for methods that set a range. */
+  readonly curve: readonly (readonly [number, number])[];
+}
+
+/** One quantized constant. */
+export interface ReportWeight {
+  readonly tensor: string;
+  readonly node: string;
+  readonly op: string;
+  readonly bits: number;
+  readonly constraint: Constraint;
+  readonly granularity: string;
+  readonly method: string;
+  /** In dB; null when nothing is lost or the steps aren't searched yet. */
+  readonly sqnr: number | null;
+  /** Largest magnitude that the codes of each channel (or block) hold; empty when the steps aren't searched yet. */
+  readonly ranges: readonly number[];
+  readonly reason: readonly string[];
+}
+
+/** A quantizer that loses much. */
+export interface Suspect {
+  readonly kind: "activation" | "weight";
+  /** Number in its list. */
+  readonly index: number;
+  /** In dB. */
+  readonly sqnr: number;
+  /** What was found, in words. */
+  readonly why: readonly string[];
+}

@@ -1,0 +1,77 @@
+/**
+ * What every error method would choose for an activation, under the bits, constraint and sign that it has.
+ *
+ * @module
+ */
+import { ERROR_METHODS, type ErrorMethod } from "../../../tpc/core/types.ts";
+import type { ManifestActivation } from "../../../tpc/manifest.ts";
+import type { HistogramData } from "../../../wasm/mod.ts";
+import { searchThreshold } from "../../search/search_threshold.ts";
+import type { MethodResult } from "./data.ts";
+import { drawn, drawnOrNull } from "./rounded.ts";
+
+/** Points of a curve that are drawn at most; the least one is always among them. */
+const MAX_POINTS = 160;
+
+/** Real values of the first and last code of an activation. */
+export function rangeOf(
+  { quantizedMin, quantizedMax, zeroPoint, scale }: ManifestActivation,
+): [number, number] {
+  return [drawn((quantizedMin - zeroPoint) * scale), drawn((quantizedMax - zeroPoint) * scale)];
+}
+
+/**
+ * One result a method, that of the manifest as the manifest has it; only that one where the target fixes the range.
+ * LP and percentile are searched with the exponent and percent that they have by default.
+ */
+export function methodResults(
+  activation: ManifestActivation,
+  histogram: HistogramData,
+): MethodResult[] {
+  const methods = activation.fixed ? [activation.method] : ERROR_METHODS;
+  return methods.map((method) =>
+    method === activation.method ? chosen(activation) : tried(activation, histogram, method)
+  );
+}
+
+function chosen(activation: ManifestActivation): MethodResult {
+  const { method, threshold, statistics } = activation;
+  return {
+    ...{ method, isChosen: true, threshold: drawn(threshold), range: rangeOf(activation) },
+    error: drawnOrNull(statistics?.error ?? null),
+    sqnr: drawnOrNull(statistics?.sqnr ?? null),
+    clippedFraction: drawn(statistics?.clippedFraction ?? 0),
+    curve: thin(statistics?.curve ?? []),
+  };
+}
+
+function tried(
+  { bits, constraint, signed }: ManifestActivation,
+  histogram: HistogramData,
+  method: ErrorMethod,
+): MethodResult {
+  const spec = { bits, constraint, signed: signed ? "yes" : "no", error: method } as const;
+  const { threshold, levels, error, sqnr, clippedFraction, curve } = searchThreshold(
+    histogram,
+    spec,
+  );
+  return {
+    ...{ method, isChosen: false, threshold: drawn(threshold) },
+    range: [drawn(levels.low * levels.step), drawn(levels.high * levels.step)],
+    error: drawnOrNull(error),
+    sqnr: drawnOrNull(sqnr),
+    clippedFraction: drawn(clippedFraction),
+    curve: thin(curve),
+  };
+}
+
+/** Ascending points of a curve, evenly thinned out. */
+function thin(
+  curve: readonly { readonly threshold: number; readonly error: number }[],
+): [number, number][] {
+  const points = [...curve].sort((a, b) => a.threshold - b.threshold);
+  const least = points.reduce((best, { error }, i) => error < points[best].error ? i : best, 0);
+  const stride = Math.ceil(points.length / MAX_POINTS);
+  return points.filter((_, i) => i % stride === 0 || i === least || i === points.length - 1)
+    .map(({ threshold, error }) => [drawn(threshold), drawn(error)]);
+}
