@@ -13,10 +13,10 @@ import { evaluateVariants } from "../evaluate/evaluate_variants.ts";
 import { serialiseFor } from "../quantize.ts";
 import { quantizeVariants, type VariantPass } from "../quantize_variants.ts";
 import { comparisonReport } from "../report/comparison.ts";
-import { bytesOf, describeComparison, filesOf } from "./compare_files.ts";
+import { bytesOf, describeComparison, filesOf, reportsOf } from "./compare_files.ts";
 import { loadVariants, type PlannedVariant, type VariantOptions } from "./compare_variants.ts";
 import type { Context } from "./context.ts";
-import { checkReadable, dataPath, loadModel, loadSamples } from "./inputs.ts";
+import { checkReadable, dataPath, loadModel, loadSamples, modelTitle } from "./inputs.ts";
 import { takeLists } from "./list_options.ts";
 import {
   addDataOptions,
@@ -156,6 +156,8 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
     quantized,
   });
   const files = filesOf(out, variants, quantized);
+  const pages = await reportsOf(out, variants, quantized, { title: modelTitle(model), comparison });
+  for (const [path, page] of pages) files.set(path, page);
   files.set(`${out}/comparison.json`, canonicalJson(result));
   await host.writeFiles(files);
   const latency = measured.map(({ evaluation: { name }, ...entry }) => ({

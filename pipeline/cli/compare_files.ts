@@ -9,6 +9,8 @@ import type { FileContent } from "../core/host.ts";
 import { VERSION } from "../core/version.ts";
 import type { FloatModel } from "../quantize.ts";
 import type { QuantizedVariants } from "../quantize_variants.ts";
+import { reportPage } from "../report/page/render.ts";
+import { readPlim } from "../statistics/plim.ts";
 import type { LeftOut, PlannedVariant } from "./compare_variants.ts";
 
 /** Bytes of a model, with those of weights beside it. */
@@ -41,6 +43,26 @@ export function filesOf(
     files.set(`${out}/${statisticsName(pass, statistics.length)}`, file)
   );
   return files;
+}
+
+/** The report of each variant, with the accuracy of all. */
+export async function reportsOf(
+  out: string,
+  planned: readonly PlannedVariant[],
+  { variants, statistics }: QuantizedVariants,
+  { title, comparison }: { readonly title: string; readonly comparison: Comparison },
+): Promise<Map<string, string>> {
+  const passes = await Promise.all(
+    statistics.map((file, pass) => readPlim(file, statisticsName(pass, statistics.length))),
+  );
+  return new Map(variants.map(({ manifest, pass }, i) => [
+    `${out}/${planned[i].folder}/report.html`,
+    reportPage({
+      title: `${title}: ${planned[i].name}`,
+      ...{ manifest, statistics: passes[pass] },
+      evaluation: comparison.models,
+    }),
+  ]));
 }
 
 /** The comparison as `comparison.json` has it: no time and no machine. */

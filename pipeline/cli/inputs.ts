@@ -80,6 +80,11 @@ export async function loadOriginal(host: Host, path: string | undefined): Promis
   return model;
 }
 
+/** What a report calls the model: its file, without folders. */
+export function modelTitle(path: string | undefined): string {
+  return path === undefined ? "demo: MobileNetV2 on Fashion-MNIST" : path.split(/[/\\]/).at(-1)!;
+}
+
 /** Reads from the files beside a model. */
 function readerBeside(host: Host, file: string): NonNullable<LoadOptions["readBeside"]> {
   return (location, offset, length) => host.readRange(sibling(file, location), offset, length);

@@ -17,6 +17,7 @@ import { ConvergenceMonitor } from "../convergence.ts";
 import { type FloatModel, type Quantization, quantize } from "../quantize.ts";
 import { verificationReport } from "../report/verification.ts";
 import { accuracyReport } from "../report/accuracy.ts";
+import { reportPage } from "../report/page/render.ts";
 import { readCodes } from "../rounding/codes_file.ts";
 import { decide } from "../search/decide.ts";
 import { verify } from "../second_pass.ts";
@@ -25,7 +26,14 @@ import type { DataCoverage } from "../statistics/statistics.ts";
 import type { FileContent } from "../core/host.ts";
 import type { Context } from "./context.ts";
 import { evaluateModels } from "./evaluate_models.ts";
-import { checkReadable, dataPath, loadModel, loadSamples, loadTarget } from "./inputs.ts";
+import {
+  checkReadable,
+  dataPath,
+  loadModel,
+  loadSamples,
+  loadTarget,
+  modelTitle,
+} from "./inputs.ts";
 import {
   addDataOptions,
   addModelOptions,
@@ -118,7 +126,7 @@ Examples:
       --mean 0.5 --std 0.5 --eval-data t10k-images-idx3-ubyte.gz --out m-int8
   deno task quantize --error noclipping --bits 6      the demo with other choices
 
-Writes model.onnx, manifest.json, statistics.plim and, with evaluation data, evaluation.json.
+Writes model.onnx, manifest.json, statistics.plim, report.html and, with evaluation data, evaluation.json.
 `,
     )
     .action((options: QuantizeCommandOptions) => run(options, context));
@@ -189,6 +197,15 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
   if (evaluations) {
     files.set(`${options.out}/evaluation.json`, canonicalJson({ models: evaluations }));
   }
+  files.set(
+    `${options.out}/report.html`,
+    reportPage({
+      title: modelTitle(options.model),
+      manifest: result.manifest,
+      statistics: await readPlim(result.statistics, "statistics.plim"),
+      ...(evaluations && { evaluation: evaluations.map((evaluation) => ({ evaluation })) }),
+    }),
+  );
   if (monitor) files.set(`${options.out}/convergence.json`, canonicalJson(monitor.record()));
   await host.writeFiles(files);
   const paths = [...files.keys()];

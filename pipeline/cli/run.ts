@@ -16,6 +16,7 @@ import { addExportCommand } from "./export.ts";
 import { addInspectCommand } from "./inspect.ts";
 import { addMergeCommand } from "./merge.ts";
 import { addQuantizeCommand } from "./quantize.ts";
+import { addReportCommand } from "./report.ts";
 import { addSearchCommand } from "./search.ts";
 import { addTargetsCommand } from "./targets.ts";
 
@@ -82,6 +83,7 @@ Examples:
   addQuantizeCommand(program, context);
   addCalibrateCommand(program, context);
   addMergeCommand(program, context);
+  addReportCommand(program, context);
   addSearchCommand(program, context);
   addEmitCommand(program, context);
   addEvaluateCommand(program, context);

@@ -6,6 +6,7 @@
 import { weightCodes } from "../../../tpc/core/grid.ts";
 import type { Manifest, ManifestActivation, ManifestWeight } from "../../../tpc/manifest.ts";
 import type { HistogramData } from "../../../wasm/mod.ts";
+import type { DiagnosedTensor, Diagnosis } from "../../diagnose/diagnosis.ts";
 import type { ModelEvaluation } from "../../evaluate/evaluate.ts";
 import type { PairedDifference } from "../../evaluate/paired.ts";
 import { gridStatistics } from "../../search/grid_statistics.ts";
@@ -16,8 +17,10 @@ import type {
   AccuracyRow,
   Distribution,
   HowItWasMade,
+  Measured,
   ReportActivation,
   ReportData,
+  ReportDiagnosis,
   ReportWeight,
 } from "./data.ts";
 import { methodResults, rangeOf } from "./methods.ts";
@@ -37,6 +40,8 @@ export interface ReportInput {
   readonly statistics: Statistics;
   /** The float model first; models that the evaluation compared. */
   readonly evaluation?: readonly EvaluatedModel[];
+  /** What comparing the models layer by layer found. */
+  readonly diagnosis?: Diagnosis;
 }
 
 /** A model of the accuracy table: an evaluation, with what a comparison adds. */
@@ -51,9 +56,9 @@ export interface EvaluatedModel {
  * graph, suspects, accuracy.
  */
 export function collectReport(
-  { title, manifest, statistics, evaluation }: ReportInput,
+  { title, manifest, statistics, evaluation, diagnosis }: ReportInput,
 ): ReportData {
-  const activations = reportActivations(manifest, statistics);
+  const activations = reportActivations(manifest, statistics, diagnosis);
   const weights = manifest.weights.map(reportWeight);
   return {
     title,
@@ -62,13 +67,19 @@ export function collectReport(
     ...{ activations, weights },
     float: manifest.float.map(({ node, op, reason }) => ({ node, op, reason })),
     suspects: suspects(activations, weights),
+    diagnosis: diagnosis === undefined ? null : reportDiagnosis(diagnosis),
   };
 }
 
-function reportActivations(manifest: Manifest, statistics: Statistics): ReportActivation[] {
+function reportActivations(
+  manifest: Manifest,
+  statistics: Statistics,
+  diagnosis: Diagnosis | undefined,
+): ReportActivation[] {
   const { activations, weights } = manifest;
   const around = neighbours(statistics.outline, activations.map(({ tensor }) => tensor));
   const grids = gridStatistics(statistics.tensors, activations);
+  const measured = new Map(diagnosis?.tensors.map((entry) => [entry.tensor, entry]));
   const indexOf = new Map(activations.map(({ tensor }, i) => [tensor, i]));
   return activations.map((activation, i) => {
     const histogram = grids.get(activation.tensor)?.statistics.histogram;
@@ -82,6 +93,7 @@ function reportActivations(manifest: Manifest, statistics: Statistics): ReportAc
       ...(histogram === undefined || histogram.finite === 0
         ? {}
         : { seen: distribution(activation, histogram) }),
+      ...measuredOf(measured.get(activation.tensor)),
     };
   });
 }
@@ -124,6 +136,32 @@ function cells(histogram: HistogramData) {
   const high = Math.max(0, histogram.max) || 1;
   const counts = cellCounts(histogram, { low, high, size: CELLS });
   return { low, high, counts: counts.map((count) => Number(count.toPrecision(4))) };
+}
+
+function measuredOf(entry: DiagnosedTensor | undefined): { measured?: Measured } {
+  if (entry === undefined) return {};
+  const { local, accumulated } = entry;
+  return {
+    measured: {
+      local: drawnOrNull(local.sqnr),
+      accumulated: drawnOrNull(accumulated.sqnr),
+      cosine: drawn(accumulated.cosine),
+      maxAbs: drawn(accumulated.maxAbs),
+    },
+  };
+}
+
+function reportDiagnosis({ samples, data, output, remedies }: Diagnosis): ReportDiagnosis {
+  return {
+    ...{ samples, data },
+    output: drawnOrNull(output?.sqnr ?? null),
+    remedies: (remedies?.tried ?? []).map((remedy) => ({
+      ...{ tensor: remedy.tensor, change: remedy.change, agreement: remedy.agreement },
+      ...{ top1: remedy.top1, override: JSON.stringify(remedy.override) },
+      sqnr: drawnOrNull(remedy.sqnr),
+      gain: drawnOrNull(remedy.gain),
+    })),
+  };
 }
 
 function reportWeight(weight: ManifestWeight): ReportWeight {

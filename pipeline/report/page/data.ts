@@ -27,6 +27,42 @@ export interface ReportData {
   }[];
   /** Quantizers that lose most first. */
   readonly suspects: readonly Suspect[];
+  /** What comparing the models layer by layer found, where that was done. */
+  readonly diagnosis: ReportDiagnosis | null;
+}
+
+/** What of a diagnosis isn't about one activation. */
+export interface ReportDiagnosis {
+  readonly samples: number;
+  readonly data: "calibration" | "evaluation";
+  /** SQNR of the first output, in dB. */
+  readonly output: number | null;
+  /** Changes that were tried, greatest gain first. */
+  readonly remedies: readonly ReportRemedy[];
+}
+
+/** One change that was tried. */
+export interface ReportRemedy {
+  readonly tensor: string;
+  readonly change: string;
+  /** SQNR of the first output with it, in dB. */
+  readonly sqnr: number | null;
+  readonly gain: number | null;
+  readonly agreement: number;
+  readonly top1: number | null;
+  /** What `--override` takes. */
+  readonly override: string;
+}
+
+/** What comparing the models found for one activation; SQNR in dB, null where nothing is lost. */
+export interface Measured {
+  /** With float inputs of its layer. */
+  readonly local: number | null;
+  /** In the quantized model as a whole. */
+  readonly accumulated: number | null;
+  /** Cosine and largest deviation in the quantized model as a whole. */
+  readonly cosine: number;
+  readonly maxAbs: number;
 }
 
 /** Where the numbers come from. */
@@ -94,6 +130,7 @@ export interface ReportActivation {
   /** Number of the activation whose grid it has; then it has no statistics of its own. */
   readonly sameAs?: number;
   readonly seen?: Distribution;
+  readonly measured?: Measured;
 }
 
 /** What was seen of a tensor. */

@@ -44,8 +44,11 @@ export function suspects(
   }));
 }
 
-function whyActivation({ seen, bits, range }: ReportActivation): string[] {
+function whyActivation({ seen, bits, range, measured }: ReportActivation): string[] {
   const why: string[] = [];
+  if (measured !== undefined && measured.accumulated !== null) {
+    why.push(`${measured.accumulated.toFixed(1)} dB in the whole quantized model`);
+  }
   if (seen === undefined) return why;
   const best = seen.methods.reduce((a, b) => (b.sqnr ?? -Infinity) > (a.sqnr ?? -Infinity) ? b : a);
   const gain = (best.sqnr ?? 0) - (seen.sqnr ?? 0);

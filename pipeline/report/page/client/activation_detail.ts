@@ -67,6 +67,7 @@ function position(index: number, { data, onSelect }: DetailOptions): HTMLElement
 }
 
 function facts(activation: ReportActivation): HTMLElement {
+  const { measured } = activation;
   const {
     op,
     node,
@@ -102,6 +103,11 @@ function facts(activation: ReportActivation): HTMLElement {
       : ["elements", `${count(seen.elements)}, ${percent(seen.zeros / seen.elements)} zero`],
     seen === undefined ? null : ["SQNR", decibels(seen.sqnr)],
     seen === undefined ? null : ["clipped", percent(seen.clippedFraction)],
+    measured === undefined ? null : ["measured SQNR, this layer", decibels(measured.local)],
+    measured === undefined ? null : ["measured SQNR, whole model", decibels(measured.accumulated)],
+    measured === undefined
+      ? null
+      : ["cosine, largest deviation", `${measured.cosine.toFixed(5)}, ${real(measured.maxAbs)}`],
   ]);
 }
 
@@ -130,6 +136,13 @@ function charts(activation: ReportActivation, options: DetailOptions): (HTMLElem
     errors === undefined
       ? h("p", { class: "note" }, "The methods shown set a range and judge no candidates.")
       : h("figure", { id: "errors" }, errors),
+    activation.constraint === "uniform" && errors !== undefined
+      ? h(
+        "p",
+        { class: "note" },
+        "Curves go along one end of the range, the other one at the extreme; dots are the choices, which move both.",
+      )
+      : null,
     h("h4", {}, "What each method chooses"),
     methodTable(methods),
   ];

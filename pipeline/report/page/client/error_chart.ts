@@ -5,6 +5,7 @@
  */
 /// <reference lib="dom" />
 import { axisX, axisY, dot, gridY, line, plot, pointer, ruleX, tip } from "@observablehq/plot";
+import type { Constraint } from "../../../../tpc/core/types.ts";
 import type { MethodResult, ReportActivation } from "../data.ts";
 import { real } from "./format.ts";
 import { colorOf } from "./thresholds.ts";
@@ -24,20 +25,38 @@ export function curvesOf(methods: readonly MethodResult[]): MethodResult[] {
   return methods.filter(({ curve }) => curve.length > 1);
 }
 
+/**
+ * The curve as multiples of its least error. The choice comes from a finer search than the curve: it is a point of it
+ * where a threshold is all there is to choose. The curve of a uniform grid goes along one end of the range with the
+ * other one at the extreme, so that the choice, which moves both, lies below it.
+ */
+function relativeCurve(
+  { method, curve, isChosen, threshold, error }: MethodResult,
+  constraint: Constraint,
+): { method: string; isChosen: boolean; points: Point[]; best: Point } {
+  const scanned = curve.filter(([at]) => at !== threshold);
+  const choice: [number, number][] = error === null ? [] : [[threshold, error]];
+  const errors = [...curve, ...choice].map(([, value]) => value).filter((value) => value > 0);
+  const least = Math.min(...errors);
+  const pointOf = ([at, value]: readonly [number, number]): Point => ({
+    ...{ method, threshold: at, error: value },
+    relative: Math.max(1, value / least),
+  });
+  const drawn = constraint === "uniform" ? curve : [...scanned, ...choice];
+  const points = drawn.map(pointOf).filter(({ relative }) => relative <= MOST)
+    .sort((a, b) => a.threshold - b.threshold);
+  return { method, isChosen, points, best: pointOf([threshold, error ?? least]) };
+}
+
 /** A figure as SVG, or undefined where no method has a curve. */
 export function errorChart(
-  { tensor, threshold }: ReportActivation,
+  { tensor, threshold, constraint }: ReportActivation,
   methods: readonly MethodResult[],
   width: number,
 ): Element | undefined {
-  const curves = curvesOf(methods).map(({ method, curve, isChosen }) => {
-    const least = Math.min(...curve.map(([, error]) => error).filter((error) => error > 0));
-    const points = curve.map(([threshold, error]): Point => ({
-      ...{ method, threshold, error },
-      relative: Math.max(1, error / least),
-    })).filter(({ relative }) => relative <= MOST);
-    return { method, isChosen, points, best: points.find(({ relative }) => relative === 1)! };
-  }).filter(({ points }) => points.length > 1);
+  const curves = curvesOf(methods).map((result) => relativeCurve(result, constraint)).filter((
+    { points },
+  ) => points.length > 1);
   if (curves.length === 0) return undefined;
   const all = curves.flatMap(({ points }) => points);
   const most = Math.max(2, ...all.map(({ relative }) => relative));

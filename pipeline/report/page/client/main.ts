@@ -7,6 +7,7 @@
 import type { ReportData } from "../data.ts";
 import { accuracyTable } from "./accuracy.ts";
 import { activationDetail } from "./activation_detail.ts";
+import { diagnosisSection } from "./diagnosis.ts";
 import { h, terms } from "./dom.ts";
 import { count } from "./format.ts";
 import { legend } from "./legend.ts";
@@ -70,6 +71,7 @@ class Page {
         ),
       ),
       suspectList(this.#data, (selection) => this.#open(selection, true)),
+      diagnosisSection(this.#data, (selection) => this.#open(selection, true)) ?? "",
       h("div", { class: "columns" }, this.#list.element, this.#detail),
       this.#howItWasMade(),
     );

@@ -40,6 +40,11 @@ export function overviewChart(
       return { index, sqnr: Math.max(FLOOR, sqnr) };
     }),
   }));
+  const measured = activations.flatMap(({ measured }, index) =>
+    measured === undefined || measured.accumulated === null
+      ? []
+      : [{ index, sqnr: Math.max(FLOOR, measured.accumulated) }]
+  );
   const figure = plot({
     ...{ width, height: 230, marginLeft: 54, marginRight: 14 },
     ariaLabel: "SQNR of each activation in the order of the graph",
@@ -69,6 +74,7 @@ export function overviewChart(
           strokeOpacity: 0.75,
         })
       ),
+      line(measured, { x: "index", y: "sqnr", stroke: "var(--text)", strokeDasharray: "1 3" }),
       dot(chosen, {
         x: "index",
         y: "sqnr",

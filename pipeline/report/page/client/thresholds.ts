@@ -1,5 +1,5 @@
 /**
- * Thresholds to draw: methods that choose the same grid share one line.
+ * Thresholds to draw: methods whose thresholds are printed alike share one line.
  *
  * @module
  */
@@ -27,18 +27,19 @@ export function thresholdLines(
   { signed, constraint }: ReportActivation,
   methods: readonly MethodResult[],
 ): ThresholdLine[] {
-  const groups = new Map<string, MethodResult[]>();
+  const groups = new Map<string, { at: readonly number[]; results: MethodResult[] }>();
   for (const result of methods) {
     const at = constraint === "uniform"
       ? result.range.filter((value) => value !== 0)
       : signed
       ? [-result.threshold, result.threshold]
       : [result.threshold];
-    const key = JSON.stringify(at);
-    groups.set(key, [...groups.get(key) ?? [], result]);
+    const key = at.map(real).join(" ");
+    const group = groups.get(key) ?? { at, results: [] };
+    group.results.push(result);
+    groups.set(key, group);
   }
-  const lines = [...groups].map(([key, group]): ThresholdLine => {
-    const at: number[] = JSON.parse(key);
+  const lines = [...groups.values()].map(({ at, results: group }): ThresholdLine => {
     const chosen = group.find(({ isChosen }) => isChosen);
     const names = group.map(({ method }) => method).join(" · ");
     const value = constraint === "uniform" ? at.map(real).join(" … ") : real(group[0].threshold);
