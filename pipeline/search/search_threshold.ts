@@ -152,6 +152,21 @@ export function searchThreshold(
   };
 }
 
+/**
+ * ERR of any grid by the method of a spec: per element, of KL as it is. Undefined for methods that set a range and judge
+ * no grid.
+ */
+export function errorOfGrid(
+  data: HistogramData,
+  spec: SettledSpec,
+  levels: Levels,
+): number | undefined {
+  const method = METHODS[spec.error](spec);
+  if (method.kind !== "judge" || data.finite === 0) return undefined;
+  const error = method.error(viewOf(data), levels);
+  return method.power === undefined ? error : error / data.finite;
+}
+
 /** A range that the operator has by definition, in place of a method. */
 function fixedRange({ op, low, high }: NonNullable<ActivationSpec["fixedRange"]>): Method {
   return {

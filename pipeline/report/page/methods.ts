@@ -3,15 +3,18 @@
  *
  * @module
  */
-import { ERROR_METHODS, type ErrorMethod } from "../../../tpc/core/types.ts";
+import { type Levels, uniformLevels } from "../../../tpc/core/grid.ts";
+import { ERROR_METHODS, type ErrorMethod, type SettledSpec } from "../../../tpc/core/types.ts";
 import type { ManifestActivation } from "../../../tpc/manifest.ts";
 import type { HistogramData } from "../../../wasm/mod.ts";
-import { searchThreshold } from "../../search/search_threshold.ts";
+import { errorOfGrid, searchThreshold } from "../../search/search_threshold.ts";
 import type { MethodResult } from "./data.ts";
 import { drawn, drawnOrNull } from "./rounded.ts";
 
 /** Points of a curve that are drawn at most; the least one is always among them. */
 const MAX_POINTS = 160;
+/** Factors of a uniform range that are drawn: from 2^−2 to 2, eight an octave. */
+const RAY = { down: 16, up: 8, each: 8 };
 
 /** Real values of the first and last code of an activation. */
 export function rangeOf(
@@ -30,18 +33,25 @@ export function methodResults(
 ): MethodResult[] {
   const methods = activation.fixed ? [activation.method] : ERROR_METHODS;
   return methods.map((method) =>
-    method === activation.method ? chosen(activation) : tried(activation, histogram, method)
+    method === activation.method
+      ? chosen(activation, histogram)
+      : tried(activation, histogram, method)
   );
 }
 
-function chosen(activation: ManifestActivation): MethodResult {
-  const { method, threshold, statistics } = activation;
+function chosen(activation: ManifestActivation, histogram: HistogramData): MethodResult {
+  const { bits, constraint, signed, method, threshold, scale, zeroPoint, statistics } = activation;
+  const { quantizedMin, quantizedMax, fixed } = activation;
+  const levels = { step: scale, low: quantizedMin - zeroPoint, high: quantizedMax - zeroPoint };
+  const spec = { bits, constraint, signed: signed ? "yes" : "no", error: method } as const;
   return {
     ...{ method, isChosen: true, threshold: drawn(threshold), range: rangeOf(activation) },
     error: drawnOrNull(statistics?.error ?? null),
     sqnr: drawnOrNull(statistics?.sqnr ?? null),
     clippedFraction: drawn(statistics?.clippedFraction ?? 0),
-    curve: thin(statistics?.curve ?? []),
+    curve: constraint === "uniform" && !fixed
+      ? alongRay(histogram, spec, levels)
+      : thin(statistics?.curve ?? []),
   };
 }
 
@@ -61,8 +71,28 @@ function tried(
     error: drawnOrNull(error),
     sqnr: drawnOrNull(sqnr),
     clippedFraction: drawn(clippedFraction),
-    curve: thin(curve),
+    curve: constraint === "uniform" ? alongRay(histogram, spec, levels) : thin(curve),
   };
+}
+
+/**
+ * ERR of a uniform grid whose range is widened and narrowed, both ends alike. The search moves its two ends apart from
+ * each other, so that what it tries is no curve.
+ */
+function alongRay(
+  histogram: HistogramData,
+  spec: SettledSpec,
+  { step, low, high }: Levels,
+): [number, number][] {
+  const points: [number, number][] = [];
+  for (let i = -RAY.down; i <= RAY.up; i++) {
+    const factor = 2 ** (i / RAY.each) * step;
+    const range = [low * factor, high * factor] as const;
+    const error = errorOfGrid(histogram, spec, uniformLevels(...range, spec.bits));
+    if (error === undefined) return [];
+    points.push([drawn(Math.max(-range[0], range[1])), drawn(error)]);
+  }
+  return points;
 }
 
 /** Ascending points of a curve, evenly thinned out. */

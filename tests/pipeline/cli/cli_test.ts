@@ -36,7 +36,7 @@ async function inFolder(test: (folder: string) => Promise<void>): Promise<void> 
 
 const names = (folder: string) => Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
 
-Deno.test("quantize writes four files and prints the accuracy of float, mse and noclipping", () =>
+Deno.test("quantize writes five files and prints the accuracy of float, mse and noclipping", () =>
   inFolder(async (folder) => {
     // The demo's evaluation set is large; a small one of the same kind is made from the calibration set.
     const result = await run([
@@ -53,6 +53,7 @@ Deno.test("quantize writes four files and prints the accuracy of float, mse and 
       "evaluation.json",
       "manifest.json",
       "model.onnx",
+      "report.html",
       "statistics.plim",
     ]);
     for (const word of ["float", "mse", "noclipping", "top-1", "Ankle boot"]) {

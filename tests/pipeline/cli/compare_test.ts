@@ -19,8 +19,10 @@ Deno.test("compare without options is the tutorial on the demo, the same twice",
       "comparison.json",
       "mse/manifest.json",
       "mse/model.onnx",
+      "mse/report.html",
       "noclipping/manifest.json",
       "noclipping/model.onnx",
+      "noclipping/report.html",
       "statistics.plim",
     ]);
     assert.match(error, /calibration pass 1 of 1, for mse, noclipping\n/);

@@ -140,7 +140,7 @@ function charts(activation: ReportActivation, options: DetailOptions): (HTMLElem
       ? h(
         "p",
         { class: "note" },
-        "Curves go along one end of the range, the other one at the extreme; dots are the choices, which move both.",
+        "The range of a uniform grid has two ends: curves widen and narrow both alike.",
       )
       : null,
     h("h4", {}, "What each method chooses"),

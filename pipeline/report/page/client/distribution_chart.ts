@@ -120,7 +120,15 @@ export function distributionChart(
       ),
       ...labels.map(({ x, label, color, dy, isRight, isChosen }) =>
         text([x], {
-          ...{ x: (d: number) => d, text: () => label, fill: color, dy, dx: isRight ? -6 : 6 },
+          ...{
+            x: (d: number) => d,
+            text: () => label,
+            fill: color,
+            stroke: "var(--panel)",
+            strokeWidth: 4,
+            dy,
+            dx: isRight ? -6 : 6,
+          },
           textAnchor: isRight ? "end" : "start",
           frameAnchor: "top",
           fontWeight: isChosen ? 700 : 400,

@@ -5,7 +5,6 @@
  */
 /// <reference lib="dom" />
 import { axisX, axisY, dot, gridY, line, plot, pointer, ruleX, tip } from "@observablehq/plot";
-import type { Constraint } from "../../../../tpc/core/types.ts";
 import type { MethodResult, ReportActivation } from "../data.ts";
 import { real } from "./format.ts";
 import { colorOf } from "./thresholds.ts";
@@ -25,14 +24,9 @@ export function curvesOf(methods: readonly MethodResult[]): MethodResult[] {
   return methods.filter(({ curve }) => curve.length > 1);
 }
 
-/**
- * The curve as multiples of its least error. The choice comes from a finer search than the curve: it is a point of it
- * where a threshold is all there is to choose. The curve of a uniform grid goes along one end of the range with the
- * other one at the extreme, so that the choice, which moves both, lies below it.
- */
+/** The curve as multiples of its least error; the choice, which comes from a finer search, is a point of it. */
 function relativeCurve(
   { method, curve, isChosen, threshold, error }: MethodResult,
-  constraint: Constraint,
 ): { method: string; isChosen: boolean; points: Point[]; best: Point } {
   const scanned = curve.filter(([at]) => at !== threshold);
   const choice: [number, number][] = error === null ? [] : [[threshold, error]];
@@ -42,19 +36,18 @@ function relativeCurve(
     ...{ method, threshold: at, error: value },
     relative: Math.max(1, value / least),
   });
-  const drawn = constraint === "uniform" ? curve : [...scanned, ...choice];
-  const points = drawn.map(pointOf).filter(({ relative }) => relative <= MOST)
+  const points = [...scanned, ...choice].map(pointOf).filter(({ relative }) => relative <= MOST)
     .sort((a, b) => a.threshold - b.threshold);
   return { method, isChosen, points, best: pointOf([threshold, error ?? least]) };
 }
 
 /** A figure as SVG, or undefined where no method has a curve. */
 export function errorChart(
-  { tensor, threshold, constraint }: ReportActivation,
+  { tensor, threshold }: ReportActivation,
   methods: readonly MethodResult[],
   width: number,
 ): Element | undefined {
-  const curves = curvesOf(methods).map((result) => relativeCurve(result, constraint)).filter((
+  const curves = curvesOf(methods).map(relativeCurve).filter((
     { points },
   ) => points.length > 1);
   if (curves.length === 0) return undefined;
