@@ -13,7 +13,6 @@ import { demoModel, demoSamples } from "../support/demo.ts";
 const EVIL = `/a"><img src=x onerror="document.title='owned'"></script>&amp;`;
 
 const isMissing = findChromium() === undefined;
-if (isMissing) console.warn("tests/browser: no Chromium found (apt-get install chromium); skipped");
 
 /** A report of the demo in which one tensor has a hostile name. */
 async function demoReport() {
@@ -50,7 +49,7 @@ async function demoReport() {
 
 function browserTest(name: string, test: (page: Page) => Promise<void>): void {
   Deno.test({
-    name,
+    name: isMissing ? `${name} (skipped: no Chromium; apt-get install chromium)` : name,
     ignore: isMissing,
     fn: () =>
       inFolder(async (folder) => {
