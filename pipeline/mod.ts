@@ -69,3 +69,41 @@ export type { DataCoverage, Statistics, TensorStatistics } from "./statistics/st
 export { type RoundingInput, roundWeights } from "./round_weights.ts";
 export { exactChoices, type TrueError, trueErrors, type Verified, verify } from "./second_pass.ts";
 export type { PassOptions } from "./stream_activations.ts";
+export { sha256 } from "./core/hash.ts";
+export {
+  type NativeRuntime,
+  type RuntimeBinary,
+  type RuntimeSource,
+  supplyRuntime,
+} from "./inference/runtime.ts";
+export { supplyWasm, type WasmModules } from "../wasm/mod.ts";
+export { applyChoices, type TargetChoices } from "../tpc/targets/apply_choices.ts";
+export {
+  openPreparedSamples,
+  type PreparedSamples,
+  type PreparedSamplesOptions,
+} from "./source/prepared_samples.ts";
+export {
+  parsePreprocessing,
+  type Preprocessing,
+  presetPreprocessing,
+} from "./source/preprocess.ts";
+export type { ByteSource } from "./source/byte_source.ts";
+export type { OpenSamplesOptions } from "./source/open_samples.ts";
+export type { SelectionOptions } from "./source/sample_source.ts";
+export { type Format, FORMATS } from "./source/format.ts";
+export type { LabelFile, LabelSource } from "./source/labels.ts";
+export {
+  type Constraint,
+  CONSTRAINTS,
+  ERROR_METHODS,
+  type ErrorMethod,
+  GRANULARITIES,
+  type Granularity,
+  METHOD_CHOICES,
+  type MethodChoice,
+  SIGNEDNESS,
+  type Signedness,
+  WEIGHT_METHODS,
+  type WeightMethod,
+} from "../tpc/core/types.ts";

@@ -11,17 +11,19 @@
  * @module
  */
 import { checkEmittable, emitModel } from "../tpc/emit.ts";
-import { splitWeights } from "../tpc/onnx/external_data.ts";
 import type { Manifest } from "../tpc/manifest.ts";
-import { dequantizeModel, refuseQuantized } from "../tpc/onnx/dequantize.ts";
-import { readModelWithData } from "../tpc/onnx/external_data.ts";
-import { type Model, readModel, writeModel } from "../tpc/onnx/model.ts";
-import { prepareModel } from "../tpc/onnx/prepare.ts";
-import { applyRewrites, type Rewrites } from "../tpc/rewrites.ts";
+import type { Rewrites } from "../tpc/rewrites.ts";
 import type { Target } from "../tpc/targets/target.ts";
 import { calibrate, type CalibrateOptions } from "./calibrate.ts";
 import { sha256 } from "./core/hash.ts";
 import { chooseByOutput } from "./choose_by_output.ts";
+import {
+  type FloatModel,
+  type LoadOptions,
+  readFloatModel,
+  rewriteFloatModel,
+  serialiseFor,
+} from "./float_model.ts";
 import type { OnProgress } from "./core/progress.ts";
 import type { Sample } from "./core/tensor.ts";
 import { runConstants } from "./inference/session.ts";
@@ -32,21 +34,7 @@ import { exactChoices } from "./second_pass.ts";
 import { writePlim } from "./statistics/plim.ts";
 import type { DataCoverage } from "./statistics/statistics.ts";
 
-/** A float model, read and prepared. */
-export interface FloatModel {
-  /** As in the file; of a model that was quantized, the float one made from it. */
-  readonly original: Model;
-  /** After the exact rewrites of graph preparation, and of `rewrites`. */
-  readonly prepared: Model;
-  /** Rewrites beyond graph preparation that were applied. */
-  readonly rewrites: Rewrites;
-  /** What they did, a sentence each. */
-  readonly rewritten: readonly string[];
-  /** SHA-256 of the file, and of weights that lie beside it. */
-  readonly sha256: string;
-  /** Whether weights lie in files beside it; those of the quantized model do then, too. */
-  readonly hasExternalData: boolean;
-}
+export { type FloatModel, type LoadOptions, serialiseFor };
 
 /** What {@linkcode quantize} needs. */
 export interface QuantizeOptions extends
@@ -101,22 +89,6 @@ export interface Quantization {
   readonly statistics: Uint8Array<ArrayBuffer>;
 }
 
-/** Options of {@linkcode loadFloatModel}. */
-export interface LoadOptions {
-  /**
-   * Reads `length` bytes from `offset` on of a file beside the model, for models whose weights are
-   * external data. Without it they are refused.
-   */
-  readonly readBeside?: (location: string, offset: number, length: number) => Promise<Uint8Array>;
-  /**
-   * What becomes of a model that is quantized already: it is refused, which is the default; turned back
-   * into float, if it is a QDQ model; or kept, which is for looking at it.
-   */
-  readonly quantized?: "refuse" | "dequantize" | "keep";
-  /** Rewrites beyond graph preparation: `rewritesFor(target)`, or those of statistics or a manifest. Default none. */
-  readonly rewrites?: Rewrites;
-}
-
 /**
  * Reads an ONNX file and prepares it.
  *
@@ -128,33 +100,12 @@ export async function loadFloatModel(
   name: string,
   options: LoadOptions = {},
 ): Promise<FloatModel> {
-  const { readBeside, quantized = "refuse", rewrites = {} } = options;
-  const { model, external } = readBeside === undefined
-    ? { model: readModel(file, name), external: [] }
-    : await readModelWithData(file, name, readBeside);
-  if (quantized === "refuse") refuseQuantized(model, name);
-  const original = quantized === "dequantize" ? dequantizeModel(model, name) : model;
-  return await rewriteModel({
-    ...{ original, prepared: original, rewrites: {}, rewritten: [] },
-    sha256: await hashModel(file, external),
-    hasExternalData: external.length > 0,
-  }, rewrites);
-}
-
-/** SHA-256 of a file; when weights lie in others, of its SHA-256 and those of the weights. */
-async function hashModel(file: Uint8Array, external: readonly Uint8Array[]): Promise<string> {
-  const hashes = [await sha256(file)];
-  for (const data of external) hashes.push(await sha256(data));
-  return hashes.length === 1 ? hashes[0] : await sha256(hashes.join("\n"));
+  return await readFloatModel(file, name, runConstants, options);
 }
 
 /** A float model with rewrites instead of those that it has; names and hash stay. */
 export async function rewriteModel(float: FloatModel, rewrites: Rewrites): Promise<FloatModel> {
-  const { model: prepared, done: rewritten } = applyRewrites(
-    await prepareModel(float.original, runConstants),
-    rewrites,
-  );
-  return { ...float, prepared, rewrites, rewritten };
+  return await rewriteFloatModel(float, rewrites, runConstants);
 }
 
 /**
@@ -198,24 +149,4 @@ export async function quantize(
   const emitted = emitModel(model, manifest, rounded.codes);
   const { file: quantized, weights } = serialiseFor(float, emitted);
   return { model: quantized, weights, manifest, codes, statistics: file };
-}
-
-/** Tensors of fewer bytes stay in the model, as with `onnx.save` (size_threshold). */
-const MIN_OUTSIDE_BYTES = 1024;
-/** Name of the file with the weights of a quantized model, when they lie outside. */
-const WEIGHTS_FILE = "model.onnx.data";
-
-/**
- * A quantized model as an ONNX file, with its weights outside when those of the float model are.
- *
- * @param location Name of the file with the weights.
- */
-export function serialiseFor(
-  { hasExternalData }: Pick<FloatModel, "hasExternalData">,
-  model: Model,
-  location = WEIGHTS_FILE,
-): { file: Uint8Array<ArrayBuffer>; weights: readonly Uint8Array[] } {
-  if (!hasExternalData) return { file: writeModel(model), weights: [] };
-  const { model: light, data } = splitWeights(model, location, MIN_OUTSIDE_BYTES);
-  return { file: writeModel(light), weights: data };
 }

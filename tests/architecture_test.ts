@@ -10,6 +10,8 @@ const MAY_NAME_DENO = [
   "wasm/build.ts",
   "wasm/image/build.ts",
   "tpc/schema/build.ts",
+  "build/bundle.ts",
+  "build/install.ts",
 ];
 
 interface Module {
@@ -43,6 +45,7 @@ const product = await modules(
   "wasm/build.ts",
   "wasm/image/build.ts",
   "tpc/schema/build.ts",
+  "build/bundle.ts",
 );
 const imports = product.flatMap(({ specifier, dependencies = [] }) =>
   dependencies.map((dependency) => ({
@@ -90,6 +93,27 @@ Deno.test("only the entry, the host leaf and development tools name Deno", () =>
     naming.map(({ specifier }) => path(specifier)).filter((name) => !MAY_NAME_DENO.includes(name)),
     [],
   );
+});
+
+Deno.test("nothing that ships imports build/, and build/ installs the versions of deno.json", () => {
+  const wrong = imports.filter(({ from, to }) =>
+    path(to).startsWith("build/") && !path(from).startsWith("build/")
+  );
+  assert.deepEqual(wrong, []);
+  const { imports: pinned } = JSON.parse(Deno.readTextFileSync("deno.json"));
+  const versions = new Map(
+    Object.values<string>(pinned).map((target) =>
+      /^npm:\/?(@?[^@]+)@([^/]+)/.exec(target)!.slice(1) as [string, string]
+    ),
+  );
+  const { dependencies, devDependencies } = JSON.parse(
+    Deno.readTextFileSync("build/npm/package.json"),
+  );
+  for (const [name, version] of Object.entries<string>({ ...dependencies, ...devDependencies })) {
+    assert.match(version, /^\d/, `${name} is not pinned`);
+    if (versions.has(name)) assert.equal(version, versions.get(name), name);
+    else assert.ok(name in devDependencies, `${name} is not in deno.json`);
+  }
 });
 
 Deno.test("one file imports onnxruntime-web", () => {

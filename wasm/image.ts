@@ -7,6 +7,7 @@
  * @module
  */
 import { IMAGE } from "./generated/image.ts";
+import { decodeBinary, suppliedWasm } from "./supply.ts";
 
 /** Formats that are read, in the order of their numbers in the module. */
 export const IMAGE_FORMATS = ["jpeg", "png", "webp", "gif", "bmp"] as const;
@@ -198,7 +199,7 @@ export function pixelTable(scale: number, mean: number, std: number): Float32Arr
 
 /** The binary, for hosts that compile it themselves. */
 export function imageBinary(): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(IMAGE), (char) => char.charCodeAt(0));
+  return decodeBinary(IMAGE, "image");
 }
 
 /**
@@ -220,7 +221,7 @@ export function imageBinary(): Uint8Array<ArrayBuffer> {
  * ```
  */
 export async function createImageCore(module?: WebAssembly.Module): Promise<ImageCore> {
-  const compiled = module ?? await WebAssembly.compile(imageBinary());
+  const compiled = module ?? suppliedWasm().image ?? await WebAssembly.compile(imageBinary());
   return new WasmImageCore(compiled, await WebAssembly.instantiate(compiled));
 }
 
@@ -231,7 +232,7 @@ export async function createImageCore(module?: WebAssembly.Module): Promise<Imag
  * @param module As of {@linkcode createImageCore}.
  */
 export function createImageCoreSync(module?: WebAssembly.Module): ImageCore {
-  const compiled = module ?? new WebAssembly.Module(imageBinary());
+  const compiled = module ?? suppliedWasm().image ?? new WebAssembly.Module(imageBinary());
   return new WasmImageCore(compiled, new WebAssembly.Instance(compiled));
 }
 

@@ -7,6 +7,7 @@
  */
 import { HISTOGRAM_SCALAR } from "./generated/histogram_scalar.ts";
 import { HISTOGRAM_SIMD } from "./generated/histogram_simd.ts";
+import { decodeBinary, suppliedWasm } from "./supply.ts";
 
 /** Options of {@linkcode createHistogramCore} and {@linkcode createDirectErrorsCore}: which build to load. */
 export interface CoreOptions {
@@ -92,8 +93,7 @@ export interface DirectErrorsExports extends ModuleExports {
 
 /** The binary of one of the two builds. */
 export function histogramBinary(simd: boolean): Uint8Array<ArrayBuffer> {
-  const binary = atob(simd ? HISTOGRAM_SIMD : HISTOGRAM_SCALAR);
-  return Uint8Array.from(binary, (char) => char.charCodeAt(0));
+  return decodeBinary(simd ? HISTOGRAM_SIMD : HISTOGRAM_SCALAR, "histogram");
 }
 
 /** Whether the engine takes the SIMD build. */
@@ -111,6 +111,7 @@ export async function instantiate(
   options: CoreOptions,
 ): Promise<HistogramExports & DirectErrorsExports> {
   const module = options.module ??
+    (options.simd === undefined ? suppliedWasm().histogram : undefined) ??
     await WebAssembly.compile(histogramBinary(options.simd ?? supportsSimd()));
   const instance = await WebAssembly.instantiate(module);
   const exports = instance.exports as unknown as HistogramExports & DirectErrorsExports;

@@ -53,3 +53,4 @@ export type { CoreOptions } from "./instance.ts";
 export { createNaiveHistogramCore } from "./naive.ts";
 export { createRunSums, type RunSums, sumRuns } from "./run_sums.ts";
 export { createNaiveDirectErrorsCore } from "./naive_direct_errors.ts";
+export { supplyWasm, type WasmModules } from "./supply.ts";

@@ -5,9 +5,9 @@
  */
 import { compactJson } from "../../tpc/core/canonical_json.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
+import { applyChoices } from "../../tpc/targets/apply_choices.ts";
 import {
   addOverrides,
-  checkAllowed,
   presetTarget,
   readTarget,
   TARGET_NAMES,
@@ -179,55 +179,15 @@ function brokenReporter(host: Host): (error: PlimsollError) => void {
 
 /** A preset by name or a file, with the options applied. */
 export async function loadTarget(host: Host, options: TargetOptions): Promise<Target> {
-  const { target: name, ...rest } = options;
-  const defined = <T extends object>(values: T) =>
-    Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
-  const isYes = (wanted?: "yes" | "no") => wanted && wanted === "yes";
-  const weight = defined({
-    bits: options.weightBits,
-    constraint: options.weightConstraint,
-    granularity: options.weightGranularity,
-    blockSize: options.weightBlock,
-    error: options.weightError,
-    lpP: options.weightLpP,
-    clip: isYes(options.weightClip),
-    biasCorrection: isYes(options.biasCorrection),
-  });
-  const rewrites = defined({
-    reluBounds: isYes(options.reluBounds),
-    equalization: isYes(options.equalize),
-    shiftNegative: isYes(options.shiftNegative),
-  });
-  const { error, bits, constraint, signed, lpP, percentile, zThreshold } = rest;
+  const { target: name, ...choices } = options;
   const preset = presetTarget(name) ?? await loadTargetFile(host, name);
-  const activation = defined({ error, bits, constraint, signed, lpP, percentile, zThreshold });
-  checkAllowed(preset, "activation", activation, "the options");
-  checkAllowed(preset, "weight", weight, "the options");
-  const target = {
-    ...preset,
-    activation: { ...preset.activation, ...activation },
-    weight: { ...preset.weight, ...weight },
-    ...(Object.keys(rewrites).length === 0 ? {} : {
-      rewrites: { ...preset.rewrites, ...rewrites },
-    }),
-    // What an option says holds for all tensors: sets may not say otherwise.
-    operatorSets: preset.operatorSets.map((set) => ({
-      ...set,
-      ...(set.output && { output: without(set.output, activation) }),
-      ...(set.weight && { weight: without(set.weight, weight) }),
-    })),
-  };
+  const target = applyChoices(preset, choices, "the options");
   const overrides: unknown[] = [];
   for (const text of options.override ?? []) {
     const value = await readOverride(host, text);
     overrides.push(...Array.isArray(value) ? value : [value]);
   }
   return addOverrides(target, overrides);
-}
-
-function without<T extends object>(values: T, keys: object): T {
-  const rest = Object.entries(values).filter(([key]) => !(key in keys));
-  return Object.fromEntries(rest) as T;
 }
 
 /** JSON on the command line, or the name of a file with JSON. */

@@ -10,6 +10,7 @@ import { makeTensor, type TensorData } from "../../tpc/onnx/tensor.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import type { ConstantRunner } from "../../tpc/onnx/fold_constants.ts";
 import type { InputTensor, Tensor } from "../core/tensor.ts";
+import { takeRuntime } from "./runtime.ts";
 
 /** A model loaded for inference. One run at a time; release it when done. */
 export interface InferenceSession {
@@ -55,29 +56,99 @@ ort.env.wasm.numThreads = 1;
  */
 const OPTIMIZATION = "all";
 
-/** Makes a session of the runtime, which the first one starts. */
-async function startSession(bytes: Uint8Array, options: ort.InferenceSession.SessionOptions) {
-  await loadRuntime();
-  return await withOwnConsole(() => ort.InferenceSession.create(bytes, options));
+/** The runtime's classes, and how it is told where to run a model. */
+interface Runtime extends Pick<typeof ort, "InferenceSession" | "Tensor"> {
+  /** What messages call it. */
+  readonly name: "onnxruntime-web" | "onnxruntime-node";
+  readonly provider: "wasm" | "cpu";
+  /** The compiled WebAssembly, where it came compiled. */
+  readonly module?: WebAssembly.Module;
 }
 
-let loading: Promise<void> | undefined;
+let loading: Promise<Runtime> | undefined;
+/** The runtime, which the first session starts. */
+function runtime(): Promise<Runtime> {
+  return loading ??= loadRuntime();
+}
+
+let starting: Promise<unknown> = Promise.resolve();
+
+/** Makes a session of the runtime, which the first one starts. One starts at a time: they share the console. */
+async function startSession(
+  bytes: Uint8Array,
+  options: ort.InferenceSession.SessionOptions,
+): Promise<ort.InferenceSession> {
+  const { InferenceSession, provider, module } = await runtime();
+  const create = () =>
+    withOwnConsole(() =>
+      withCompiled(
+        module,
+        () => InferenceSession.create(bytes, { ...options, executionProviders: [provider] }),
+      )
+    );
+  const session = starting.then(create);
+  starting = session.catch(() => {});
+  return await session;
+}
+
+/** Takes the runtime that the host supplied, or onnxruntime-web with the WebAssembly file beside it. */
+async function loadRuntime(): Promise<Runtime> {
+  const source = takeRuntime();
+  if (source?.kind === "native") {
+    const { InferenceSession, Tensor } = source.runtime as typeof ort;
+    return { name: "onnxruntime-node", InferenceSession, Tensor, provider: "cpu" };
+  }
+  const { InferenceSession, Tensor } = ort;
+  const web = { name: "onnxruntime-web", InferenceSession, Tensor, provider: "wasm" } as const;
+  const { binary } = source ?? { binary: findBinary };
+  const found = typeof binary === "function" ? await binary() : binary;
+  if (found instanceof WebAssembly.Module) {
+    // Any bytes will do: withCompiled() gives the module in their place.
+    ort.env.wasm.wasmBinary = EMPTY_MODULE;
+    return { ...web, module: found };
+  }
+  ort.env.wasm.wasmBinary = found as ArrayBuffer | undefined;
+  return web;
+}
+
+/** The least binary that is one: magic number and version. */
+const EMPTY_MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0).buffer;
 
 /**
- * Hands the runtime its WebAssembly file. It finds it by itself, too, but under Deno no Web Worker starts any more
- * after that (2.9.6 with 1.30, measured), and calibration wants workers. Where fetch can't read it, it looks for
+ * Reads the WebAssembly file of onnxruntime-web. It finds it by itself, too, but under Deno no Web Worker starts any
+ * more after that (2.9.6 with 1.30, measured), and calibration wants workers. Where fetch can't read it, it looks for
  * itself.
  */
-function loadRuntime(): Promise<void> {
-  return loading ??= (async () => {
-    try {
-      const module = import.meta.resolve("onnxruntime-web/wasm");
-      const response = await fetch(new URL("ort-wasm-simd-threaded.wasm", module));
-      if (response.ok) ort.env.wasm.wasmBinary ??= await response.arrayBuffer();
-    } catch {
-      // Left to the runtime.
-    }
-  })();
+async function findBinary(): Promise<ArrayBuffer | undefined> {
+  try {
+    const module = import.meta.resolve("onnxruntime-web/wasm");
+    const response = await fetch(new URL("ort-wasm-simd-threaded.wasm", module));
+    return response.ok ? await response.arrayBuffer() : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Lets the runtime start from a compiled module: it asks for bytes to be instantiated (1.30), which workerd forbids,
+ * so for that time it gets an instance of the module.
+ */
+async function withCompiled<T>(
+  module: WebAssembly.Module | undefined,
+  start: () => Promise<T>,
+): Promise<T> {
+  if (module === undefined) return await start();
+  const original = WebAssembly.instantiate;
+  const instantiate = async (given: unknown, imports?: WebAssembly.Imports) =>
+    given instanceof WebAssembly.Module
+      ? await original(given, imports)
+      : { module, instance: await original(module, imports) };
+  WebAssembly.instantiate = instantiate as typeof WebAssembly.instantiate;
+  try {
+    return await start();
+  } finally {
+    WebAssembly.instantiate = original;
+  }
 }
 
 /**
@@ -90,10 +161,11 @@ export async function createSession(
   options: SessionOptions,
 ): Promise<InferenceSession> {
   const { name } = options;
+  const { name: runtimeName, Tensor: TensorOf } = await runtime();
   const fail = (action: string, remedy: string) => (cause: unknown) => {
     throw new PlimsollError("runtime", {
       action,
-      wanted: "onnxruntime-web to accept it",
+      wanted: `${runtimeName} to accept it`,
       found: `${(cause as Error)?.message ?? cause}`.trim(),
       remedy,
       cause,
@@ -101,14 +173,13 @@ export async function createSession(
   };
   const { bytes, externalData } = serialise(model);
   const session = await startSession(bytes, {
-    executionProviders: ["wasm"],
     externalData,
     graphOptimizationLevel: options.unoptimized ? "disabled" : OPTIMIZATION,
     // Warnings about initializers that nothing uses would land in the user's terminal; errors are thrown as well.
     logSeverityLevel: 4,
     ...(options.profile ? { enableProfiling: true } : {}),
   }).catch(fail(
-    `loading ${name} into onnxruntime-web`,
+    `loading ${name} into ${runtimeName}`,
     "Check that the model runs in ONNX Runtime at all and uses operators that it knows",
   ));
   const types = new Map(
@@ -120,7 +191,7 @@ export async function createSession(
     run: async (feeds, outputs) => {
       const inputs: Record<string, ort.Tensor> = {};
       for (const [key, { data, dims }] of feeds) {
-        inputs[key] = makeInput(key, data, dims, types.get(key));
+        inputs[key] = makeInput(TensorOf, key, data, dims, types.get(key));
       }
       const results = await session.run(inputs, [...outputs]).catch(fail(
         `running ${name} on input ${shapes(feeds)}`,
@@ -144,6 +215,7 @@ export async function createSession(
  * all be 0.
  */
 function makeInput(
+  TensorOf: typeof ort.Tensor,
   name: string,
   data: InputTensor["data"],
   dims: readonly number[],
@@ -163,11 +235,11 @@ function makeInput(
   const numbers = () => Array.from(data as ArrayLike<number | bigint>, Number);
   if (type === "int64") {
     const wide = data instanceof BigInt64Array ? data : BigInt64Array.from(numbers(), BigInt);
-    return new ort.Tensor(type, wide, dims);
+    return new TensorOf(type, wide, dims);
   }
   const known = type === "int32" || type === "bool" || type === "uint8" ? type : "float32";
   const ArrayType = ARRAYS[known];
-  return new ort.Tensor(
+  return new TensorOf(
     known,
     data instanceof ArrayType ? data : ArrayType.from(numbers()),
     dims,
@@ -230,7 +302,6 @@ const ELEMENT_TYPES: Readonly<Record<string, number>> = {
 export const runConstants: ConstantRunner = async (model) => {
   const { bytes, externalData } = serialise(model);
   const session = await startSession(bytes, {
-    executionProviders: ["wasm"],
     externalData,
     logSeverityLevel: 3,
   });

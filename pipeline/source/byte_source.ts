@@ -58,6 +58,19 @@ export async function openBytes(host: Host, path: string): Promise<ByteSource> {
 }
 
 /**
+ * Opens bytes that come by themselves: the body of a request, a file that somebody chose in a browser.
+ *
+ * @param place How messages call them; a file name, from whose ending the format shows, if they have one; and their
+ * size when it is known, which is part of the data set's identity.
+ */
+export async function openStream(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  place: Pick<ByteSource, "name" | "byteLength" | "slice"> & { readonly path?: string },
+): Promise<ByteSource> {
+  return await withHead(stream, { path: "", ...place });
+}
+
+/**
  * Names the content of a data set, wherever it lies: SHA-256 over its format, its size when known
  * and its first 64 KiB.
  */

@@ -62,26 +62,51 @@ export async function openSamples(
   path: string,
   options: OpenSamplesOptions = {},
 ): Promise<SampleSource> {
-  const selection = new Selection(options);
+  const settings = settle(options);
+  const { selection } = settings;
+  const files = path === "-" || isUrl(path) ? undefined : await host.listFiles(path);
+  if (files !== undefined) {
+    const records = readFolder(host, path, files, { ...settings, name: path });
+    return source(records, await folderIdentity(files), selection, () => Promise.resolve());
+  }
+  return await readSource(await openBytes(host, path), settings, host);
+}
+
+/**
+ * Opens a data set whose bytes come by themselves. What belongs to it and lies beside a file, as labels do, is not
+ * looked for. npz and Parquet, which are read by ranges, need a `slice`.
+ *
+ * @throws {PlimsollError} kind `input` or `data`.
+ */
+export async function openSampleStream(
+  bytes: ByteSource,
+  options: OpenSamplesOptions = {},
+): Promise<SampleSource> {
+  return await readSource(bytes, settle(options));
+}
+
+function settle(options: OpenSamplesOptions): Settings {
   let isNoted = false;
   // Calibration needs no labels, so that one missing can't stop it.
   const onUnlabelled = (error: PlimsollError) => {
     if (!isNoted) options.onNote?.(`unlabelled samples; the first one: ${error.message}`);
     isNoted = true;
   };
-  const settings = { ...options, selection, labels: { onUnlabelled, ...options.labels } };
-  const files = path === "-" || isUrl(path) ? undefined : await host.listFiles(path);
-  if (files !== undefined) {
-    const records = readFolder(host, path, files, { ...settings, name: path });
-    return source(records, await folderIdentity(files), selection, () => Promise.resolve());
-  }
-  const bytes = await openBytes(host, path);
+  const labels = { onUnlabelled, ...options.labels };
+  return { ...options, selection: new Selection(options), labels };
+}
+
+async function readSource(
+  bytes: ByteSource,
+  settings: Settings,
+  host?: Host,
+): Promise<SampleSource> {
   try {
     const { format, stream } = await recognize(bytes, settings);
     const records = await readRecords(format, stream, bytes, settings, host);
-    const { inputShape } = options;
+    const { inputShape } = settings;
     const kind = format === "raw" ? `raw ${inputShape?.join("x")}` : format;
-    return source(records, await identityOf(bytes, kind), selection, bytes.cancel);
+    return source(records, await identityOf(bytes, kind), settings.selection, bytes.cancel);
   } catch (error) {
     await bytes.cancel(error);
     throw error;
@@ -144,7 +169,7 @@ async function readRecords(
   stream: ByteStream,
   bytes: ByteSource,
   settings: Settings,
-  host: Host,
+  host: Host | undefined,
 ): Promise<Records> {
   const { name } = bytes;
   const { selection, labels, inputShape } = settings;
@@ -257,14 +282,16 @@ async function randomAccess(
  * where this one has `images-idx3`, as the MNIST family has it. Holds one image.
  */
 async function readIdxImages(
-  host: Host,
+  host: Host | undefined,
   stream: ByteStream,
   { name }: ByteSource,
   { selection, onNote }: Settings,
 ): Promise<Records> {
   const images = await readIdx(stream, name);
   const labelPath = name.replace(/images([-.])idx3/, "labels$1idx1");
-  const labels = labelPath === name ? undefined : await openLabels(host, labelPath, onNote);
+  const labels = labelPath === name || host === undefined
+    ? undefined
+    : await openLabels(host, labelPath, onNote);
   const [height, width, channels = 1] = images.shape;
   const mismatch = height === undefined || width === undefined
     ? `items of shape [${images.shape}]`

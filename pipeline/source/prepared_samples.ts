@@ -1,0 +1,79 @@
+/**
+ * From bytes that come by themselves to samples for the model, with what statistics say of them.
+ *
+ * @module
+ */
+import { compactJson } from "../../tpc/core/canonical_json.ts";
+import { sha256 } from "../core/hash.ts";
+import type { Sample } from "../core/tensor.ts";
+import { type ByteSource, openStream } from "./byte_source.ts";
+import { imageDecoder } from "./decode_image.ts";
+import { type OpenSamplesOptions, openSampleStream } from "./open_samples.ts";
+import { prepareSamples } from "./prepare_samples.ts";
+import { type Preprocessing, preprocessor } from "./preprocess.ts";
+
+/** What {@linkcode openPreparedSamples} needs besides the bytes. */
+export interface PreparedSamplesOptions
+  extends
+    Pick<OpenSamplesOptions, "limit" | "skip" | "onBroken" | "onNote" | "format" | "inputShape">,
+    Pick<ByteSource, "byteLength" | "slice"> {
+  /** How images become the model's input; see `parsePreprocessing`. */
+  readonly preprocessing: Preprocessing;
+  /** How messages call the data. */
+  readonly name: string;
+  /** Their file name, when they have one: its ending says what they are where the bytes don't. */
+  readonly path?: string;
+  /** Images of more pixels are refused before they are decoded. */
+  readonly maxPixels?: number;
+}
+
+/** Samples ready for the model. */
+export interface PreparedSamples {
+  /** Number of samples up to the limit, when known without reading them. */
+  readonly count?: number;
+  /** The samples, made on demand. Consume it or cancel it. */
+  readonly samples: ReadableStream<Sample>;
+  /** What the data set is, wherever it lies: option `source` of `calibrate` and `quantize`. */
+  readonly source: string;
+  /** SHA-256 of the preprocessing: option `preprocessing` of `calibrate` and `quantize`. */
+  readonly preprocessing: string;
+}
+
+/**
+ * Opens a data set (tar, zip, npy, IDX, NDJSON, raw values, plain or gzip; npz and Parquet with a `slice`) and
+ * preprocesses its samples on the way. Nothing is read ahead.
+ *
+ * Give `byteLength` where it is known: it is part of what names a data set, so statistics have the same bytes as
+ * those of the command line only with it.
+ *
+ * @throws {PlimsollError} kind `input` or `data`.
+ *
+ * @example Two samples as NDJSON
+ * ```ts
+ * import { openPreparedSamples } from "./prepared_samples.ts";
+ * import { parsePreprocessing } from "./preprocess.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const body = new Response('{"input": [1, 2]}\n{"input": [3, 4]}\n').body!;
+ * const { samples } = await openPreparedSamples(body, {
+ *   name: "two samples",
+ *   preprocessing: parsePreprocessing({}, "defaults"),
+ * });
+ * assert.equal((await Array.fromAsync(samples)).length, 2);
+ * ```
+ */
+export async function openPreparedSamples(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  options: PreparedSamplesOptions,
+): Promise<PreparedSamples> {
+  const { preprocessing, maxPixels, onBroken, name, path = "", byteLength, slice } = options;
+  const prepare = preprocessor(preprocessing, imageDecoder(preprocessing, { maxPixels }));
+  const bytes = await openStream(stream, { name, path, byteLength, slice });
+  const { samples, count, identity } = await openSampleStream(bytes, options);
+  return {
+    count,
+    samples: samples.pipeThrough(prepareSamples(prepare, onBroken)),
+    source: identity,
+    preprocessing: await sha256(compactJson(preprocessing)),
+  };
+}
