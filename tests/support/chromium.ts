@@ -74,12 +74,13 @@ export async function withChromium(use: (open: OpenPage) => Promise<void>): Prom
 
 /** The address that Chromium prints once it listens; the rest of what it prints is read and dropped. */
 async function endpoint(stderr: ReadableStream<Uint8Array>): Promise<string> {
-  const reader = stderr.pipeThrough(new TextDecoderStream()).getReader();
+  const reader = stderr.getReader();
+  const decoder = new TextDecoder();
   let seen = "";
   while (true) {
     const { value, done } = await reader.read();
     if (done) throw new Error(`Chromium ended before it listened:\n${seen}`);
-    seen += value;
+    seen += decoder.decode(value, { stream: true });
     const match = /DevTools listening on (ws:\S+)/.exec(seen);
     if (match === null) continue;
     (async () => {

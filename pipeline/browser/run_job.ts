@@ -1,0 +1,154 @@
+/**
+ * A quantization from picked files to files to save: the same steps, and so the same bytes, as `quantize` on the command
+ * line.
+ *
+ * @module
+ */
+import { canonicalJson } from "../../tpc/core/canonical_json.ts";
+import { compactJson } from "../../tpc/core/canonical_json.ts";
+import { PlimsollError } from "../../tpc/core/errors.ts";
+import { rewritesFor } from "../../tpc/rewrites.ts";
+import { applyChoices } from "../../tpc/targets/apply_choices.ts";
+import { presetTarget } from "../../tpc/targets/read_target.ts";
+import type { Target } from "../../tpc/targets/target.ts";
+import { sha256 } from "../core/hash.ts";
+import type { Host } from "../core/host.ts";
+import { parseJson } from "../core/parse_json.ts";
+import { learnRewrites, needsData } from "../learn_rewrites.ts";
+import {
+  type FloatModel,
+  loadFloatModel,
+  type Quantization,
+  quantize,
+  rewriteModel,
+} from "../quantize.ts";
+import { reportPage } from "../report/page/render.ts";
+import { imageDecoder } from "../source/decode_image.ts";
+import { openSamples } from "../source/open_samples.ts";
+import { prepareSamples } from "../source/prepare_samples.ts";
+import { parsePreprocessing, preprocessor } from "../source/preprocess.ts";
+import { readPlim } from "../statistics/plim.ts";
+import { fileHost } from "./file_host.ts";
+import type { Job, JobResult, MadeFile, News } from "./messages.ts";
+import { watchThresholds } from "./watch_thresholds.ts";
+
+/** Folders that picked files are put in, so that a name can't be both. */
+const [MODEL, DATA] = ["model", "data"];
+
+/**
+ * Runs a job.
+ *
+ * @param onNews Told what happens meanwhile.
+ * @throws {PlimsollError} Whose message is for the user.
+ */
+export async function runJob(job: Job, onNews: (news: News) => void): Promise<JobResult> {
+  const host = fileHost(
+    [
+      ...job.beside.map(({ path, file }) => ({ path: `${MODEL}/${path}`, file })),
+      ...job.samples.files.map(({ path, file }) => ({ path: `${DATA}/${path}`, file })),
+    ],
+    (text) => onNews({ type: "note", text }),
+  );
+  const target = applyChoices(presetTarget(job.target)!, job.choices, "the settings");
+  const loaded = await loadFloatModel(
+    new Uint8Array(await job.model.file.arrayBuffer()),
+    job.model.name,
+    {
+      rewrites: rewritesFor(target),
+      readBeside: (location, offset, length) =>
+        host.readRange(`${MODEL}/${location}`, offset, length),
+    },
+  );
+  const samplesOf = () => openJobSamples(job, host, onNews);
+  const onProgress = (progress: Extract<News, { type: "progress" }>["progress"]) =>
+    onNews({ type: "progress", progress });
+  const float = await learn(loaded, target, { samplesOf, onProgress, batch: job.batch });
+  const { samples, total, source, preprocessing } = await samplesOf();
+  const result = await quantize(float, samples, {
+    ...{ target, total, source, preprocessing, batch: job.batch, onProgress },
+    isEnough: watchThresholds(
+      float.prepared,
+      target,
+      (thresholds) => onNews({ type: "thresholds", thresholds }),
+    ),
+  });
+  return { files: await filesOf(job, result), summary: summaryOf(result, target) };
+}
+
+/** Opens the samples from their beginning. */
+async function openJobSamples(
+  { samples, preprocess, limit }: Job,
+  host: Host,
+  onNews: (news: News) => void,
+) {
+  const preprocessing = parsePreprocessing(
+    parseJson(preprocess, "the preprocessing"),
+    "the preprocessing",
+  );
+  const path = samples.isFolder ? DATA : `${DATA}/${samples.files[0].path}`;
+  const opened = await openSamples(host, path, {
+    limit,
+    onNote: (text) => onNews({ type: "note", text }),
+  });
+  return {
+    samples: opened.samples.pipeThrough(
+      prepareSamples(preprocessor(preprocessing, imageDecoder(preprocessing))),
+    ),
+    total: opened.count,
+    source: opened.identity,
+    preprocessing: await sha256(compactJson(preprocessing)),
+  };
+}
+
+/** The model with the rewrites that need data, from a pass of its own. */
+async function learn(
+  float: FloatModel,
+  target: Target,
+  { samplesOf, onProgress, batch }: {
+    readonly samplesOf: () => ReturnType<typeof openJobSamples>;
+    readonly onProgress: (progress: Extract<News, { type: "progress" }>["progress"]) => void;
+    readonly batch?: number;
+  },
+): Promise<FloatModel> {
+  if (!needsData(target)) return float;
+  const { samples, total } = await samplesOf();
+  const pass = { model: float.prepared, target, batch, total, onProgress };
+  return await rewriteModel(float, await learnRewrites(samples, pass, float.rewrites));
+}
+
+async function filesOf(job: Job, result: Quantization): Promise<MadeFile[]> {
+  const { model, weights, manifest, statistics } = result;
+  const binary = "application/octet-stream";
+  return [
+    { name: "model.onnx", mediaType: binary, parts: [model] },
+    ...(weights.length === 0 ? [] : [{
+      name: "model.onnx.data",
+      mediaType: binary,
+      parts: weights as Uint8Array<ArrayBuffer>[],
+    }]),
+    { name: "manifest.json", mediaType: "application/json", parts: [canonicalJson(manifest)] },
+    { name: "statistics.plim", mediaType: binary, parts: [statistics] },
+    {
+      name: "report.html",
+      mediaType: "text/html",
+      parts: [reportPage({
+        title: job.model.name,
+        manifest,
+        statistics: await readPlim(statistics, "statistics.plim"),
+      })],
+    },
+  ];
+}
+
+function summaryOf({ manifest }: Quantization, target: Target): string {
+  const { activations, weights, float, data } = manifest;
+  return `${activations.length} activations and ${weights.length} weight tensors quantized for target ` +
+    `${target.name} from ${data.samples} samples; ${float.length} nodes stay float`;
+}
+
+/** What the user is told of an error. */
+export function messageOf(error: unknown): string {
+  if (error instanceof PlimsollError) return error.message;
+  const trace = error instanceof Error ? error.stack ?? error.message : String(error);
+  return `This is a defect of Plimsoll, please report it: ${trace}`;
+}

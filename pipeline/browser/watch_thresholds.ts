@@ -1,0 +1,36 @@
+/**
+ * Thresholds on their way, told now and then while samples stream.
+ *
+ * @module
+ */
+import type { Model } from "../../tpc/onnx/model.ts";
+import type { Target } from "../../tpc/targets/target.ts";
+import { type Convergence, ConvergenceMonitor } from "../convergence.ts";
+import type { TensorStatistics } from "../statistics/statistics.ts";
+
+/** Looking takes at most this part of the time. */
+const SHARE = 0.1;
+/** Milliseconds between two looks at least. */
+const PAUSE = 250;
+
+/**
+ * A hook for `isEnough` of `quantize` that tells the thresholds so far and never has enough. How often it looks follows
+ * from how long a look takes, so that calibration loses a tenth of its time at most.
+ */
+export function watchThresholds(
+  model: Model,
+  target: Target,
+  onThresholds: (thresholds: Convergence) => void,
+): (samples: number, tensors: () => TensorStatistics[]) => boolean {
+  const monitor = new ConvergenceMonitor(model, target, Infinity);
+  let next = 0;
+  return (samples, tensors) => {
+    const start = performance.now();
+    if (start < next) return false;
+    monitor.isEnough(samples, tensors);
+    const end = performance.now();
+    next = end + Math.max(PAUSE, (end - start) / SHARE);
+    onThresholds(monitor.record());
+    return false;
+  };
+}
