@@ -16,6 +16,7 @@
  *
  * @module
  */
+import { decibels } from "../tpc/core/portable_math.ts";
 import { PlimsollError } from "../tpc/core/errors.ts";
 import type { Levels } from "../tpc/core/grid.ts";
 import type { Manifest } from "../tpc/manifest.ts";
@@ -131,7 +132,7 @@ function isClearlyLess(losses: readonly number[], others: readonly number[]): bo
   if (losses.length < n) return false;
   const differences = others.map((loss, i) => loss - losses[i]);
   const mean = sum(differences) / n;
-  const variance = sum(differences.map((d) => (d - mean) ** 2)) / (n - 1);
+  const variance = sum(differences.map((d) => (d - mean) * (d - mean))) / (n - 1);
   return mean > 0 && mean >= CLEAR * Math.sqrt(variance / n);
 }
 
@@ -145,14 +146,14 @@ function describe(winner: Trial, trials: readonly Trial[], samples: number): str
   const others = trials.filter((trial) => trial !== winner).map(({ method, losses }) => {
     const isWhole = losses.length === winner.losses.length;
     const note = isWhole && sum(losses) < least ? " (no clear gain)" : "";
-    return `${isWhole ? "" : "under "}${decibels(sum(losses))} with ${method}${note}`;
+    return `${isWhole ? "" : "under "}${lossInDecibels(sum(losses))} with ${method}${note}`;
   });
-  const text = [`${decibels(least)} dB with ${winner.method}`, ...others].join(", ");
+  const text = [`${lossInDecibels(least)} dB with ${winner.method}`, ...others].join(", ");
   return `auto: outputs ${text} (${samples} held-out samples)`;
 }
 
-function decibels(loss: number): string {
-  return loss === 0 ? "∞" : (-10 * Math.log10(loss)).toFixed(2);
+function lossInDecibels(loss: number): string {
+  return loss === 0 ? "∞" : (-decibels(loss)).toFixed(2);
 }
 
 /** Feeds of held-out samples, one run each; a run of the size that the model takes where that is fixed. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { decibels } from "../tpc/core/portable_math.ts";
 import type { WeightCodes } from "../tpc/insert_qdq.ts";
 import type { Manifest, ManifestWeight } from "../tpc/manifest.ts";
 import type { LinearLayer } from "../tpc/onnx/linear_layer.ts";
@@ -67,9 +68,7 @@ export async function roundWeights(
       const reason = [
         ...weight.reason,
         `rounded by second moments of up to ${samples} samples: expected output error ` +
-        `${
-          (10 * Math.log10(found.before / found.after)).toFixed(1)
-        } dB below that of the nearest codes`,
+        `${decibels(found.before / found.after).toFixed(1)} dB below that of the nearest codes`,
       ];
       const next = { ...weight, rounding: "gptq" as const, reason };
       rounded.set(weight, means === undefined ? next : shiftBias(next, layer, means, found.codes));

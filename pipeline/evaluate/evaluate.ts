@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { decibels } from "../../tpc/core/portable_math.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import type { OnProgress } from "../core/progress.ts";
 import type { Batch, Sample } from "../core/tensor.ts";
@@ -127,7 +128,7 @@ function addBatch(
 function summarise(name: string, metrics: Metrics, classes: readonly string[]): ModelEvaluation {
   const { samples, labelled, signal, noise } = metrics;
   const part = (hits: number) => labelled === 0 ? null : hits / labelled;
-  const sqnr = 10 * Math.log10(signal / noise);
+  const sqnr = decibels(signal / noise);
   const loss = part(metrics.loss);
   return {
     name,

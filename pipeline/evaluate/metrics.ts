@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { exp, ln } from "../../tpc/core/portable_math.ts";
 
 /** Running sums over samples for one model. */
 export interface Metrics {
@@ -63,11 +64,11 @@ export function addSample(
   for (let i = 0; i < outputs.length; i++) {
     // Where both are −Infinity, there is neither signal nor noise.
     if (Object.is(outputs[i], reference[i]) && !Number.isFinite(outputs[i])) continue;
-    metrics.signal += reference[i] ** 2;
+    metrics.signal += reference[i] * reference[i];
     metrics.noise += (outputs[i] - reference[i]) ** 2;
     dot += outputs[i] * reference[i];
-    own += outputs[i] ** 2;
-    first += reference[i] ** 2;
+    own += outputs[i] * outputs[i];
+    first += reference[i] * reference[i];
   }
   // Nothing but zeros points nowhere: it agrees with itself only.
   metrics.cosine += own === 0 || first === 0
@@ -84,7 +85,7 @@ export function addSample(
   }
   if (rankOf(outputs, label) < 5) metrics.top5++;
   metrics.loss += isDistribution(reference)
-    ? -Math.log(Math.max(outputs[label] ?? 0, MIN_PROBABILITY))
+    ? -ln(Math.max(outputs[label] ?? 0, MIN_PROBABILITY))
     : crossEntropy(outputs, label);
   return best === label;
 }
@@ -109,8 +110,8 @@ function crossEntropy(logits: Float32Array, label: number): number {
   if (label >= logits.length) return Infinity;
   const max = logits[argMax(logits)];
   let sum = 0;
-  for (const x of logits) sum += Math.exp(x - max);
-  return Math.log(sum) + max - logits[label];
+  for (const x of logits) sum += exp(x - max);
+  return ln(sum) + max - logits[label];
 }
 
 /** Index of the largest value; the first of equal ones. */

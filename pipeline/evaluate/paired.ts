@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { exp, ln } from "../../tpc/core/portable_math.ts";
 
 /** How often two models differ on the same labelled samples. */
 export interface PairedCounts {
@@ -62,8 +63,8 @@ export function mcNemar(gained: number, lost: number): number {
   let term = -m * Math.LN2;
   let sum = 0;
   for (let k = 0; k <= Math.min(gained, lost); k++) {
-    sum += Math.exp(term);
-    term += Math.log(m - k) - Math.log(k + 1);
+    sum += exp(term);
+    term += ln(m - k) - ln(k + 1);
   }
   return Math.min(1, 2 * sum);
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { log2 } from "../../tpc/core/portable_math.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { GramProduct } from "./gram.ts";
 import type { Patches } from "./patches.ts";
@@ -61,7 +62,7 @@ export class MomentsCollector {
       );
     this.#products = make(({ from, to }) => (to - from) ** 2);
     this.#sums = make(({ from, to }) => to - from);
-    this.#unit = 2 ** (Math.ceil(Math.log2(POSITIONS * Math.max(magnitude ** 2, 1e-30))) - BITS);
+    this.#unit = 2 ** (Math.ceil(log2(POSITIONS * Math.max(magnitude * magnitude, 1e-30))) - BITS);
   }
 
   /** Adds one sample. */

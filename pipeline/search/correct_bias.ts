@@ -47,7 +47,7 @@ export function inputVariances(
   const variances = layer && channelVariances(layer);
   if (layer === undefined || variances === undefined || isCentred) return variances;
   const means = channelMeans(layer)!;
-  return variances.map((variance, c) => variance + means[c] ** 2);
+  return variances.map((variance, c) => variance + means[c] * means[c]);
 }
 
 /** The weight tensor with the shift of its bias that follows from its codes. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { decibels } from "../../tpc/core/portable_math.ts";
 import type { Levels } from "../../tpc/core/grid.ts";
 import type { ActivationSpec, Constraint, ErrorMethod, SettledSpec } from "../../tpc/core/types.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
@@ -258,7 +259,7 @@ function describe(view: TensorView, size: Size, method: Method, { levels, thresh
   // Methods that set a range have no error of their own: theirs is reported as MSE.
   const power = method.kind === "judge" ? method.power : 2;
   const noise = errorSum(view, size, levels, threshold, 2);
-  const sqnr = 10 * Math.log10(toNumber(view.exact.squares) / (noise.estimate * data.finite));
+  const sqnr = decibels(toNumber(view.exact.squares) / (noise.estimate * data.finite));
   const chosen = power === 2
     ? noise
     : power === undefined

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { log2, power } from "../../tpc/core/portable_math.ts";
 import type { Levels } from "../../tpc/core/grid.ts";
 import { cutBounds, estimateCut } from "./stop_loss.ts";
 import { binIndex, type ValueBins } from "./value_bins.ts";
@@ -22,7 +23,7 @@ export interface BoundedError {
  * each: 2^9 steps, rounded down to a power of two. Grids of up to 9 bits lie below it as a whole.
  */
 function fineLimit(step: number): number {
-  return 2 ** (Math.floor(Math.log2(step)) + 9);
+  return 2 ** (Math.floor(log2(step)) + 9);
 }
 
 /** Where the parts of a tensor lie in its bins, for one grid. */
@@ -123,15 +124,15 @@ export function powerError(bins: ValueBins, levels: Levels, p: number): number {
   const { step, low, high } = levels;
   const { from, to, mean, variance, count } = bins;
   const inverse = 1 / step;
-  const flat = (step / 2) ** p / (p + 1);
+  const flat = power(step / 2, p) / (p + 1);
   const [least, most] = [low * step, high * step];
-  const power = p === 4
+  const toPower = p === 4
     ? (x: number) => (x * x) * (x * x)
     : p === 3
     ? (x: number) => Math.abs(x * x * x)
-    : (x: number) => Math.abs(x) ** p;
+    : (x: number) => power(Math.abs(x), p);
   const at = (x: number) =>
-    power(Math.min(Math.max(Math.round(x * inverse), low), high) * step - x);
+    toPower(Math.min(Math.max(Math.round(x * inverse), low), high) * step - x);
   let sum = 0;
   for (let i = 0; i < count.length; i++) {
     const isWide = to[i] - from[i] > step && mean[i] > least && mean[i] < most;
@@ -197,8 +198,8 @@ function binError(bins: ValueBins, i: number, levels: Levels, p: number): Bounde
   if (last - first > 1 || b - a > step) {
     // Wide: the whole range of errors is possible; clipped parts add what lies beyond the last level.
     const outside = Math.max(0, levels.low * step - a, b - levels.high * step) - step / 2;
-    const most = (step / 2 + Math.max(0, outside)) ** p;
-    const flat = (step / 2) ** p / (p + 1);
+    const most = power(step / 2 + Math.max(0, outside), p);
+    const flat = power(step / 2, p) / (p + 1);
     return { estimate: n * Math.min(flat, most), lower: 0, upper: n * most };
   }
   const border = (first + 0.5) * step;
@@ -208,12 +209,13 @@ function binError(bins: ValueBins, i: number, levels: Levels, p: number): Bounde
   const whole = levelError(bins, i, first * step, p);
   const cut = { ...cutBounds(bins, i, border), estimate: estimateCut(bins, i, border) };
   // g is convex for p >= 2 and concave for p <= 2, so g(x) / (x − c) runs from its slope at c to this:
-  const atEnd = (Math.abs(b - first * step) ** p - Math.abs(b - last * step) ** p) / (b - border);
-  const atBorder = 2 * p * (step / 2) ** (p - 1);
+  const atEnd = (power(Math.abs(b - first * step), p) - power(Math.abs(b - last * step), p)) /
+    (b - border);
+  const atBorder = 2 * p * power(step / 2, p - 1);
   const [least, most] = [Math.min(atBorder, atEnd), Math.max(atBorder, atEnd)];
   const lower = Math.max(0, whole.lower - most * cut.upper);
   // No element is further from its level than half a step here.
-  const upper = Math.min(whole.upper - least * cut.lower, n * (step / 2) ** p);
+  const upper = Math.min(whole.upper - least * cut.lower, n * power(step / 2, p));
   const estimate = whole.estimate - (least + most) / 2 * cut.estimate;
   return {
     estimate: Math.min(Math.max(estimate, lower), upper),
@@ -229,7 +231,7 @@ function levelError(bins: ValueBins, i: number, q: number, p: number): BoundedEr
   const b = bins.to[i];
   const offset = bins.mean[i] - q;
   const variance = bins.variance[i];
-  const scale = n * Math.max(Math.abs(a - q), Math.abs(b - q)) ** p;
+  const scale = n * power(Math.max(Math.abs(a - q), Math.abs(b - q)), p);
   if (p === 2) return around(n * (offset * offset + variance), scale);
   const isOneSided = q <= a || q >= b;
   if (p === 1) {
@@ -242,15 +244,15 @@ function levelError(bins: ValueBins, i: number, q: number, p: number): BoundedEr
       upper: -n * offset + 2 * cut.upper,
     };
   }
-  const power = (x: number) => Math.abs(x - q) ** p;
+  const toPower = (x: number) => power(Math.abs(x - q), p);
   const deviation = Math.sqrt(variance);
-  const estimate = n * (power(bins.mean[i] - deviation) + power(bins.mean[i] + deviation)) / 2;
-  const ends = [conjugate(bins, i, a, power), conjugate(bins, i, b, power)];
+  const estimate = n * (toPower(bins.mean[i] - deviation) + toPower(bins.mean[i] + deviation)) / 2;
+  const ends = [conjugate(bins, i, a, toPower), conjugate(bins, i, b, toPower)];
   // A level inside the bin breaks the sign of the third derivative: convexity alone bounds then.
   const chord = b > a
-    ? (power(a) * (b - bins.mean[i]) + power(b) * (bins.mean[i] - a)) / (b - a)
-    : power(a);
-  const lower = n * (isOneSided ? Math.min(...ends) : power(bins.mean[i])) - scale * ROUNDING;
+    ? (toPower(a) * (b - bins.mean[i]) + toPower(b) * (bins.mean[i] - a)) / (b - a)
+    : toPower(a);
+  const lower = n * (isOneSided ? Math.min(...ends) : toPower(bins.mean[i])) - scale * ROUNDING;
   const upper = n * (isOneSided ? Math.max(...ends) : chord) + scale * ROUNDING;
   return { estimate: Math.min(Math.max(estimate, lower), upper), lower: Math.max(0, lower), upper };
 }

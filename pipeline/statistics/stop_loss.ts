@@ -59,7 +59,7 @@ export function cutBounds(bins: ValueBins, i: number, c: number): { lower: numbe
   const a = bins.from[i];
   const b = bins.to[i];
   const mean = bins.mean[i];
-  const slack = ROUNDING * (b - a) ** 2;
+  const slack = ROUNDING * (b - a) * (b - a);
   const left = mean - a;
   const right = b - mean;
   const most = Math.min(bins.variance[i] + slack, left * right);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { exp2, power } from "../../../tpc/core/portable_math.ts";
 
 /** A point of the curve. */
 export interface Point {
@@ -45,7 +46,7 @@ export function searchLine(
   high: number,
   options: LineSearchOptions,
 ): { best: Point; scan: readonly Point[] } {
-  const ratioAt = (x: number) => 2 ** (1 / options.density(x));
+  const ratioAt = (x: number) => exp2(1 / options.density(x));
   const scan: Point[] = [];
   let best: Point = { x: high, error: Infinity };
   const tryAt = (x: number): Point => {
@@ -60,10 +61,10 @@ export function searchLine(
   const isRagged = options.density(best.x) > RAGGED_DENSITY;
   for (const { x } of deepest(valleysOf(scan), isRagged ? RAGGED_VALLEYS : VALLEYS)) {
     const ratio = ratioAt(x);
-    const fineRatio = ratio ** (2 / FINE_POINTS);
+    const fineRatio = exp2(2 / FINE_POINTS / options.density(x));
     let bottom: Point = { x, error: Infinity };
     for (let i = 0; i <= FINE_POINTS; i++) {
-      const point = tryAt(x / ratio * fineRatio ** i);
+      const point = tryAt(x / ratio * power(fineRatio, i));
       if (point.error < bottom.error) bottom = point;
     }
     goldenSection(tryAt, bottom.x / fineRatio, bottom.x * fineRatio);

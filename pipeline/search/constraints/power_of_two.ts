@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { log2 } from "../../../tpc/core/portable_math.ts";
 import { powerOfTwoAtLeast, symmetricLevels } from "../../../tpc/core/grid.ts";
 import { compareDyadic, type Dyadic, toNumber } from "../../statistics/dyadic.ts";
 import type { Judge } from "../methods/method.ts";
@@ -32,7 +33,7 @@ export const powerOfTwo: ConstraintSearch = {
       least = Math.min(least, trial.error);
       trials.push(trial);
     }
-    const distance = ({ threshold }: Trial) => Math.abs(Math.log2(threshold / range));
+    const distance = ({ threshold }: Trial) => Math.abs(log2(threshold / range));
     const best = trials.reduce((a, b) => {
       const order = compare(b, a);
       return order < 0 || order === 0 && distance(b) < distance(a) ? b : a;
@@ -68,7 +69,7 @@ export function exactPowerOfTwoError(
   { power }: { power?: number },
   threshold: number,
 ): Dyadic | undefined {
-  const exponent = Math.log2(threshold);
+  const exponent = log2(threshold);
   const isExact = (power === 1 || power === 2) && bits <= (signed ? 9 : 8) &&
     Number.isInteger(exponent);
   if (!isExact) return undefined;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { exp2, log2 } from "../../../tpc/core/portable_math.ts";
 import { type Levels, symmetricLevels } from "../../../tpc/core/grid.ts";
 import { stopLoss } from "../../statistics/stop_loss.ts";
 import { latticeSteps } from "./lattice.ts";
@@ -47,7 +48,7 @@ export const symmetric: ConstraintSearch = {
     const { magnitude } = view;
     const codes = 2 ** (size.signed ? size.bits - 1 : size.bits);
     // In whole steps of the scan.
-    const toTop = 2 ** (Math.ceil(DENSITY * Math.log2(codes / (codes - 1))) / DENSITY);
+    const toTop = exp2(Math.ceil(DENSITY * log2(codes / (codes - 1))) / DENSITY);
     const high = Math.max(MIN_THRESHOLD, HEADROOM * magnitude * toTop);
     const low = Math.max(MIN_THRESHOLD, high / 2 ** OCTAVES);
     const judged = judgeWinners(view, judge);

@@ -20,6 +20,7 @@
  *
  * @module
  */
+import { ln } from "../../../tpc/core/portable_math.ts";
 import type { Levels } from "../../../tpc/core/grid.ts";
 import { binIndex, countAbove, type ValueBins } from "../../statistics/value_bins.ts";
 import type { Judge } from "./method.ts";
@@ -67,8 +68,8 @@ function foldingFloor(bins: ValueBins, grid: Levels): number {
   const sum = share(inside, cells);
   const p = share(bins.total - inside + from - at(1) + at(cells - 1) - to, 2);
   const q = share(from - at(perLevel) + at(cells - perLevel) - to, 2);
-  if (q >= p * sum) return -Math.log(sum);
-  return p * Math.log(p / q) + (p < 1 ? (1 - p) * Math.log((1 - p) / (sum - q)) : 0);
+  if (q >= p * sum) return -ln(sum);
+  return p * ln(p / q) + (p < 1 ? (1 - p) * ln((1 - p) / (sum - q)) : 0);
 }
 
 function divergence(bins: ValueBins, grid: Levels): number {
@@ -95,7 +96,7 @@ function divergence(bins: ValueBins, grid: Levels): number {
       if (mass[i] !== known) {
         known = mass[i];
         p = (known * scale + SMOOTHING) * normal;
-        logP = Math.log(p);
+        logP = ln(p);
       }
       entropy += p * logP;
       covered += p;
@@ -103,7 +104,7 @@ function divergence(bins: ValueBins, grid: Levels): number {
     }
     if (filled === 0) continue;
     const q = (total / filled * scale + SMOOTHING) * normal;
-    sum += entropy - covered * Math.log(q);
+    sum += entropy - covered * ln(q);
   }
   // Not negative but for rounding.
   return Math.max(0, sum);

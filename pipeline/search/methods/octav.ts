@@ -25,7 +25,7 @@ export function octav(bits: number): RangeSetter {
       const { data, magnitude } = view;
       if (magnitude === 0) return { low: 0, high: 0 };
       const tailAbove = (threshold: number) => magnitudesAbove(view.bins, threshold, signed);
-      const noise = 4 ** -bits / (signed ? 3 : 12);
+      const noise = 2 ** (-2 * bits) / (signed ? 3 : 12);
       const nonzero = data.finite - data.zeros;
       let s = tailAbove(0).sum / nonzero;
       for (let step = 0; step < MAX_STEPS; step++) {

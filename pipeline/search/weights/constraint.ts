@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { power as raise } from "../../../tpc/core/portable_math.ts";
 import type { Levels } from "../../../tpc/core/grid.ts";
 import type { StepRange } from "./step_search.ts";
 import type { WeightErrors } from "./weight_errors.ts";
@@ -56,7 +57,7 @@ export function stepRange(
   },
 ): Omit<StepRange, "score"> {
   const { power, count, cost, isEven } = errors;
-  const rest = ends * (errors.estimate(start, Infinity) / ends) ** (1 / power);
+  const rest = ends * raise(errors.estimate(start, Infinity) / ends, 1 / power);
   const least = clip
     ? Math.max(
       // An extreme weight that hardly counts may be clipped by much.

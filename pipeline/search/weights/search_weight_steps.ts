@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { decibels } from "../../../tpc/core/portable_math.ts";
 import { type Levels, powerOfTwoAtLeast } from "../../../tpc/core/grid.ts";
 import type { Constraint, WeightSpec } from "../../../tpc/core/types.ts";
 import { stepGroups, type WeightTensor } from "./channel_weights.ts";
@@ -85,7 +86,7 @@ export function searchWeightSteps(input: WeightSearchInput): WeightSteps {
     noise += found.squaredError;
     if (found.isWidened) widened++;
   }
-  const sqnr = 10 * Math.log10(signal / noise);
+  const sqnr = decibels(signal / noise);
   return { levels, sqnr: Number.isFinite(sqnr) ? sqnr : null, widened };
 }
 

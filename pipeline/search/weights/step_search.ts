@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { exp, ln } from "../../../tpc/core/portable_math.ts";
 import type { Levels } from "../../../tpc/core/grid.ts";
 
 /** A grid with its error. */
@@ -46,7 +47,7 @@ export function searchSteps(range: StepRange): Scored[] {
     best = Math.min(best, scored.error);
     return scored;
   };
-  const dense = Math.ceil(Math.log(to / from) / spacing) + 1;
+  const dense = Math.ceil(ln(to / from) / spacing) + 1;
   const isDense = dense <= evaluations;
   let points = ratios(from, to, isDense ? dense : evaluations >> 1).map(tryStep);
   if (!isDense) points = fillPromising(points, range, tryStep, evaluations >> 1);
@@ -63,10 +64,10 @@ export function searchSteps(range: StepRange): Scored[] {
 
 /** `count` values at equal ratios, both ends included. */
 function ratios(from: number, to: number, count: number): number[] {
-  const ratio = Math.log(to / from) / Math.max(1, count - 1);
+  const ratio = ln(to / from) / Math.max(1, count - 1);
   return Array.from(
     { length: count },
-    (_, i) => i === 0 ? from : Math.min(from * Math.exp(ratio * i), to),
+    (_, i) => i === 0 ? from : Math.min(from * exp(ratio * i), to),
   );
 }
 
@@ -82,7 +83,7 @@ function fillPromising(
     i + 1 < points.length && Math.min(error, points[i + 1].error) <= limit
   );
   const intervals = isPromising.filter(Boolean).length;
-  const ratio = Math.log(points[points.length - 1].step / points[0].step) / (points.length - 1);
+  const ratio = ln(points[points.length - 1].step / points[0].step) / (points.length - 1);
   const inserted = Math.min(Math.floor(left / intervals), Math.ceil(ratio / spacing) - 1);
   return points.flatMap((point, i) =>
     isPromising[i]

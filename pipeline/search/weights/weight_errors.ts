@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { power as raise } from "../../../tpc/core/portable_math.ts";
 import type { Levels } from "../../../tpc/core/grid.ts";
 
 /** Weights of one step, ready to judge grids for them. */
@@ -112,7 +113,7 @@ function directError(
       ? difference * difference
       : power === 1
       ? Math.abs(difference)
-      : Math.abs(difference) ** power;
+      : raise(Math.abs(difference), power);
     sum += counts === undefined ? error : counts[i] * error;
   }
   return sum;
