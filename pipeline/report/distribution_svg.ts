@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { binLowerEdge, binUpperEdge, type HistogramData } from "../../wasm/mod.ts";
+import type { HistogramData } from "../../wasm/mod.ts";
+import { cellCounts, superscript } from "./histogram_cells.ts";
 
 /** A threshold to draw. */
 export interface DrawnThreshold {
@@ -33,7 +34,7 @@ export function distributionSvg(data: HistogramData, options: DistributionOption
   const reach = 1.04 *
     Math.max(data.max, -data.min, ...thresholds.map(({ threshold }) => threshold));
   const low = signed ? -reach : 0;
-  const counts = cellCounts(data, low, reach);
+  const counts = cellCounts(data, low, reach, CELLS);
   const highest = Math.log10(Math.max(...counts) + 1);
   const x = (value: number) =>
     MARGIN.left + (value - low) / (reach - low) * (WIDTH - MARGIN.left - MARGIN.right);
@@ -79,26 +80,6 @@ export function distributionSvg(data: HistogramData, options: DistributionOption
       WIDTH - MARGIN.right
     }" stroke="#57606a"/>` +
     `${decades}${ticks}${lines}</svg>\n`;
-}
-
-/** Elements in each of CELLS equal cells; a bin that a border cuts is shared out by width. */
-function cellCounts({ bins, n }: HistogramData, low: number, high: number): number[] {
-  const counts: number[] = Array(CELLS).fill(0);
-  const width = (high - low) / CELLS;
-  bins.forEach((bin, i) => {
-    const [from, to] = [binLowerEdge(bin), binUpperEdge(bin)].sort((a, b) => a - b);
-    const first = Math.max(0, Math.floor((from - low) / width));
-    const last = Math.min(CELLS - 1, Math.floor((to - low) / width));
-    for (let c = first; c <= last; c++) {
-      const overlap = Math.min(to, low + (c + 1) * width) - Math.max(from, low + c * width);
-      counts[c] += n[i] * (last === first ? 1 : Math.max(0, overlap) / (to - from));
-    }
-  });
-  return counts;
-}
-
-function superscript(power: number): string {
-  return [...String(power)].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)]).join("");
 }
 
 function escapeXml(text: string): string {
