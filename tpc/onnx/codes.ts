@@ -12,6 +12,12 @@ import { dimensions, elementCount, tensorData } from "./tensor.ts";
 const QUANTIZED =
   /^(QuantizeLinear|DequantizeLinear|DynamicQuantize\w*|ConvInteger|MatMulInteger\w*|QLinear\w+|QGemm|QAttention|QEmbed\w+|QOrdered\w+|QMoE|MatMulNBits|MatMulBnb4|GatherBlockQuantized)$/;
 
+/** Operators that move codes without a look at them; the output is on the grid of the first input. */
+export const CODE_MOVERS: ReadonlySet<string> = new Set([
+  ...["MaxPool", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Split"],
+  ...["Gather", "GatherElements", "Tile", "Expand", "DepthToSpace", "SpaceToDepth", "Identity"],
+]);
+
 /** Whether a node makes, reads or computes with codes. */
 export function isQuantizedOperator({ opType }: NodeProto): boolean {
   return QUANTIZED.test(opType);

@@ -9,7 +9,13 @@
  */
 import { type NodeProto, type TensorProto, TensorProto_DataType } from "onnx-buf";
 import { PlimsollError } from "../core/errors.ts";
-import { CODE_LIMITS, isQuantizedOperator, quantizedNodes, readCodes } from "./codes.ts";
+import {
+  CODE_LIMITS,
+  CODE_MOVERS,
+  isQuantizedOperator,
+  quantizedNodes,
+  readCodes,
+} from "./codes.ts";
 import { constantFloats } from "./constant_value.ts";
 import { editGraph } from "./edit_graph.ts";
 import { foldConstantNodes } from "./fold_constants.ts";
@@ -20,12 +26,6 @@ import { describeNode, intAttribute, isOperator, makeNode, subgraphs } from "./n
 import { nonNegativeTensors } from "./non_negative.ts";
 import { scaleIndex } from "./scale_index.ts";
 import { dimensions, makeTensor } from "./tensor.ts";
-
-/** Operators that move codes without a look at them; the output is on the grid of the first input. */
-const MOVERS = new Set([
-  ...["MaxPool", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Split"],
-  ...["Gather", "GatherElements", "Tile", "Expand", "DepthToSpace", "SpaceToDepth", "Identity"],
-]);
 
 /**
  * Refuses a model that is quantized already.
@@ -197,7 +197,7 @@ class Dequantizer {
     const [first] = node.input;
     const codes = this.#codes.get(first);
     if (codes !== undefined && isOperator(node, "Clip")) return this.#clip(node, codes);
-    const isMover = isOperator(node, ...MOVERS) && codes !== undefined;
+    const isMover = isOperator(node, ...CODE_MOVERS) && codes !== undefined;
     const others = [...reads(node)].filter((name) => name !== first || !isMover);
     if (isQuantizedOperator(node) || others.some((name) => this.#codes.has(name))) {
       throw this.#refuse(node, "which computes with codes");
