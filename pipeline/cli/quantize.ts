@@ -15,6 +15,7 @@ import { holdsOut } from "../calibrate_here.ts";
 import { DEFAULT_AUTO_RUNS } from "../choose_by_output.ts";
 import { ConvergenceMonitor } from "../convergence.ts";
 import { type FloatModel, type Quantization, quantize } from "../quantize.ts";
+import { diagnosisReport } from "../report/diagnosis.ts";
 import { verificationReport } from "../report/verification.ts";
 import { accuracyReport } from "../report/accuracy.ts";
 import { readCodes } from "../rounding/codes_file.ts";
@@ -37,6 +38,13 @@ import {
   type TargetOptions,
 } from "./options.ts";
 import { folder, positiveInteger } from "./option_values.ts";
+import {
+  addDiagnoseOptions,
+  addRemedyOptions,
+  checkDiagnose,
+  type DiagnoseCommandOptions,
+} from "./diagnose_options.ts";
+import { diagnoseQuantized } from "./diagnose_quantized.ts";
 import { learn } from "./learn.ts";
 import { ProgressPrinter } from "./progress.ts";
 import {
@@ -52,7 +60,13 @@ const AUTO_BY = ["error", "output"] as const;
 type AutoBy = (typeof AUTO_BY)[number];
 
 interface QuantizeCommandOptions
-  extends DataOptions, TargetOptions, ModelOptions, WorkOptions, OutputOptions {
+  extends
+    DataOptions,
+    TargetOptions,
+    ModelOptions,
+    WorkOptions,
+    OutputOptions,
+    DiagnoseCommandOptions {
   model?: string;
   evalData?: string;
   untilStable?: number;
@@ -75,10 +89,8 @@ export function addQuantizeCommand(program: Command, context: Context): void {
       "--model <file>",
       "float ONNX model (default: the demo's, MobileNetV2-style on Fashion-MNIST)",
     );
-  addOutputOptions(
-    addWorkOptions(
-      addModelOptions(addTargetOptions(addDataOptions(command, "calibration samples"))),
-    ),
+  addWorkOptions(
+    addModelOptions(addTargetOptions(addDataOptions(command, "calibration samples"))),
   )
     .option(
       "--eval-data <path>",
@@ -107,7 +119,8 @@ export function addQuantizeCommand(program: Command, context: Context): void {
       `runs of the model that --auto-by output may take; a sample is a run for every grid tried (default: ${DEFAULT_AUTO_RUNS})`,
       positiveInteger,
     )
-    .option("--verify", "prove the reported errors by a second pass over the elements")
+    .option("--verify", "prove the reported errors by a second pass over the elements");
+  addOutputOptions(addRemedyOptions(addDiagnoseOptions(command)))
     .option("--out <folder>", "where the results go", folder, "out")
     .addHelpText(
       "after",
@@ -117,8 +130,10 @@ Examples:
   deno task quantize --model m.onnx --data train-images-idx3-ubyte.gz \\
       --mean 0.5 --std 0.5 --eval-data t10k-images-idx3-ubyte.gz --out m-int8
   deno task quantize --error noclipping --bits 6      the demo with other choices
+  deno task quantize --bits 4 --diagnose              which layers lose it, and what would help
 
-Writes model.onnx, manifest.json, statistics.plim and, with evaluation data, evaluation.json.
+Writes model.onnx, manifest.json, statistics.plim and, with evaluation data, evaluation.json; with
+--diagnose diagnosis.json.
 `,
     )
     .action((options: QuantizeCommandOptions) => run(options, context));
@@ -127,6 +142,7 @@ Writes model.onnx, manifest.json, statistics.plim and, with evaluation data, eva
 async function run(options: QuantizeCommandOptions, context: Context): Promise<void> {
   const { host, signal } = context;
   checkWork(options);
+  checkDiagnose(options);
   const progress = new ProgressPrinter(host, options);
   const target = await loadTarget(host, options);
   checkAutoBy(options, target);
@@ -179,6 +195,12 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     progress,
   );
 
+  const diagnosis = !options.diagnose ? undefined : await diagnoseQuantized(float, result, {
+    ...{ host, signal, target, options, progress },
+    path: evalPath ?? path,
+    data: evalPath === undefined ? "calibration" : "evaluation",
+  });
+
   const files = new Map<string, FileContent>([
     [`${options.out}/model.onnx`, result.model],
     [`${options.out}/manifest.json`, canonicalJson(result.manifest)],
@@ -189,17 +211,25 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
   if (evaluations) {
     files.set(`${options.out}/evaluation.json`, canonicalJson({ models: evaluations }));
   }
+  if (diagnosis) files.set(`${options.out}/diagnosis.json`, canonicalJson(diagnosis));
   if (monitor) files.set(`${options.out}/convergence.json`, canonicalJson(monitor.record()));
   await host.writeFiles(files);
   const paths = [...files.keys()];
   if (options.json) {
-    return host.print(canonicalJson({ files: paths, evaluation: evaluations ?? null }));
+    return host.print(canonicalJson({
+      ...{ files: paths, evaluation: evaluations ?? null },
+      ...(diagnosis === undefined ? {} : { diagnosis }),
+    }));
   }
   const { activations, weights, float: islands, data } = result.manifest;
   host.print(
     `${activations.length} activations and ${weights.length} weight tensors quantized for target ` +
       `${target.name} from ${data.samples} samples; ${islands.length} nodes stay float\n\n` +
       (evaluations === undefined ? "" : accuracyReport(evaluations) + "\n") +
+      (diagnosis === undefined ? "" : diagnosisReport(diagnosis, {
+        tensors: "worst",
+        width: host.terminal?.outputColumns(),
+      }) + "\n") +
       `Wrote ${paths.join(", ")}\n`,
   );
 }
