@@ -14,7 +14,7 @@ import { gridEnds, thresholdFinder } from "../inspect/threshold_marks.ts";
 import { statisticsReport } from "../report/inspection.ts";
 import { textHistogram, type TextHistogramOptions } from "../report/text_histogram.ts";
 import { activationFields, thresholdReport, weightFields } from "../report/thresholds.ts";
-import { levelsOf } from "../second_pass.ts";
+import { levelsOf } from "../search/levels_of.ts";
 import { readPlim } from "../statistics/plim.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import { sibling } from "./files.ts";

@@ -8,7 +8,7 @@ import type { Manifest, ManifestActivation } from "../../tpc/manifest.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
 import { gridStatistics } from "../search/grid_statistics.ts";
 import { searchThreshold } from "../search/search_threshold.ts";
-import { levelsOf } from "../second_pass.ts";
+import { levelsOf } from "../search/levels_of.ts";
 import type { DecidedInput } from "./redecide.ts";
 import type { DiagnosedTensor, Remedy } from "./diagnosis.ts";
 
