@@ -59,7 +59,9 @@ export async function diagnoseFiles(
   const { path, batch, diagnoseSamples = DEFAULT_DIAGNOSE_SAMPLES } = options;
   const wanted = wholeBatches(float, diagnoseSamples);
   const samples = Math.min(wanted, options.samples ?? wanted);
-  const loaded = await loadSamples(host, path, { ...options, samples });
+  const loaded = await loadSamples(host, path, { ...options, samples }, {
+    onRead: progress.addBytes,
+  });
   return await diagnose(
     float.prepared,
     await loadOriginal(host, quantizedPath),

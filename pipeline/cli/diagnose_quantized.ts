@@ -42,7 +42,8 @@ export async function diagnoseQuantized(
     options;
   const { manifest } = result;
   const samples = wholeBatches(float, diagnoseSamples ?? DEFAULT_DIAGNOSE_SAMPLES);
-  const open = () => loadSamples(host, path, { ...options, samples });
+  const open = () =>
+    loadSamples(host, path, { ...options, samples }, { onRead: progress.addBytes });
   const codes = result.codes &&
     await readCodes(result.codes, { manifest, model: float.prepared, name: "codes.bin" });
   const first = await open();

@@ -56,11 +56,11 @@ the manifest beside it names are applied to the first.
 async function run(
   paths: string[],
   options: EvaluateCommandOptions,
-  { host, signal }: Context,
+  { host, screen, signal }: Context,
 ): Promise<void> {
   checkDiagnose(options);
   if (options.diagnose) checkPair(paths, options.data);
-  const progress = new ProgressPrinter(host, options);
+  const progress = new ProgressPrinter(screen, options);
   if (options.out !== undefined) await host.checkWritable(options.out);
   const data = dataPath(host, { data: options.data, model: paths[0], role: "evaluation" });
   const models = [];
@@ -70,7 +70,7 @@ async function run(
   for (const path of paths.length === 0 ? ["out/model.onnx"] : paths) {
     models.push({ name: path, model: await loadOriginal(host, path) });
   }
-  const samples = await loadSamples(host, data, options);
+  const samples = await loadSamples(host, data, options, { onRead: progress.addBytes });
   const evaluations = await evaluateModels(models, samples, {
     batch: options.batch,
     signal,

@@ -16,6 +16,7 @@ import { DEFAULT_AUTO_RUNS } from "../choose_by_output.ts";
 import { ConvergenceMonitor } from "../convergence.ts";
 import { type FloatModel, type Quantization, quantize } from "../quantize.ts";
 import { diagnosisReport } from "../report/diagnosis.ts";
+import { decisionStep, modelStep, targetStep } from "../report/steps.ts";
 import { verificationReport } from "../report/verification.ts";
 import { accuracyReport } from "../report/accuracy.ts";
 import { readCodes } from "../rounding/codes_file.ts";
@@ -47,6 +48,8 @@ import {
 import { diagnoseQuantized } from "./diagnose_quantized.ts";
 import { learn } from "./learn.ts";
 import { ProgressPrinter } from "./progress.ts";
+import { watchThresholds } from "./watch_thresholds.ts";
+import { Stopwatch } from "../core/timing.ts";
 import {
   addWorkOptions,
   checkWork,
@@ -140,10 +143,10 @@ Writes model.onnx, manifest.json, statistics.plim and, with evaluation data, eva
 }
 
 async function run(options: QuantizeCommandOptions, context: Context): Promise<void> {
-  const { host, signal } = context;
+  const { host, screen, signal } = context;
   checkWork(options);
   checkDiagnose(options);
-  const progress = new ProgressPrinter(host, options);
+  const progress = new ProgressPrinter(screen, options);
   const target = await loadTarget(host, options);
   checkAutoBy(options, target);
   const loadedModel = await loadModel(host, options.model, {
@@ -162,24 +165,34 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     : new ConvergenceMonitor(float.prepared, target, options.untilStable);
   const work = await prepareWork(host, options, { model: float.sha256, progress });
   context.kept = options.checkpoint;
-  const loaded = await loadSamples(host, path, options, work);
+  progress.step(modelStep(float));
+  progress.step(targetStep(target));
+  const watch = new Stopwatch();
+  const loaded = await loadSamples(host, path, options, {
+    ...{ skip: work.skip, watch, onRead: progress.addBytes },
+  });
   const total = work.left(loaded.count);
   const pass = { target, total, signal, batch: options.batch, onProgress: progress.report };
   // A second pass sees the samples that the first has seen, no more.
   const reopen = async (data: DataCoverage) => {
     const covered = coveredBy(data);
     const skip = (index: number) => !covered.has(index);
-    return (await loadSamples(host, path, options, { skip })).samples;
+    return (await loadSamples(host, path, options, { skip, onRead: progress.addBytes }))
+      .samples;
   };
   const result = await quantize(float, loaded.samples, {
     ...{ ...pass, ...work.options },
     source: loaded.identity,
     preprocessing: loaded.preprocessing,
-    ...(monitor === undefined ? {} : { isEnough: monitor.isEnough }),
+    onTime: watch.add,
+    ...watchThresholds({
+      ...{ model: float.prepared, target, progress, monitor, workers: options.workers },
+    }),
     ...(options.exact ? { reopenForExact: reopen } : {}),
     ...(options.weightRounding === "gptq" ? { reopenForRounding: reopen } : {}),
     ...(options.autoBy === "output" ? { autoByOutput: { reopen, runs: options.autoRuns } } : {}),
   });
+  progress.step(`${decisionStep(result.manifest)}; ${watch}`);
   if (options.verify) {
     const { data } = await readPlim(result.statistics, "statistics.plim");
     const checked = await verify(result.manifest, await reopen(data), {
@@ -194,12 +207,15 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     { target, evalPath, options, host, signal },
     progress,
   );
+  if (evaluations) progress.step(`evaluated ${evaluations.map(({ name }) => name).join(", ")}`);
 
   const diagnosis = !options.diagnose ? undefined : await diagnoseQuantized(float, result, {
     ...{ host, signal, target, options, progress },
     path: evalPath ?? path,
     data: evalPath === undefined ? "calibration" : "evaluation",
   });
+
+  if (diagnosis) progress.step(`diagnosed on ${diagnosis.samples} samples`);
 
   const files = new Map<string, FileContent>([
     [`${options.out}/model.onnx`, result.model],
@@ -254,7 +270,7 @@ function checkAutoBy({ autoBy, autoRuns }: QuantizeCommandOptions, target: Targe
   }
 }
 
-interface ComparisonInput extends Context {
+interface ComparisonInput extends Pick<Context, "host" | "signal"> {
   readonly target: Target;
   readonly evalPath: string;
   readonly options: QuantizeCommandOptions;
@@ -284,6 +300,8 @@ async function compareWithBaseline(
     models.push({ name: BASELINE, model: emitModel(float.prepared, manifest) });
   }
   // --samples limits calibration; the evaluation is always whole.
-  const samples = await loadSamples(host, evalPath, { ...options, samples: undefined });
+  const samples = await loadSamples(host, evalPath, { ...options, samples: undefined }, {
+    onRead: progress.addBytes,
+  });
   return await evaluateModels(models, samples, { batch: options.batch, signal, progress });
 }
