@@ -32,6 +32,8 @@ Deno.test("the examples in doc comments run", async () => {
     "pipeline/search/*.ts",
     "pipeline/report/*.ts",
     "pipeline/compare/*.ts",
+    "pipeline/inspect/*.ts",
+    "pipeline/diagnose/*.ts",
   ];
   const paths = files.flatMap((pattern) => {
     const folder = pattern.replace("/*.ts", "");

@@ -53,14 +53,16 @@ function otherGrids(
   const { tensor } = entry;
   const seen = new Set([JSON.stringify(levelsOf(entry))]);
   const { fixedRange: _, fixedGrid: _grid, ...spec } = plan.spec;
-  return ERROR_METHODS.flatMap((method: ErrorMethod): Candidate[] => {
-    const { levels } = searchThreshold(statistics.histogram, { ...spec, error: method });
-    const key = JSON.stringify(levels);
-    if (seen.has(key)) return [];
-    seen.add(key);
-    const override = { match: { tensor }, activation: { error: method } };
-    return [{ tensor, kind: "error", change: `error ${method}`, override }];
-  });
+  return ERROR_METHODS.filter((method) => method !== entry.method).flatMap(
+    (method: ErrorMethod): Candidate[] => {
+      const { levels } = searchThreshold(statistics.histogram, { ...spec, error: method });
+      const key = JSON.stringify(levels);
+      if (seen.has(key)) return [];
+      seen.add(key);
+      const override = { match: { tensor }, activation: { error: method } };
+      return [{ tensor, kind: "error", change: `error ${method}`, override }];
+    },
+  );
 }
 
 function moreBits({ tensor, bits }: ManifestActivation): Candidate[] {

@@ -64,6 +64,13 @@ interface Compared {
  * @param samples Consumed; cancelled when anything fails.
  * @throws {PlimsollError} kind `model` when nothing quantized has a counterpart in the float model, kind `data` when
  * there is no sample or samples don't fit, kind `runtime`.
+ *
+ * @example The layers that lose most
+ * ```ts ignore
+ * const { model, statistics } = await quantize(float, samples(), { target });
+ * const diagnosis = await diagnose(float.prepared, readModel(model, "q"), samples(), { data: "calibration" });
+ * console.log(diagnosis.worst, diagnosis.output?.sqnr);
+ * ```
  */
 export async function diagnose(
   float: Model,
