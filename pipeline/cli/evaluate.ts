@@ -76,9 +76,11 @@ async function run(
     signal,
     progress,
   });
+  progress.step(`evaluated ${models.length} models on ${evaluations[0].samples} samples`);
   const diagnosis = options.diagnose
     ? await diagnoseFiles(paths, { ...options, path: data }, { host, signal }, progress)
     : undefined;
+  if (diagnosis) progress.step(`diagnosed on ${diagnosis.samples} samples`);
   const json = canonicalJson({ models: evaluations, ...(diagnosis && { diagnosis }) });
   if (options.out !== undefined) await host.writeFiles(new Map([[options.out, json]]));
   if (options.json) return host.print(json);
