@@ -4,13 +4,27 @@
  * @module
  */
 import { runCli } from "./pipeline/cli/run.ts";
+import type { Terminal } from "./pipeline/core/host.ts";
 import { denoHost } from "./pipeline/host/deno.ts";
+
+/** The terminal of this process. */
+const terminal: Terminal = {
+  outputColumns: () => Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined,
+  errorColumns: () => Deno.stderr.isTerminal() ? Deno.consoleSize().columns : undefined,
+  environment: (name) => {
+    try {
+      return Deno.env.get(name);
+    } catch {
+      return undefined; // Not allowed to look: as if it weren't set.
+    }
+  },
+};
 
 if (import.meta.main) {
   const interruption = new AbortController();
   const interrupt = () => interruption.abort(new DOMException("Interrupted", "AbortError"));
   Deno.addSignalListener("SIGINT", interrupt);
-  const code = await runCli(Deno.args, denoHost, interruption.signal);
+  const code = await runCli(Deno.args, { ...denoHost, terminal }, interruption.signal);
   Deno.removeSignalListener("SIGINT", interrupt);
   Deno.exit(code);
 }

@@ -33,7 +33,7 @@ import { type Feeds, OutputLoss } from "./output_loss.ts";
 import { type Candidate, candidateGrids } from "./search/candidate_grids.ts";
 import type { ChosenMethod } from "./search/decide.ts";
 import { gridStatistics } from "./search/grid_statistics.ts";
-import { levelsOf } from "./second_pass.ts";
+import { levelsOf } from "./search/levels_of.ts";
 import { batchSamples } from "./source/batches.ts";
 import type { Statistics } from "./statistics/statistics.ts";
 

@@ -57,9 +57,7 @@ export class ConvergenceMonitor {
   readonly isEnough = (samples: number, tensors: () => TensorStatistics[]): boolean => {
     this.#samples = samples;
     let hasChanged = false;
-    for (const [tensor, { plan, statistics }] of gridStatistics(tensors(), this.#plans)) {
-      const { spec } = settleMethod(plan.spec, statistics);
-      const { threshold } = searchThreshold(statistics.histogram, spec);
+    for (const [tensor, threshold] of thresholdsSoFar(tensors(), this.#plans)) {
       if (this.#state.get(tensor)?.threshold === threshold) continue;
       this.#state.set(tensor, { threshold, lastChanged: samples });
       hasChanged = true;
@@ -75,4 +73,17 @@ export class ConvergenceMonitor {
       tensors: [...this.#state].map(([tensor, state]) => ({ tensor, ...state })),
     };
   }
+}
+
+/** What the search chooses from the statistics so far, by the tensor that has the grid. */
+export function thresholdsSoFar(
+  tensors: readonly TensorStatistics[],
+  plans: readonly ActivationPlan[],
+): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const [tensor, { plan, statistics }] of gridStatistics(tensors, plans)) {
+    const { spec } = settleMethod(plan.spec, statistics);
+    found.set(tensor, searchThreshold(statistics.histogram, spec).threshold);
+  }
+  return found;
 }

@@ -13,9 +13,20 @@ export { type Manifest, parseManifest } from "../tpc/manifest.ts";
 export { type Model, readModel, writeModel } from "../tpc/onnx/model.ts";
 export { parseTarget, presetTarget, readTarget, TARGET_NAMES } from "../tpc/targets/read_target.ts";
 export type { MctImport } from "../tpc/targets/import_mct.ts";
-export type { Target } from "../tpc/targets/target.ts";
+export type { Override, Target } from "../tpc/targets/target.ts";
 export { calibrate, type CalibrateOptions, type Checkpoint } from "./calibrate.ts";
 export type { CalibrateHereOptions } from "./calibrate_here.ts";
+export { diagnose, type DiagnoseOptions } from "./diagnose/diagnose.ts";
+export type {
+  DiagnosedQuantizer,
+  DiagnosedTensor,
+  Diagnosis,
+  Remedies,
+  Remedy,
+  TensorError,
+} from "./diagnose/diagnosis.ts";
+export type { DecidedInput } from "./diagnose/redecide.ts";
+export { type TryOptions, tryRemedies } from "./diagnose/try_remedies.ts";
 export { type Convergence, ConvergenceMonitor } from "./convergence.ts";
 export type { OnProgress, Progress } from "./core/progress.ts";
 export type { HostWorker } from "./core/host.ts";

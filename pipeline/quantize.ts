@@ -41,7 +41,7 @@ export interface QuantizeOptions extends
   Pick<
     CalibrateOptions,
     | ("source" | "preprocessing" | "onNonFinite" | "onSkip" | "isEnough")
-    | ("resume" | "checkpoint" | "workers" | "startWorker")
+    | ("resume" | "checkpoint" | "workers" | "startWorker" | "onTime")
   > {
   /** What the hardware can do. */
   readonly target: Target;

@@ -5,13 +5,14 @@
  * @module
  */
 import { createDirectErrorsCore, type DirectErrors } from "../wasm/mod.ts";
-import { type Levels, STORED_CODES } from "../tpc/core/grid.ts";
+import type { Levels } from "../tpc/core/grid.ts";
 import type { Manifest, ManifestActivation } from "../tpc/manifest.ts";
 import { resolve } from "../tpc/placement/resolve.ts";
 import type { Sample } from "./core/tensor.ts";
 import type { SettledSpec } from "../tpc/core/types.ts";
 import { gridStatistics } from "./search/grid_statistics.ts";
 import { settleMethod } from "./search/settle_method.ts";
+import { levelsOf } from "./search/levels_of.ts";
 import { powerOf, shortlist } from "./search/shortlist.ts";
 import type { Statistics } from "./statistics/statistics.ts";
 import { type PassOptions, streamActivations } from "./stream_activations.ts";
@@ -157,13 +158,4 @@ export async function verify(
 
 function specOf({ method }: ManifestActivation, { target }: PassOptions) {
   return { ...target.activation, error: method };
-}
-
-/** Levels of a manifest entry before fused functions narrowed them. */
-export function levelsOf(
-  { scale, bits, signed, constraint, zeroPoint, storage }: ManifestActivation,
-): Levels {
-  const [least] = STORED_CODES[storage];
-  const low = constraint === "uniform" ? least - zeroPoint : signed ? -(2 ** (bits - 1)) : 0;
-  return { step: scale, low: low + 0, high: low + 2 ** bits - 1 };
 }

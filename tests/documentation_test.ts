@@ -33,6 +33,8 @@ Deno.test("the examples in doc comments run", async () => {
     "pipeline/report/*.ts",
     "pipeline/source/*.ts",
     "pipeline/compare/*.ts",
+    "pipeline/inspect/*.ts",
+    "pipeline/diagnose/*.ts",
   ];
   const paths = files.flatMap((pattern) => {
     const folder = pattern.replace("/*.ts", "");

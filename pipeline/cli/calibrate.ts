@@ -26,6 +26,8 @@ import {
 import { positiveInteger } from "./option_values.ts";
 import { learn } from "./learn.ts";
 import { ProgressPrinter } from "./progress.ts";
+import { watchThresholds } from "./watch_thresholds.ts";
+import { modelStep, targetStep } from "../report/steps.ts";
 import { addWorkOptions, checkWork, prepareWork, type WorkOptions } from "./work_options.ts";
 
 interface CalibrateCommandOptions
@@ -64,9 +66,9 @@ Examples:
 }
 
 async function run(options: CalibrateCommandOptions, context: Context): Promise<void> {
-  const { host, signal } = context;
+  const { host, screen, signal } = context;
   checkWork(options);
-  const progress = new ProgressPrinter(host, options);
+  const progress = new ProgressPrinter(screen, options);
   const target = await loadTarget(host, options);
   const loaded = await loadModel(host, options.model, {
     ...options,
@@ -77,12 +79,15 @@ async function run(options: CalibrateCommandOptions, context: Context): Promise<
   const { prepared, rewrites, sha256: modelSha256 } = await learn(loaded, {
     ...{ ...context, target, options, progress, path },
   });
+  progress.step(modelStep({ ...loaded, prepared }));
+  progress.step(targetStep(target));
   const work = await prepareWork(host, options, { model: modelSha256, progress });
   context.kept = options.checkpoint;
   const watch = new Stopwatch();
   const { samples, count, identity, preprocessing } = await loadSamples(host, path, options, {
     skip: work.skip,
     watch,
+    onRead: progress.addBytes,
   });
   const monitor = options.untilStable === undefined
     ? undefined
@@ -92,11 +97,10 @@ async function run(options: CalibrateCommandOptions, context: Context): Promise<
     total: work.left(count),
     model: prepared,
     batch: options.batch,
-    onProgress: progress.report,
     onTime: watch.add,
-    ...(monitor === undefined ? {} : { isEnough: monitor.isEnough }),
+    ...watchThresholds({ model: prepared, target, progress, monitor, workers: options.workers }),
   });
-  if (options.verbose) host.printError(`${watch}\n`);
+  progress.step(`calibrated: ${watch}`);
   const files = new Map<string, Uint8Array | string>([[options.out, await writePlim(statistics)]]);
   if (monitor) files.set(sibling(options.out, "convergence.json"), canonicalJson(monitor.record()));
   await host.writeFiles(files);

@@ -98,9 +98,9 @@ pass, and comparison.json.
 }
 
 async function run(options: CompareCommandOptions, context: Context): Promise<void> {
-  const { host, signal } = context;
+  const { host, screen, signal } = context;
   const { model, out } = options;
-  const progress = new ProgressPrinter(host, options);
+  const progress = new ProgressPrinter(screen, options);
   const { variants, leftOut } = await loadVariants(host, options);
   for (const { name, reason } of leftOut) progress.note(`left out ${name}: ${reason}`);
   const float = await loadModel(host, model, options);
@@ -119,7 +119,9 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
     ...{ workers, startWorker, onNonFinite, onSkip, signal },
     batch: options.batch,
     open: async () => {
-      const { samples, count, identity, preprocessing } = await loadSamples(host, path, options);
+      const { samples, count, identity, preprocessing } = await loadSamples(host, path, options, {
+        onRead: progress.addBytes,
+      });
       return { samples, total: count, source: identity, preprocessing };
     },
     onPass: (pass) => announce(pass, path, progress),
@@ -137,7 +139,9 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
       open: async () => {
         const isCalibration = options.evalData === undefined && evalPath === path;
         const samples = options.evalSamples ?? (isCalibration ? options.samples : undefined);
-        const loaded = await loadSamples(host, evalPath, { ...options, samples });
+        const loaded = await loadSamples(host, evalPath, { ...options, samples }, {
+          onRead: progress.addBytes,
+        });
         source = loaded.identity;
         return loaded;
       },

@@ -6,7 +6,14 @@
 import type { Command } from "commander";
 import { canonicalJson } from "../../tpc/core/canonical_json.ts";
 import { accuracyReport } from "../report/accuracy.ts";
+import { diagnosisReport } from "../report/diagnosis.ts";
 import type { Context } from "./context.ts";
+import { checkPair, diagnoseFiles } from "./diagnose_files.ts";
+import {
+  addDiagnoseOptions,
+  checkDiagnose,
+  type DiagnoseCommandOptions,
+} from "./diagnose_options.ts";
 import { evaluateModels } from "./evaluate_models.ts";
 import { dataPath, loadOriginal, loadSamples } from "./inputs.ts";
 import {
@@ -17,7 +24,7 @@ import {
 } from "./options.ts";
 import { ProgressPrinter } from "./progress.ts";
 
-interface EvaluateCommandOptions extends DataOptions, OutputOptions {
+interface EvaluateCommandOptions extends DataOptions, OutputOptions, DiagnoseCommandOptions {
   out?: string;
 }
 
@@ -29,7 +36,7 @@ export function addEvaluateCommand(program: Command, context: Context): void {
       "[models...]",
       "ONNX models, float or quantized (default: the demo's and out/model.onnx)",
     );
-  addOutputOptions(addDataOptions(command, "evaluation samples"))
+  addOutputOptions(addDiagnoseOptions(addDataOptions(command, "evaluation samples")))
     .option("--out <file>", "write the result as JSON, too")
     .addHelpText(
       "after",
@@ -37,6 +44,10 @@ export function addEvaluateCommand(program: Command, context: Context): void {
 Examples:
   deno task evaluate
   deno task evaluate m.onnx m-int8/model.onnx --data t10k-images-idx3-ubyte.gz
+  deno task evaluate m.onnx m-int8/model.onnx --data t10k-images-idx3-ubyte.gz --diagnose
+
+With --diagnose the second model, a QDQ model, is compared with the first, tensor by tensor; rewrites that
+the manifest beside it names are applied to the first.
 `,
     )
     .action((paths: string[], options: EvaluateCommandOptions) => run(paths, options, context));
@@ -45,9 +56,11 @@ Examples:
 async function run(
   paths: string[],
   options: EvaluateCommandOptions,
-  { host, signal }: Context,
+  { host, screen, signal }: Context,
 ): Promise<void> {
-  const progress = new ProgressPrinter(host, options);
+  checkDiagnose(options);
+  if (options.diagnose) checkPair(paths, options.data);
+  const progress = new ProgressPrinter(screen, options);
   if (options.out !== undefined) await host.checkWritable(options.out);
   const data = dataPath(host, { data: options.data, model: paths[0], role: "evaluation" });
   const models = [];
@@ -57,13 +70,23 @@ async function run(
   for (const path of paths.length === 0 ? ["out/model.onnx"] : paths) {
     models.push({ name: path, model: await loadOriginal(host, path) });
   }
-  const samples = await loadSamples(host, data, options);
+  const samples = await loadSamples(host, data, options, { onRead: progress.addBytes });
   const evaluations = await evaluateModels(models, samples, {
     batch: options.batch,
     signal,
     progress,
   });
-  const json = canonicalJson({ models: evaluations });
+  progress.step(`evaluated ${models.length} models on ${evaluations[0].samples} samples`);
+  const diagnosis = options.diagnose
+    ? await diagnoseFiles(paths, { ...options, path: data }, { host, signal }, progress)
+    : undefined;
+  if (diagnosis) progress.step(`diagnosed on ${diagnosis.samples} samples`);
+  const json = canonicalJson({ models: evaluations, ...(diagnosis && { diagnosis }) });
   if (options.out !== undefined) await host.writeFiles(new Map([[options.out, json]]));
-  host.print(options.json ? json : accuracyReport(evaluations));
+  if (options.json) return host.print(json);
+  const width = host.terminal?.outputColumns();
+  host.print(
+    accuracyReport(evaluations) +
+      (diagnosis ? `\n${diagnosisReport(diagnosis, { tensors: "all", width })}` : ""),
+  );
 }

@@ -17,7 +17,7 @@ import type { Model } from "../../tpc/onnx/model.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import { sha256 } from "../core/hash.ts";
 import type { Host } from "../core/host.ts";
-import type { RawSample, Sample } from "../core/tensor.ts";
+import { inputsOf, type RawSample, type Sample } from "../core/tensor.ts";
 import type { Stopwatch } from "../core/timing.ts";
 import { type FloatModel, loadFloatModel, type LoadOptions } from "../quantize.ts";
 import { isUrl, openBytes } from "../source/byte_source.ts";
@@ -128,19 +128,25 @@ export async function loadSamples(
   host: Host,
   path: string,
   options: DataOptions & { readonly model?: string },
-  selection?: { readonly skip?: (index: number) => boolean; readonly watch?: Stopwatch },
+  selection: {
+    readonly skip?: (index: number) => boolean;
+    readonly watch?: Stopwatch;
+    /** Told the bytes of each sample as its container has them: an encoded image, pixels or numbers. */
+    readonly onRead?: (bytes: number) => void;
+  } = {},
 ): Promise<LoadedSamples> {
   const preprocessing = await loadPreprocessing(host, path, options.model, options);
   const { maxPixels } = options;
   const decode = preprocessor(preprocessing, imageDecoder(preprocessing, { maxPixels }));
-  const { watch } = selection ?? {};
-  const preprocess = watch === undefined
-    ? decode
-    : (raw: RawSample) => watch.time("prepare", () => decode(raw));
+  const { watch, onRead } = selection;
+  const preprocess = (raw: RawSample) => {
+    onRead?.(rawBytes(raw));
+    return watch === undefined ? decode(raw) : watch.time("prepare", () => decode(raw));
+  };
   const classesBeside = await loadClasses(host, path);
   const onBroken = options.onBroken === "skip" ? brokenReporter(host) : undefined;
   const { samples, ...source } = await openSamples(host, path, {
-    ...{ limit: options.samples, skip: selection?.skip, onBroken },
+    ...{ limit: options.samples, skip: selection.skip, onBroken },
     format: options.dataFormat,
     inputShape: options.inputShape,
     onNote: (text) => host.printError(`note: ${text}\n`),
@@ -158,6 +164,14 @@ export async function loadSamples(
     ...{ count, samples: prepared, classes, identity, isLabelled },
     preprocessing: await sha256(compactJson(preprocessing)),
   };
+}
+
+/** Bytes of the content of a sample, before it is decoded. */
+function rawBytes({ encoded, image, input }: RawSample): number {
+  const pixels = encoded ?? image?.pixels;
+  if (pixels !== undefined) return pixels.byteLength;
+  if (input === undefined) return 0;
+  return inputsOf({ input }).reduce((sum, [_, { data }]) => sum + data.byteLength, 0);
 }
 
 /** Class names: `classes.txt` in the folder of data or beside the file, one a line. */

@@ -25,7 +25,9 @@ export async function learn(
   { host, signal, target, options, progress, path }: LearnInput,
 ): Promise<FloatModel> {
   if (!needsData(target)) return float;
-  const { samples, count } = await loadSamples(host, path, options);
+  const { samples, count } = await loadSamples(host, path, options, {
+    onRead: progress.addBytes,
+  });
   const pass = { model: float.prepared, target, batch: options.batch, total: count, signal };
   const rewrites = await learnRewrites(
     samples,

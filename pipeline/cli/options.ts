@@ -20,6 +20,7 @@ import {
   positiveInteger,
   shape,
 } from "./option_values.ts";
+import { PROGRESS_FORMS } from "./screen.ts";
 import { addPreprocessOptions, type PreprocessOptions } from "./preprocess_options.ts";
 
 /** `--data` and what belongs to it. */
@@ -68,6 +69,8 @@ export interface OutputOptions {
   json?: boolean;
   quiet?: boolean;
   verbose?: boolean;
+  progress?: (typeof PROGRESS_FORMS)[number];
+  color?: boolean;
 }
 
 /** Adds `--data` and its companions. */
@@ -212,10 +215,17 @@ export function addModelOptions(command: Command): Command {
   );
 }
 
-/** Adds `--json` and `--quiet`. */
+/** Adds `--json`, and how standard error looks. */
 export function addOutputOptions(command: Command): Command {
   return command
     .option("--json", "print the result as JSON on standard output")
-    .option("--quiet", "no progress on standard error")
-    .option("--verbose", "say more on standard error: where the time went");
+    .option("--quiet", "nothing on standard error but errors, and what is lost")
+    .option("--verbose", "say more on standard error: what each step decided, where the time went")
+    .addOption(
+      new Option(
+        "--progress <form>",
+        "progress on standard error: a bar on a terminal and lines elsewhere, lines, or a JSON object a line (docs/progress.md)",
+      ).choices(PROGRESS_FORMS).default("auto"),
+    )
+    .option("--no-color", "no colours; NO_COLOR and FORCE_COLOR are heard, too");
 }

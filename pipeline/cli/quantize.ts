@@ -15,6 +15,8 @@ import { holdsOut } from "../calibrate_here.ts";
 import { DEFAULT_AUTO_RUNS } from "../choose_by_output.ts";
 import { ConvergenceMonitor } from "../convergence.ts";
 import { type FloatModel, type Quantization, quantize } from "../quantize.ts";
+import { diagnosisReport } from "../report/diagnosis.ts";
+import { decisionStep, modelStep, targetStep } from "../report/steps.ts";
 import { verificationReport } from "../report/verification.ts";
 import { accuracyReport } from "../report/accuracy.ts";
 import { reportPage } from "../report/page/render.ts";
@@ -45,8 +47,17 @@ import {
   type TargetOptions,
 } from "./options.ts";
 import { folder, positiveInteger } from "./option_values.ts";
+import {
+  addDiagnoseOptions,
+  addRemedyOptions,
+  checkDiagnose,
+  type DiagnoseCommandOptions,
+} from "./diagnose_options.ts";
+import { diagnoseQuantized } from "./diagnose_quantized.ts";
 import { learn } from "./learn.ts";
 import { ProgressPrinter } from "./progress.ts";
+import { watchThresholds } from "./watch_thresholds.ts";
+import { Stopwatch } from "../core/timing.ts";
 import {
   addWorkOptions,
   checkWork,
@@ -60,7 +71,13 @@ const AUTO_BY = ["error", "output"] as const;
 type AutoBy = (typeof AUTO_BY)[number];
 
 interface QuantizeCommandOptions
-  extends DataOptions, TargetOptions, ModelOptions, WorkOptions, OutputOptions {
+  extends
+    DataOptions,
+    TargetOptions,
+    ModelOptions,
+    WorkOptions,
+    OutputOptions,
+    DiagnoseCommandOptions {
   model?: string;
   evalData?: string;
   untilStable?: number;
@@ -83,10 +100,8 @@ export function addQuantizeCommand(program: Command, context: Context): void {
       "--model <file>",
       "float ONNX model (default: the demo's, MobileNetV2-style on Fashion-MNIST)",
     );
-  addOutputOptions(
-    addWorkOptions(
-      addModelOptions(addTargetOptions(addDataOptions(command, "calibration samples"))),
-    ),
+  addWorkOptions(
+    addModelOptions(addTargetOptions(addDataOptions(command, "calibration samples"))),
   )
     .option(
       "--eval-data <path>",
@@ -115,7 +130,8 @@ export function addQuantizeCommand(program: Command, context: Context): void {
       `runs of the model that --auto-by output may take; a sample is a run for every grid tried (default: ${DEFAULT_AUTO_RUNS})`,
       positiveInteger,
     )
-    .option("--verify", "prove the reported errors by a second pass over the elements")
+    .option("--verify", "prove the reported errors by a second pass over the elements");
+  addOutputOptions(addRemedyOptions(addDiagnoseOptions(command)))
     .option("--out <folder>", "where the results go", folder, "out")
     .addHelpText(
       "after",
@@ -125,17 +141,20 @@ Examples:
   deno task quantize --model m.onnx --data train-images-idx3-ubyte.gz \\
       --mean 0.5 --std 0.5 --eval-data t10k-images-idx3-ubyte.gz --out m-int8
   deno task quantize --error noclipping --bits 6      the demo with other choices
+  deno task quantize --bits 4 --diagnose              which layers lose it, and what would help
 
-Writes model.onnx, manifest.json, statistics.plim, report.html and, with evaluation data, evaluation.json.
+Writes model.onnx, manifest.json, statistics.plim, report.html and, with evaluation data,
+evaluation.json; with --diagnose diagnosis.json.
 `,
     )
     .action((options: QuantizeCommandOptions) => run(options, context));
 }
 
 async function run(options: QuantizeCommandOptions, context: Context): Promise<void> {
-  const { host, signal } = context;
+  const { host, screen, signal } = context;
   checkWork(options);
-  const progress = new ProgressPrinter(host, options);
+  checkDiagnose(options);
+  const progress = new ProgressPrinter(screen, options);
   const target = await loadTarget(host, options);
   checkAutoBy(options, target);
   const loadedModel = await loadModel(host, options.model, {
@@ -154,24 +173,34 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     : new ConvergenceMonitor(float.prepared, target, options.untilStable);
   const work = await prepareWork(host, options, { model: float.sha256, progress });
   context.kept = options.checkpoint;
-  const loaded = await loadSamples(host, path, options, work);
+  progress.step(modelStep(float));
+  progress.step(targetStep(target));
+  const watch = new Stopwatch();
+  const loaded = await loadSamples(host, path, options, {
+    ...{ skip: work.skip, watch, onRead: progress.addBytes },
+  });
   const total = work.left(loaded.count);
   const pass = { target, total, signal, batch: options.batch, onProgress: progress.report };
   // A second pass sees the samples that the first has seen, no more.
   const reopen = async (data: DataCoverage) => {
     const covered = coveredBy(data);
     const skip = (index: number) => !covered.has(index);
-    return (await loadSamples(host, path, options, { skip })).samples;
+    return (await loadSamples(host, path, options, { skip, onRead: progress.addBytes }))
+      .samples;
   };
   const result = await quantize(float, loaded.samples, {
     ...{ ...pass, ...work.options },
     source: loaded.identity,
     preprocessing: loaded.preprocessing,
-    ...(monitor === undefined ? {} : { isEnough: monitor.isEnough }),
+    onTime: watch.add,
+    ...watchThresholds({
+      ...{ model: float.prepared, target, progress, monitor, workers: options.workers },
+    }),
     ...(options.exact ? { reopenForExact: reopen } : {}),
     ...(options.weightRounding === "gptq" ? { reopenForRounding: reopen } : {}),
     ...(options.autoBy === "output" ? { autoByOutput: { reopen, runs: options.autoRuns } } : {}),
   });
+  progress.step(`${decisionStep(result.manifest)}; ${watch}`);
   if (options.verify) {
     const { data } = await readPlim(result.statistics, "statistics.plim");
     const checked = await verify(result.manifest, await reopen(data), {
@@ -186,6 +215,15 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     { target, evalPath, options, host, signal },
     progress,
   );
+  if (evaluations) progress.step(`evaluated ${evaluations.map(({ name }) => name).join(", ")}`);
+
+  const diagnosis = !options.diagnose ? undefined : await diagnoseQuantized(float, result, {
+    ...{ host, signal, target, options, progress },
+    path: evalPath ?? path,
+    data: evalPath === undefined ? "calibration" : "evaluation",
+  });
+
+  if (diagnosis) progress.step(`diagnosed on ${diagnosis.samples} samples`);
 
   const files = new Map<string, FileContent>([
     [`${options.out}/model.onnx`, result.model],
@@ -197,6 +235,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
   if (evaluations) {
     files.set(`${options.out}/evaluation.json`, canonicalJson({ models: evaluations }));
   }
+  if (diagnosis) files.set(`${options.out}/diagnosis.json`, canonicalJson(diagnosis));
   files.set(
     `${options.out}/report.html`,
     reportPage({
@@ -204,19 +243,27 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
       manifest: result.manifest,
       statistics: await readPlim(result.statistics, "statistics.plim"),
       ...(evaluations && { evaluation: evaluations.map((evaluation) => ({ evaluation })) }),
+      ...(diagnosis && { diagnosis }),
     }),
   );
   if (monitor) files.set(`${options.out}/convergence.json`, canonicalJson(monitor.record()));
   await host.writeFiles(files);
   const paths = [...files.keys()];
   if (options.json) {
-    return host.print(canonicalJson({ files: paths, evaluation: evaluations ?? null }));
+    return host.print(canonicalJson({
+      ...{ files: paths, evaluation: evaluations ?? null },
+      ...(diagnosis === undefined ? {} : { diagnosis }),
+    }));
   }
   const { activations, weights, float: islands, data } = result.manifest;
   host.print(
     `${activations.length} activations and ${weights.length} weight tensors quantized for target ` +
       `${target.name} from ${data.samples} samples; ${islands.length} nodes stay float\n\n` +
       (evaluations === undefined ? "" : accuracyReport(evaluations) + "\n") +
+      (diagnosis === undefined ? "" : diagnosisReport(diagnosis, {
+        tensors: "worst",
+        width: host.terminal?.outputColumns(),
+      }) + "\n") +
       `Wrote ${paths.join(", ")}\n`,
   );
 }
@@ -241,7 +288,7 @@ function checkAutoBy({ autoBy, autoRuns }: QuantizeCommandOptions, target: Targe
   }
 }
 
-interface ComparisonInput extends Context {
+interface ComparisonInput extends Pick<Context, "host" | "signal"> {
   readonly target: Target;
   readonly evalPath: string;
   readonly options: QuantizeCommandOptions;
@@ -271,6 +318,8 @@ async function compareWithBaseline(
     models.push({ name: BASELINE, model: emitModel(float.prepared, manifest) });
   }
   // --samples limits calibration; the evaluation is always whole.
-  const samples = await loadSamples(host, evalPath, { ...options, samples: undefined });
+  const samples = await loadSamples(host, evalPath, { ...options, samples: undefined }, {
+    onRead: progress.addBytes,
+  });
   return await evaluateModels(models, samples, { batch: options.batch, signal, progress });
 }

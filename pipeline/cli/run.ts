@@ -18,6 +18,7 @@ import { addMergeCommand } from "./merge.ts";
 import { addQuantizeCommand } from "./quantize.ts";
 import { addReportCommand } from "./report.ts";
 import { addSearchCommand } from "./search.ts";
+import { Screen } from "./screen.ts";
 import { addTargetsCommand } from "./targets.ts";
 
 /** Exit codes; the same for every command. */
@@ -34,14 +35,16 @@ export async function runCli(
   host: Host,
   signal: AbortSignal,
 ): Promise<number> {
-  const context: Context = { host, signal };
+  const screen = new Screen(host);
+  const context: Context = { host: screen.host, screen, signal };
   try {
     await makeProgram(context).parseAsync([...args], { from: "user" });
     return EXIT.done;
   } catch (error) {
     if (signal.aborted) {
       const { kept } = context;
-      host.printError(
+      screen.endBar();
+      context.host.printError(
         kept === undefined
           ? "\nInterrupted: nothing was written\n"
           : `\nInterrupted: go on with --resume --checkpoint ${kept}\n`,
@@ -50,23 +53,24 @@ export async function runCli(
     }
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     if (error instanceof PlimsollError) {
-      host.printError(`\nplimsoll: ${error.message}\n`);
+      screen.failure(error.message);
       return error.kind === "usage" ? EXIT.usage : EXIT.failed;
     }
     const trace = error instanceof Error ? error.stack : String(error);
-    host.printError(`\nplimsoll: this is a defect of plimsoll, please report it\n${trace}\n`);
+    screen.failure(`this is a defect of plimsoll, please report it\n${trace}`);
     return EXIT.failed;
   }
 }
 
 function makeProgram(context: Context): Command {
-  const { host } = context;
+  const { host, screen } = context;
   const program = new Command("plimsoll")
     .description(
       "Post-training quantization of ONNX models: exact thresholds from streamed calibration data",
     )
     .version(VERSION)
     .exitOverride()
+    .hook("preAction", (_, command) => screen.configure(command.opts()))
     .showHelpAfterError("(--help shows the options)")
     .configureOutput({ writeOut: host.print, writeErr: host.printError })
     .addHelpText(

@@ -68,6 +68,8 @@ export function checkWork(
       untilStable?: number;
       verify?: boolean;
       exact?: boolean;
+      diagnose?: boolean;
+      evalData?: string;
       autoBy?: string;
       weightRounding?: string;
     },
@@ -90,7 +92,9 @@ export function checkWork(
     throw fail("a second pass over samples that all count", "--on-nonfinite skip");
   }
   const hasFirstPass = rest.equalize === "yes" || rest.shiftNegative === "yes";
-  if (rest.data === "-" && (hasSecondPass || hasFirstPass)) {
+  // Without evaluation samples those of the calibration are looked at again.
+  const isReadAgain = hasSecondPass || hasFirstPass || rest.diagnose && rest.evalData === undefined;
+  if (rest.data === "-" && isReadAgain) {
     throw fail("samples that can be read more than once", "standard input");
   }
 }

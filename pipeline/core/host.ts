@@ -28,6 +28,16 @@ export interface HostWorker {
   terminate(): void;
 }
 
+/** What a terminal is like, and what its user has set. */
+export interface Terminal {
+  /** Columns of standard output; undefined when it is no terminal. Asked anew each time: windows change. */
+  outputColumns(): number | undefined;
+  /** Columns of standard error; undefined when it is no terminal. */
+  errorColumns(): number | undefined;
+  /** An environment variable; undefined when it isn't set, or the host may not say. */
+  environment(name: "NO_COLOR" | "FORCE_COLOR" | "CLICOLOR_FORCE"): string | undefined;
+}
+
 /** Files by name, the network, standard input and a terminal. */
 export interface Host {
   /** Whole content of a file. Throws {@linkcode PlimsollError} kind `input`. */
@@ -76,4 +86,6 @@ export interface Host {
   startWorker?(): HostWorker;
   /** Whether standard error is a terminal that can redraw a line. */
   readonly isTerminal: boolean;
+  /** More of the terminal; absent where a host knows nothing of it: then nothing is coloured or fitted. */
+  readonly terminal?: Terminal;
 }

@@ -87,6 +87,7 @@ export interface Remedies {
 
 /** A diagnosis; plain JSON. */
 export interface Diagnosis {
+  /** Version of this form. */
   readonly schemaVersion: 1;
   /** Samples compared. */
   readonly samples: number;

@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { escapeMarkup } from "./escape.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
-import { cellCounts } from "./cells.ts";
+import { cellCounts, superscript } from "./cells.ts";
 
 /** A threshold to draw. */
 export interface DrawnThreshold {
@@ -54,7 +55,7 @@ export function distributionSvg(data: HistogramData, options: DistributionOption
       const anchor = value > 0 ? "end" : "start";
       const text = `<text x="${round(at + (value > 0 ? -4 : 4))}" y="${
         MARGIN.top + 12 + 16 * i
-      }" fill="${color}" text-anchor="${anchor}">${escapeXml(label)}</text>`;
+      }" fill="${color}" text-anchor="${anchor}">${escapeMarkup(label)}</text>`;
       return `<path d="M${at} ${MARGIN.top}V${floor}" stroke="${color}" stroke-width="2" stroke-dasharray="5 3"/>${
         value > 0 ? text : ""
       }`;
@@ -74,20 +75,12 @@ export function distributionSvg(data: HistogramData, options: DistributionOption
     }</text>`
   ).join("");
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="system-ui, sans-serif" font-size="12" fill="#57606a" role="img">` +
-    `<title>${escapeXml(title)}</title><rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>` +
-    `<text x="${MARGIN.left}" y="24" font-size="14" fill="#1f2328">${escapeXml(title)}</text>` +
+    `<title>${escapeMarkup(title)}</title><rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>` +
+    `<text x="${MARGIN.left}" y="24" font-size="14" fill="#1f2328">${escapeMarkup(title)}</text>` +
     `<path d="${bars}" fill="#8fb8e8"/><path d="M${MARGIN.left} ${floor}H${
       WIDTH - MARGIN.right
     }" stroke="#57606a"/>` +
     `${decades}${ticks}${lines}</svg>\n`;
-}
-
-function superscript(power: number): string {
-  return [...String(power)].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)]).join("");
-}
-
-function escapeXml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 function round(value: number): number {

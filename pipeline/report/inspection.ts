@@ -1,44 +1,17 @@
 /**
- * Models and statistics as text. Pure functions.
+ * Statistics as text. Pure functions.
  *
  * @module
  */
-import { elementTypes } from "../../tpc/onnx/operators.ts";
-import type { GraphOutline } from "../../tpc/onnx/outline.ts";
-import type { Placement } from "../../tpc/placement/types.ts";
 import { divideDyadic } from "../statistics/dyadic.ts";
 import { viewOf } from "../statistics/tensor_view.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import { formatTable } from "./table.ts";
 
-/** Every node of the prepared model with what becomes of it. */
-export function outlineReport(outline: GraphOutline, placement: Placement): string {
-  const { nodes, constants } = outline;
-  const types = elementTypes(outline);
-  const fused = new Set(placement.activations.flatMap(({ fused }) => fused));
-  const islands = new Map(placement.float.map(({ node, reason }) => [node, reason]));
-  const quantized = new Map(placement.activations.map((plan) => [plan.tensor, plan]));
-  const rows = nodes.map(({ name, op, inputs, outputs }) => {
-    const plan = quantized.get(outputs[0]);
-    const fate = fused.has(name) ? "fused into the node before" : islands.get(name) ??
-      (plan?.sameAs
-        ? `keeps the quantization of ${plan.sameAs}`
-        : types.get(outputs[0]) === "float"
-        ? "quantized"
-        : "not float32");
-    const weights = inputs.map((input) => constants[input]).filter((constant) =>
-      constant !== undefined
-    );
-    return [op, name, weights.map(({ shape }) => `[${shape}]`).join(" "), fate];
-  });
-  return formatTable([["op", "node", "constants", "on the target"], ...rows], {
-    left: [0, 1, 2, 3],
-  });
-}
-
 /** Range and moments of every watched tensor. */
 export function statisticsReport(
-  { tensors, data }: Statistics,
+  { tensors, data }: Pick<Statistics, "tensors" | "data">,
+  { width }: { readonly width?: number } = {},
 ): { text: string; summary: unknown } {
   const summary = tensors.map(({ tensor, shape, histogram }) => {
     const exact = viewOf(histogram).exact;
@@ -64,7 +37,7 @@ export function statisticsReport(
   ]);
   const head = ["tensor", "elements", "min", "max", "mean", "rms", "zeros", "bins"];
   return {
-    text: formatTable([head, ...rows]) + `${data.samples} samples\n`,
+    text: formatTable([head, ...rows], { width }) + `${data.samples} samples\n`,
     summary: { data, tensors: summary },
   };
 }

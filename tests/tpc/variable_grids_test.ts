@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Tensor } from "../../pipeline/core/tensor.ts";
 import { createSession } from "../../pipeline/inference/session.ts";
 import { quantize } from "../../pipeline/quantize.ts";
-import { levelsOf } from "../../pipeline/second_pass.ts";
+import { levelsOf } from "../../pipeline/search/levels_of.ts";
 import { quantizeValue, storeLevels } from "../../tpc/core/grid.ts";
 import { applyEdits } from "../../tpc/apply_edits.ts";
 import { type Edit, insertQdq } from "../../tpc/insert_qdq.ts";

@@ -7,9 +7,15 @@
  *
  * @module
  */
-import { type GraphProto, type NodeProto, type TensorProto, TensorProto_DataType } from "onnx-buf";
+import { type NodeProto, type TensorProto, TensorProto_DataType } from "onnx-buf";
 import { PlimsollError } from "../core/errors.ts";
-import { STORED_CODES } from "../core/grid.ts";
+import {
+  CODE_LIMITS,
+  CODE_MOVERS,
+  isQuantizedOperator,
+  quantizedNodes,
+  readCodes,
+} from "./codes.ts";
 import { constantFloats } from "./constant_value.ts";
 import { editGraph } from "./edit_graph.ts";
 import { foldConstantNodes } from "./fold_constants.ts";
@@ -19,17 +25,7 @@ import { nameMaker } from "./names.ts";
 import { describeNode, intAttribute, isOperator, makeNode, subgraphs } from "./node.ts";
 import { nonNegativeTensors } from "./non_negative.ts";
 import { scaleIndex } from "./scale_index.ts";
-import { dimensions, elementCount, makeTensor, tensorData } from "./tensor.ts";
-
-/** Operators that make, read or compute with codes, those of ONNX Runtime's own set among them. */
-const QUANTIZED =
-  /^(QuantizeLinear|DequantizeLinear|DynamicQuantize\w*|ConvInteger|MatMulInteger\w*|QLinear\w+|QGemm|QAttention|QEmbed\w+|QOrdered\w+|QMoE|MatMulNBits|MatMulBnb4|GatherBlockQuantized)$/;
-
-/** Operators that move codes without a look at them; the output is on the grid of the first input. */
-const MOVERS = new Set([
-  ...["MaxPool", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Split"],
-  ...["Gather", "GatherElements", "Tile", "Expand", "DepthToSpace", "SpaceToDepth", "Identity"],
-]);
+import { dimensions, makeTensor } from "./tensor.ts";
 
 /**
  * Refuses a model that is quantized already.
@@ -47,13 +43,6 @@ export function refuseQuantized(model: Model, name: string): void {
     found: `${describeNode(found[0])}${more}`,
     remedy: "Give the float model, or --requantize to take the real values of this one",
   });
-}
-
-function quantizedNodes(graph: GraphProto): NodeProto[] {
-  return graph.node.flatMap((node) => [
-    ...(QUANTIZED.test(node.opType) ? [node] : []),
-    ...subgraphs(node).flatMap(quantizedNodes),
-  ]);
 }
 
 /**
@@ -208,9 +197,9 @@ class Dequantizer {
     const [first] = node.input;
     const codes = this.#codes.get(first);
     if (codes !== undefined && isOperator(node, "Clip")) return this.#clip(node, codes);
-    const isMover = isOperator(node, ...MOVERS) && codes !== undefined;
+    const isMover = isOperator(node, ...CODE_MOVERS) && codes !== undefined;
     const others = [...reads(node)].filter((name) => name !== first || !isMover);
-    if (QUANTIZED.test(node.opType) || others.some((name) => this.#codes.has(name))) {
+    if (isQuantizedOperator(node) || others.some((name) => this.#codes.has(name))) {
       throw this.#refuse(node, "which computes with codes");
     }
     if (!isMover) {
@@ -360,33 +349,6 @@ class Dequantizer {
       remedy: "Give the float model",
     });
   }
-}
-
-const { UINT4, INT4, UINT8, INT8, UINT16, INT16, INT32 } = TensorProto_DataType;
-
-/** Smallest and largest code of the types that tensors of codes between operators have. */
-const CODE_LIMITS: Partial<Record<TensorProto_DataType, readonly [number, number]>> = {
-  [UINT8]: STORED_CODES.uint8,
-  [INT8]: STORED_CODES.int8,
-  [UINT16]: STORED_CODES.uint16,
-  [INT16]: STORED_CODES.int16,
-  [UINT4]: STORED_CODES.uint4,
-  [INT4]: STORED_CODES.int4,
-};
-
-/** Integers of a constant; undefined for types that aren't codes. */
-function readCodes(tensor: TensorProto): ArrayLike<number> | undefined {
-  const { dataType, rawData, int32Data } = tensor;
-  if (dataType === UINT4 || dataType === INT4) {
-    // Two a byte, the first in the lower half.
-    const bytes = rawData.length > 0 ? rawData : int32Data;
-    return Float64Array.from({ length: elementCount(dimensions(tensor)) }, (_, i) => {
-      const nibble = (bytes[i >> 1] >> (i % 2 * 4)) & 15;
-      return dataType === INT4 && nibble > 7 ? nibble - 16 : nibble;
-    });
-  }
-  const isCodes = [UINT8, INT8, UINT16, INT16, INT32].includes(dataType);
-  return isCodes ? tensorData(tensor) as ArrayLike<number> : undefined;
 }
 
 function identity(input: string, output: string): NodeProto {

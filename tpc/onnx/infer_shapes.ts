@@ -7,7 +7,7 @@
 import type { GraphProto, NodeProto, ValueInfoProto } from "onnx-buf";
 import { constantNumbers } from "./constant_value.ts";
 import type { GraphIndex } from "./graph_index.ts";
-import { intAttribute, intsAttribute, isOperator } from "./node.ts";
+import { intAttribute, intsAttribute, isOperator, stringAttribute } from "./node.ts";
 import { dimensions } from "./tensor.ts";
 
 /** Dimensions of a tensor of known rank; undefined for those that vary or aren't known. */
@@ -74,7 +74,10 @@ function outputShape(
   if (isOperator(node, "Reshape")) return reshaped(node, { x, target: y }, index);
   if (x === undefined) return undefined;
   if (isOperator(node, ...ELEMENTWISE)) return x;
-  if (isOperator(node, ...POOLS)) return x.map((dim, axis) => axis < 2 ? dim : undefined);
+  if (isOperator(node, ...POOLS)) {
+    const spatial = windowed(node, x.slice(2), intsAttribute(node, "kernel_shape") ?? []);
+    return [...x.slice(0, 2), ...spatial];
+  }
   if (isOperator(node, ...GLOBAL_POOLS)) return x.map((dim, axis) => axis < 2 ? dim : 1);
   if (isOperator(node, ...RANK_KEEPERS)) return x.map(() => undefined);
   if (isOperator(node, ...REDUCTIONS)) return reduced(node, x, index);
@@ -99,7 +102,10 @@ function outputShape(
   if (isOperator(node, "Conv", "ConvTranspose") && y !== undefined) {
     const group = intAttribute(node, "group", 1);
     const channels = node.opType === "Conv" ? y[0] : y[1] === undefined ? undefined : y[1] * group;
-    return x.map((dim, axis) => axis === 0 ? dim : axis === 1 ? channels : undefined);
+    const spatial = node.opType === "Conv"
+      ? windowed(node, x.slice(2), y.slice(2))
+      : x.slice(2).map(() => undefined);
+    return [x[0], channels, ...spatial];
   }
   if (isOperator(node, "Gemm") && y !== undefined) {
     const m = intAttribute(node, "transA", 0) === 0 ? x[0] : x[1];
@@ -110,6 +116,26 @@ function outputShape(
     return batches && [...batches, x.at(-2), y.at(-1)];
   }
   return undefined;
+}
+
+/**
+ * Spatial sizes behind a window that moves over its input (ONNX, Conv and the pools). Sizes rounded up, as `ceil_mode`
+ * wants, aren't known here.
+ */
+function windowed(node: NodeProto, input: Shape, kernel: Shape): Shape {
+  const strides = intsAttribute(node, "strides") ?? [];
+  const dilations = intsAttribute(node, "dilations") ?? [];
+  const pads = intsAttribute(node, "pads") ?? [];
+  const autoPad = stringAttribute(node, "auto_pad", "NOTSET");
+  if (intAttribute(node, "ceil_mode", 0) !== 0) return input.map(() => undefined);
+  return input.map((size, axis) => {
+    const [window, stride] = [kernel[axis], strides[axis] ?? 1];
+    if (size === undefined || window === undefined) return undefined;
+    if (autoPad.startsWith("SAME")) return Math.ceil(size / stride);
+    const padding = autoPad === "VALID" ? 0 : (pads[axis] ?? 0) + (pads[axis + input.length] ?? 0);
+    const reach = (dilations[axis] ?? 1) * (window - 1) + 1;
+    return Math.floor((size + padding - reach) / stride) + 1;
+  });
 }
 
 function broadcast(shapes: readonly (Shape | undefined)[]): Shape | undefined {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { escapeMarkup } from "../escape.ts";
 import { collectReport, type ReportInput } from "./collect.ts";
 import type { ReportData } from "./data.ts";
 import { SCRIPT, STYLE } from "./generated.ts";
@@ -27,8 +28,8 @@ export function renderReport(data: ReportData): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<meta name="generator" content="${escapeHtml(data.made.tool)}">
-<title>${escapeHtml(data.title)} – Plimsoll report</title>
+<meta name="generator" content="${escapeMarkup(data.made.tool)}">
+<title>${escapeMarkup(data.title)} – Plimsoll report</title>
 <style>${STYLE}</style>
 </head>
 <body>
@@ -38,10 +39,6 @@ export function renderReport(data: ReportData): string {
 </body>
 </html>
 `;
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 /** JSON that can't end its script element or begin a comment in it. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { NodeProto, TensorProto } from "onnx-buf";
 import { indexGraph } from "../../../tpc/onnx/graph_index.ts";
 import { inferShapes } from "../../../tpc/onnx/infer_shapes.ts";
+import { withAttributes } from "../../../tpc/onnx/node.ts";
 import { model, node, value } from "../../support/onnx.ts";
 import { integers, randomFeeds, weights } from "../../support/rewrite.ts";
 import { runModel } from "../../support/run_model.ts";
@@ -10,13 +11,35 @@ const X = ["N", 6, 8, 8];
 /** Graphs from x to z with what is known of z; undefined dimensions are null. */
 const CASES: [string, NodeProto[], (number | null)[], TensorProto[]?][] = [
   ["Relu", [node("Relu", ["x"], ["z"])], [null, 6, 8, 8]],
-  ["Conv", [node("Conv", ["x", "w"], ["z"], { group: 2 })], [null, 4, null, null], [
+  ["Conv", [node("Conv", ["x", "w"], ["z"], { group: 2 })], [null, 4, 8, 8], [
     weights("w", 4, 3, 1, 1),
   ]],
+  [
+    "Conv with steps, dilations and uneven padding",
+    [node("Conv", ["x", "w"], ["z"], { strides: [2, 1], dilations: [1, 2], pads: [1, 0, 0, 3] })],
+    [null, 4, 4, 7],
+    [weights("w", 4, 6, 3, 3)],
+  ],
+  [
+    "Conv with auto_pad",
+    [
+      withAttributes(node("Conv", ["x", "w"], ["z"], { strides: [3, 3] }), {
+        auto_pad: "SAME_UPPER",
+      }),
+    ],
+    [null, 4, 3, 3],
+    [weights("w", 4, 6, 3, 3)],
+  ],
+  ["AveragePool with steps", [
+    node("AveragePool", ["x"], ["z"], { kernel_shape: [3, 3], strides: [2, 2] }),
+  ], [null, 6, 3, 3]],
+  ["MaxPool that rounds up", [
+    node("MaxPool", ["x"], ["z"], { kernel_shape: [3, 3], strides: [2, 2], ceil_mode: 1 }),
+  ], [null, 6, null, null]],
   ["ConvTranspose", [node("ConvTranspose", ["x", "w"], ["z"], { group: 2 })], [
     ...[null, 10, null, null],
   ], [weights("w", 6, 5, 1, 1)]],
-  ["MaxPool", [node("MaxPool", ["x"], ["z"], { kernel_shape: [2, 2] })], [null, 6, null, null]],
+  ["MaxPool", [node("MaxPool", ["x"], ["z"], { kernel_shape: [2, 2] })], [null, 6, 7, 7]],
   ["GlobalAveragePool", [node("GlobalAveragePool", ["x"], ["z"])], [null, 6, 1, 1]],
   ["Flatten", [node("Flatten", ["x"], ["z"])], [null, 384]],
   ["Flatten axis 0", [node("Flatten", ["x"], ["z"], { axis: 0 })], [1, null]],
