@@ -6,39 +6,18 @@ import type { Page } from "puppeteer-core";
 import { BROWSER_FOLDER, buildBrowser } from "../../build/browser.ts";
 import { findChromium, type OpenPage, withChromium } from "../support/chromium.ts";
 import { inFolder, runCommand } from "../support/cli.ts";
+import { serveFolder } from "../support/serve_folder.ts";
 import { CALIBRATION, DEMO_MODEL } from "../support/demo.ts";
 
 const isMissing = findChromium() === undefined;
 /** Images in many formats, which the image core is tested with. */
 const IMAGES = "tests/wasm/image/images";
 const FILES = ["model.onnx", "manifest.json", "statistics.plim", "report.html"];
-const TYPES: Readonly<Record<string, string>> = {
-  html: "text/html; charset=utf-8",
-  js: "text/javascript",
-  css: "text/css",
-  wasm: "application/wasm",
-};
-
 let built: Promise<void> | undefined;
-
-/** Any web server will do: files as they are, with their types. */
-function serve(): Deno.HttpServer<Deno.NetAddr> {
-  return Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
-    const { pathname } = new URL(request.url);
-    const name = pathname === "/" ? "index.html" : pathname.slice(1);
-    try {
-      const type = TYPES[name.split(".").at(-1)!] ?? "application/octet-stream";
-      const file = await Deno.readFile(new URL(name, BROWSER_FOLDER));
-      return new Response(file, { headers: { "content-type": type } });
-    } catch {
-      return new Response("not found", { status: 404 });
-    }
-  });
-}
 
 function browserTest(
   name: string,
-  test: (open: OpenPage & { folder: string; address: string }) => Promise<void>,
+  test: (open: OpenPage & { folder: string }) => Promise<void>,
 ): void {
   Deno.test({
     name: isMissing ? `${name} (skipped: no Chromium; apt-get install chromium)` : name,
@@ -47,20 +26,19 @@ function browserTest(
     sanitizeOps: false,
     fn: async () => {
       await (built ??= buildBrowser());
-      const server = serve();
+      const server = serveFolder(BROWSER_FOLDER);
       try {
         await inFolder((folder) =>
           withChromium(async (open) => {
-            const address = `http://127.0.0.1:${server.addr.port}/`;
             await open.page.setViewport({ width: 1280, height: 900 });
-            await open.page.goto(address);
+            await open.page.goto(server.address);
             await open.page.waitForSelector("#start");
-            await test({ ...open, folder, address });
+            await test({ ...open, folder });
             assert.deepEqual(open.faults, []);
           })
         );
       } finally {
-        await server.shutdown();
+        await server.close();
       }
     },
   });

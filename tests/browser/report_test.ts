@@ -44,7 +44,15 @@ async function demoReport() {
   const activations = data.activations.map((entry, i) =>
     i === 1 ? { ...entry, tensor: EVIL } : entry
   );
-  return { ...data, activations };
+  const remedy = { change: "16 bits", sqnr: 32, agreement: 1, top1: null, override: "{}" };
+  return {
+    ...data,
+    activations,
+    diagnosis: {
+      ...{ samples: 16, data: "evaluation" as const, output: 31 },
+      remedies: [1, 0.01].map((gain) => ({ ...remedy, tensor: activations[3].tensor, gain })),
+    },
+  };
 }
 
 function browserTest(name: string, test: (page: Page) => Promise<void>): void {
@@ -188,6 +196,12 @@ browserTest(
     );
   },
 );
+
+browserTest("remedies that help are listed and lead to their layer", async (page) => {
+  assert.equal(await page.$$eval(".remedies tbody tr", (rows) => rows.length), 1);
+  await page.click(".remedies tbody button");
+  assert.equal(await heading(page), (await rows(page))[3]);
+});
 
 browserTest("hostile names are text", async (page) => {
   assert.equal(await page.$eval("h1", (title) => title.textContent), EVIL);

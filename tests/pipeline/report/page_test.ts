@@ -208,6 +208,44 @@ Deno.test("evaluations of quantize and comparisons of compare are read, and noth
   assert.throws(() => parseDiagnosis({ schemaVersion: 2 }, "y.json"), /diagnosis\.json/);
 });
 
+Deno.test("a diagnosis goes to its activations, and its remedies into the page", () => {
+  const [{ tensor }] = data.activations;
+  const error = { sqnr: 12.5, cosine: 0.9, maxAbs: 3 };
+  const report = collectReport({
+    ...{ title: "t", manifest, statistics },
+    diagnosis: {
+      ...{ schemaVersion: 1, samples: 4, data: "evaluation", missing: [], worst: [tensor] },
+      tensors: [{
+        ...{ tensor, producer: null, quantizer: null, elements: 9 },
+        accumulated: error,
+        local: { ...error, sqnr: null },
+      }],
+      output: { tensor: "y", ...error },
+      remedies: {
+        current: { sqnr: 12.5, agreement: 1, top1: null },
+        tried: [{
+          ...{
+            tensor,
+            kind: "bits",
+            change: "16 bits",
+            sqnr: 14,
+            gain: 1.5,
+            agreement: 1,
+            top1: null,
+          },
+          override: { match: { tensor }, activation: { bits: 16 } },
+        }],
+      },
+    },
+  });
+  assert.deepEqual(report.activations[0].measured, {
+    ...{ local: null, accumulated: 12.5, cosine: 0.9, maxAbs: 3 },
+  });
+  assert.equal(report.activations[1].measured, undefined);
+  assert.equal(report.diagnosis!.remedies[0].gain, 1.5);
+  assert.deepEqual(JSON.parse(report.diagnosis!.remedies[0].override).match, { tensor });
+});
+
 Deno.test("renderReport shows an empty report rather than failing", () => {
   const empty: ReportData = {
     ...data,

@@ -9,6 +9,9 @@ import { breakable, h } from "./dom.ts";
 import { count, decibels, percent } from "./format.ts";
 import type { Selection } from "./selection.ts";
 
+/** Remedies that are shown, and what they gain at least, in dB. */
+const [MAX_REMEDIES, WORTHWHILE] = [10, 0.05];
+
 /** Remedies that were tried, greatest gain first; null where no diagnosis was made. */
 export function diagnosisSection(
   { diagnosis, activations }: ReportData,
@@ -26,7 +29,9 @@ export function diagnosisSection(
     ...(isLabelled ? ["top-1"] : []),
     "--override",
   ];
-  const rows = remedies.map(({ tensor, change, gain, sqnr, agreement, top1, override }) => {
+  const helpful = remedies.filter(({ gain }) => gain !== null && gain >= WORTHWHILE);
+  const shown = helpful.slice(0, MAX_REMEDIES);
+  const rows = shown.map(({ tensor, change, gain, sqnr, agreement, top1, override }) => {
     const index = activations.findIndex((activation) => activation.tensor === tensor);
     const name = index < 0 ? breakable(tensor) : h("button", {
       type: "button",
@@ -56,6 +61,11 @@ export function diagnosisSection(
         decibels(output)
       }. ` +
         "The dotted line in the chart is the SQNR of each activation in the whole quantized model.",
+    ),
+    remedies.length === 0 ? null : h(
+      "p",
+      { class: "note" },
+      `${remedies.length} changes were tried, each alone: ${helpful.length} gain ${WORTHWHILE} dB or more.`,
     ),
     rows.length === 0 ? null : h(
       "div",
