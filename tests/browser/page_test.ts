@@ -66,6 +66,16 @@ async function download({ page }: OpenPage, folder: string): Promise<void> {
   }
 }
 
+/** What the page made, in the folder, against what the command line made, in `cli` below it. */
+function assertSameFiles(folder: string): void {
+  for (const name of FILES) {
+    const [here, there] = [`${folder}/${name}`, `${folder}/cli/${name}`].map((path) =>
+      Deno.readFileSync(path)
+    );
+    assert.ok(here.length > 1000 && Buffer.compare(here, there) === 0, name);
+  }
+}
+
 async function finish(page: Page): Promise<void> {
   await page.waitForSelector("iframe, [role=alert]", { timeout: 60_000 });
   assert.equal(await page.$("[role=alert]"), null, await output(page));
@@ -99,12 +109,7 @@ browserTest(
     );
     assert.equal(command.code, 0, command.error);
     await download(open, folder);
-    for (const name of FILES) {
-      const [here, there] = [`${folder}/${name}`, `${folder}/cli/${name}`].map((path) =>
-        Deno.readFileSync(path)
-      );
-      assert.ok(here.length > 1000 && Buffer.compare(here, there) === 0, name);
-    }
+    assertSameFiles(folder);
   },
 );
 
@@ -136,12 +141,7 @@ browserTest("a folder and other settings give the command line's bytes, too", as
   );
   assert.equal(command.code, 0, command.error);
   await download(open, folder);
-  for (const name of FILES) {
-    const [here, there] = [`${folder}/${name}`, `${folder}/cli/${name}`].map((path) =>
-      Deno.readFileSync(path)
-    );
-    assert.ok(here.length > 1000 && Buffer.compare(here, there) === 0, name);
-  }
+  assertSameFiles(folder);
 });
 
 browserTest("cancelling ends the work at once, and another run works", async ({ page }) => {

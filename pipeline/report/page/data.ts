@@ -7,6 +7,7 @@
  * @module
  */
 import type { Constraint, ErrorMethod } from "../../../tpc/core/types.ts";
+import type { ModelEvaluation } from "../../evaluate/evaluate.ts";
 
 /** Everything on the page. */
 export interface ReportData {
@@ -87,15 +88,14 @@ export interface Accuracy {
   readonly models: readonly AccuracyRow[];
 }
 
+/** What an evaluation says of a model in one row. */
+type Evaluated = Pick<
+  ModelEvaluation,
+  "name" | "top1" | "top5" | "loss" | "agreement" | "sqnr" | "cosine"
+>;
+
 /** One model of the accuracy table. */
-export interface AccuracyRow {
-  readonly name: string;
-  readonly top1: number | null;
-  readonly top5: number | null;
-  readonly loss: number | null;
-  readonly agreement: number;
-  readonly sqnr: number | null;
-  readonly cosine: number;
+export interface AccuracyRow extends Evaluated {
   /** Bytes of the model, where known. */
   readonly bytes?: number;
   /** Top-1 minus that of the float model on the same samples, with the bounds of its 95 % interval, where known. */
