@@ -17,6 +17,7 @@ import { addInspectCommand } from "./inspect.ts";
 import { addMergeCommand } from "./merge.ts";
 import { addQuantizeCommand } from "./quantize.ts";
 import { addSearchCommand } from "./search.ts";
+import { addRuntimeOption } from "./runtime_option.ts";
 import { addTargetsCommand } from "./targets.ts";
 
 /** Exit codes; the same for every command. */
@@ -67,7 +68,11 @@ function makeProgram(context: Context): Command {
     .version(VERSION)
     .exitOverride()
     .showHelpAfterError("(--help shows the options)")
-    .configureOutput({ writeOut: host.print, writeErr: host.printError })
+    .configureOutput({
+      // Help is written for Deno.
+      writeOut: (text) => host.print(text.replaceAll("deno task", host.command ?? "deno task")),
+      writeErr: host.printError,
+    })
     .addHelpText(
       "after",
       `
@@ -89,5 +94,6 @@ Examples:
   addInspectCommand(program, context);
   addExportCommand(program, context);
   addTargetsCommand(program, context);
+  addRuntimeOption(program, host);
   return program;
 }

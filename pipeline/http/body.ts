@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { deferred } from "../core/deferred.ts";
 import type { Limits } from "./limits.ts";
 import { Problem } from "./problem.ts";
 
@@ -31,7 +32,7 @@ export function watchBody(
   }, { highWaterMark: 0 });
 
   async function inTime<T>(reading: Promise<T>, seconds: number): Promise<T> {
-    const over = Promise.withResolvers<never>();
+    const over = deferred<never>();
     const stop = () => over.reject(signal.reason);
     const timer = setTimeout(
       () => over.reject(new Problem("stalled", `No byte came for ${seconds} s. Send faster.`)),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { deferred } from "../core/deferred.ts";
 import { VERSION } from "../core/version.ts";
 import { lostRuntime } from "../inference/runtime.ts";
 import { checkToken } from "./auth.ts";
@@ -167,7 +168,7 @@ function checkHead(request: Request, { maxBodyBytes }: Limits): string {
 
 /** Rejects with the signal's reason as soon as it aborts, whatever the work does then. */
 async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
+  const aborted = deferred<never>();
   const abort = () => aborted.reject(signal.reason);
   if (signal.aborted) abort();
   signal.addEventListener("abort", abort, { once: true });

@@ -123,12 +123,10 @@ function describe({ path, summary, options, parts, results }: Operation, hasToke
     "text/event-stream": events,
     "application/x-ndjson": events,
   };
-  const problems = Map.groupBy(
-    PROBLEM_NAMES.filter((name) =>
-      !["not-found", "method"].includes(name) && (hasToken || name !== "unauthorized")
-    ),
-    statusOf,
+  const names = PROBLEM_NAMES.filter((name) =>
+    !["not-found", "method"].includes(name) && (hasToken || name !== "unauthorized")
   );
+  const statuses = [...new Set(names.map(statusOf))];
   return {
     operationId: path.split("/").at(-1),
     summary,
@@ -147,9 +145,13 @@ function describe({ path, summary, options, parts, results }: Operation, hasToke
         content,
       },
       ...Object.fromEntries(
-        [...problems].map(([status, names]) => [
+        statuses.map((status) => [
           status,
-          answerOf(names.join(", "), PROBLEM_TYPE, "Problem"),
+          answerOf(
+            names.filter((name) => statusOf(name) === status).join(", "),
+            PROBLEM_TYPE,
+            "Problem",
+          ),
         ]),
       ),
     },

@@ -10,7 +10,9 @@ const require = createRequire(resolve("build/npm/package.json"));
 const { Miniflare } = require("miniflare");
 
 const started = performance.now();
-const others = readdirSync(folder).filter((name) => /\.(js|wasm)$/.test(name) && name !== "worker.js");
+const others = readdirSync(folder).filter((name) =>
+  /\.(js|wasm)$/.test(name) && name !== "worker.js"
+);
 const miniflare = new Miniflare({
   modules: [
     { type: "ESModule", path: join(resolve(folder), "worker.js") },
@@ -27,9 +29,11 @@ const miniflare = new Miniflare({
 });
 const url = await miniflare.ready;
 const milliseconds = performance.now() - started;
-const children = execFileSync("ps", ["-o", "pid=,comm=", "--ppid", String(process.pid)], { encoding: "utf8" });
+const children = execFileSync("ps", ["-o", "pid=,comm=", "--ppid", String(process.pid)], {
+  encoding: "utf8",
+});
 const pid = Number(/(\d+) workerd/.exec(children)?.[1]);
-console.log(JSON.stringify({ url: url.href, pid, milliseconds }));
+process.stdout.write(`${JSON.stringify({ url: url.href, pid, milliseconds })}\n`);
 process.stdin.resume();
 process.stdin.on("end", async () => {
   await miniflare.dispose();
