@@ -135,9 +135,7 @@ export function createHandlerFor(
       try {
         return await answer(request);
       } catch (error) {
-        const response = problemResponse(answerError(error));
-        request.body?.cancel().catch(() => {});
-        return response;
+        return problemResponse(answerError(error));
       }
     },
   };

@@ -16,7 +16,8 @@ import { FORMATS } from "../source/format.ts";
 import { Problem } from "./problem.ts";
 
 /** Numbers come as text in a query. */
-const number = (least = -Infinity, most = Infinity) =>
+const anyNumber = z.preprocess(asNumber, z.number());
+const number = (least: number, most: number) =>
   z.preprocess(asNumber, z.number().min(least).max(most));
 const integer = (least: number, most = Number.MAX_SAFE_INTEGER) =>
   z.preprocess(asNumber, z.int().min(least).max(most));
@@ -102,7 +103,7 @@ export const dataOptions = {
   crop: size.describe("Window around the centre, as 224 or 320x240"),
   interpolation: z.enum(INTERPOLATIONS).describe("Filter of resizing"),
   channelOrder: z.enum(["RGB", "BGR"]).describe("Order of the model's channels"),
-  scale: number().describe("Factor for pixels 0 … 255"),
+  scale: anyNumber.describe("Factor for pixels 0 … 255"),
   mean: numbers.describe("Subtracted after scaling; one or one per channel"),
   std: numbers.describe("Divisor after that; one or one per channel"),
   layout: z.enum(["NCHW", "NHWC"]).describe("Order of the model's axes"),
