@@ -2,7 +2,7 @@
  * Builds the npm package:
  *
  *     dist/npm/      package.json, bundles for Node and the web, types, the demo's data
- *     dist/plimsoll-VERSION.tgz
+ *     dist/plimsoll.tgz
  *
  *     deno run -A build/npm_package.ts
  *
@@ -19,11 +19,14 @@ const DIST = new URL("dist/", ROOT);
 /** The package's folder. */
 export const PACKAGE_FOLDER = new URL("npm/", DIST);
 
+/** The packed package. */
+export const PACKAGE_FILE = new URL("plimsoll.tgz", DIST);
+
 /** Files beside the bundles. */
 const COPIED = ["LICENSE", "CHANGELOG.md", "docs/hosts.md"];
 
 /** Builds and packs it. */
-export async function buildPackage(): Promise<URL> {
+export async function buildPackage(): Promise<void> {
   await install();
   await Deno.remove(PACKAGE_FOLDER, { recursive: true }).catch(() => {});
   await Deno.mkdir(PACKAGE_FOLDER, { recursive: true });
@@ -43,11 +46,7 @@ export async function buildPackage(): Promise<URL> {
     ...{ outdir: "dist/npm", platform: "web", external, minify: false },
   });
   await makeExecutable(new URL("plimsoll.js", PACKAGE_FOLDER));
-  await writeTypes({
-    index: "pipeline/host/node_library.ts",
-    edge: "pipeline/http/edge.ts",
-    web: "pipeline/host/web_library.ts",
-  });
+  await writeTypes();
   await copyFolder(
     new URL("data/", ROOT),
     new URL("data/", PACKAGE_FOLDER),
@@ -64,8 +63,10 @@ export async function buildPackage(): Promise<URL> {
     new URL("package.json", PACKAGE_FOLDER),
     `${JSON.stringify(manifest(version, dependencies), null, 2)}\n`,
   );
-  await run("npm", ["pack", "--silent", "--pack-destination", ".."], { cwd: PACKAGE_FOLDER });
-  return new URL(`plimsoll-${version}.tgz`, DIST);
+  const name = await run("npm", ["pack", "--silent", "--pack-destination", ".."], {
+    cwd: PACKAGE_FOLDER,
+  });
+  await Deno.rename(new URL(name.trim(), DIST), PACKAGE_FILE);
 }
 
 function manifest(version: string, dependencies: Record<string, string>) {
@@ -161,7 +162,7 @@ async function readJson(file: URL): Promise<any> {
 }
 
 if (import.meta.main) {
-  const file = await buildPackage();
+  await buildPackage();
   await stopBundling();
-  console.log(`${file.pathname}: ${(await Deno.stat(file)).size} bytes`);
+  console.log(`dist/plimsoll.tgz: ${(await Deno.stat(PACKAGE_FILE)).size} bytes`);
 }

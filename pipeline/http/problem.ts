@@ -4,6 +4,7 @@
  * @module
  */
 import { type ErrorKind, PlimsollError } from "../../tpc/core/errors.ts";
+import { lostRuntime } from "../inference/runtime.ts";
 
 /** Media type of problems. */
 export const PROBLEM_TYPE = "application/problem+json";
@@ -81,6 +82,9 @@ export function problemOf(error: unknown): Problem {
   // A stage that reads the body wraps what the body throws.
   for (let at = error; at instanceof Error; at = at.cause) {
     if (at instanceof Problem) return at;
+  }
+  if (error !== undefined && error === lostRuntime()) {
+    return new Problem("lost", lostRuntime()!.message);
   }
   if (error instanceof PlimsollError) return new Problem(error.kind, error.message);
   return new Problem("defect", "Something went wrong that shouldn't have. Please report it.");
