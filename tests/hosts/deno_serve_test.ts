@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { inFolder, runCommand } from "../support/cli.ts";
 import { DEMO_MODEL } from "../support/demo.ts";
-import { bytesOf, demoForm, demoOptions, problemOf, SAMPLES } from "../support/requests.ts";
+import { bytesOf, demoForm, demoOptions, problemOf, quantizeDemo } from "../support/requests.ts";
 import { memoryOf, serveDeno, type Server } from "../support/servers.ts";
 
 async function health({ url }: Server): Promise<{ active: number; waiting: number }> {
@@ -56,14 +56,7 @@ const RAW = "data-format=raw&input-shape=1x28x28";
 Deno.test("deno serve gives the bytes of the command line", async () => {
   await using server = await serveDeno();
   await inFolder(async (folder) => {
-    const run = await runCommand(
-      "quantize",
-      "--samples",
-      String(SAMPLES),
-      "--out",
-      folder,
-      "--quiet",
-    );
+    const run = await runCommand(...quantizeDemo(folder));
     assert.equal(run.code, 0, run.error);
     for (
       const [result, file] of [["statistics", "statistics.plim"], ["manifest", "manifest.json"], [

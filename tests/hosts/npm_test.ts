@@ -7,6 +7,7 @@ import { NPM_FOLDER, run } from "../../build/install.ts";
 import { buildPackage, PACKAGE_FILE } from "../../build/npm_package.ts";
 import { readPlim } from "../../pipeline/statistics/plim.ts";
 import { runCommand } from "../support/cli.ts";
+import { quantizeDemo } from "../support/requests.ts";
 
 const FOLDER = await Deno.makeTempDir({ prefix: "plimsoll npm " });
 addEventListener("unload", () => Deno.removeSync(FOLDER, { recursive: true }));
@@ -30,13 +31,11 @@ Deno.test(
     await stopBundling();
     await Deno.writeTextFile(`${FOLDER}/package.json`, '{"private": true, "type": "module"}');
     await npmInstall(PACKAGE_FILE.pathname);
-    const out = await plimsoll("quantize", "--samples", "64", "--out", "node", "--quiet");
+    const out = await plimsoll(...quantizeDemo("node"));
     assert.match(out, /29 activations and 23 weight tensors quantized/);
-    const { code, error } = await runCommand(
-      ...["quantize", "--samples", "64", "--out", `${FOLDER}/deno`, "--quiet"],
-    );
+    const { code, error } = await runCommand(...quantizeDemo(`${FOLDER}/deno`));
     assert.equal(code, 0, error);
-    for (const name of ["statistics.plim", "manifest.json", "model.onnx", "evaluation.json"]) {
+    for (const name of ["statistics.plim", "manifest.json", "model.onnx"]) {
       assert.deepEqual(
         await Deno.readFile(`${FOLDER}/node/${name}`),
         await Deno.readFile(`${FOLDER}/deno/${name}`),

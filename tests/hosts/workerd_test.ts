@@ -6,7 +6,8 @@ import { buildWorkers, EDGE_FOLDER, WORKERD_FOLDER } from "../../build/workers.t
 import { readPlim } from "../../pipeline/statistics/plim.ts";
 import { inFolder, runCommand } from "../support/cli.ts";
 import { DEMO_MODEL } from "../support/demo.ts";
-import { bytesOf, demoForm, demoOptions, form, problemOf, SAMPLES } from "../support/requests.ts";
+import { bytesOf, demoForm, demoOptions, form, problemOf } from "../support/requests.ts";
+import { quantizeDemo, SAMPLES } from "../support/requests.ts";
 import { serveWorkerd } from "../support/servers.ts";
 
 const options = { sanitizeOps: false, sanitizeResources: false };
@@ -59,10 +60,7 @@ Deno.test(
         assert.deepEqual(bytes, await Deno.readFile(`${folder}/${path}`), name);
       }
     });
-    const refused = await fetch(`${server.url}v1/calibrate`, {
-      method: "POST",
-      body: await demoForm(),
-    });
+    const refused = await fetch(`${server.url}v1/calibrate`, { method: "POST", body: "x" });
     assert.equal(refused.status, 401);
     await problemOf(refused);
   },
@@ -97,7 +95,7 @@ Deno.test("the edge searches and emits without WebAssembly, in 128 MB", options,
   assert.ok(script.length < 600_000, `${script.length} bytes`);
   await using server = await serveWorkerd(EDGE_FOLDER.pathname);
   await inFolder(async (folder) => {
-    const run = await runCommand("quantize", "--samples", "16", "--out", folder, "--quiet");
+    const run = await runCommand(...quantizeDemo(folder, 16));
     assert.equal(run.code, 0, run.error);
     const parts = { model: DEMO_MODEL, statistics: `${folder}/statistics.plim` };
     for (const [result, file] of [["model", "model.onnx"], ["manifest", "manifest.json"]]) {
@@ -107,7 +105,7 @@ Deno.test("the edge searches and emits without WebAssembly, in 128 MB", options,
       assert.deepEqual(await bytesOf(response), await Deno.readFile(`${folder}/${file}`), file);
     }
   });
-  const gone = await fetch(`${server.url}v1/calibrate`, { method: "POST", body: await demoForm() });
+  const gone = await fetch(`${server.url}v1/calibrate`, { method: "POST", body: "x" });
   assert.equal(gone.status, 404);
   await problemOf(gone);
 });

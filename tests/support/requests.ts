@@ -17,6 +17,15 @@ export async function demoOptions(more: Record<string, string> = {}): Promise<UR
   });
 }
 
+/** Arguments that quantize the demo without evaluating it, which takes most of the time. */
+export function quantizeDemo(out: string, samples = SAMPLES): string[] {
+  const root = `${Deno.cwd()}/`;
+  return [
+    ...["quantize", "--model", root + DEMO_MODEL, "--data", root + CALIBRATION],
+    ...["--samples", String(samples), "--out", out, "--quiet"],
+  ];
+}
+
 /** A form of files: contents, or paths. */
 export async function form(
   parts: Readonly<Record<string, string | Uint8Array<ArrayBuffer>>>,
