@@ -15,7 +15,7 @@ import { stopBundling } from "./bundle.ts";
 import { buildOnce } from "./cached.ts";
 import { run } from "./install.ts";
 import { buildPackage, PACKAGE_FILE } from "./npm_package.ts";
-import { buildWorkers, EDGE_FOLDER, WORKERD_FOLDER } from "./workers.ts";
+import { buildWorkers, EDGE_FOLDER, WORKERD, WORKERD_FOLDER } from "./workers.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const DOCUMENT = new URL("../docs/hosts.md", import.meta.url);
@@ -93,18 +93,7 @@ async function serveDeno(): Promise<Served> {
     ],
     ...{ cwd: ROOT, stdout: "null", stderr: "null" },
   }).spawn();
-  const url = `http://127.0.0.1:${port}/`;
-  while (!await fetch(`${url}health`).then((response) => response.text(), () => "")) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  const start = (performance.now() - started) / 1000;
-  return {
-    ...{ url, pid: process.pid, start },
-    stop: async () => {
-      process.kill();
-      await process.status;
-    },
-  };
+  return await answering(port, process, started);
 }
 
 async function serveWorkerd(folder: URL): Promise<Served> {
@@ -121,6 +110,40 @@ async function serveWorkerd(folder: URL): Promise<Served> {
       await process.stdin.close();
       await process.status;
       await reader.cancel();
+    },
+  };
+}
+
+async function serveEdge(): Promise<Served> {
+  const port = 20_000 + Math.floor(Math.random() * 20_000);
+  const started = performance.now();
+  const process = new Deno.Command(WORKERD, {
+    args: [
+      "serve",
+      new URL("edge.capnp", EDGE_FOLDER).pathname,
+      `--socket-addr=http=127.0.0.1:${port}`,
+    ],
+    ...{ stdin: "null", stdout: "null", stderr: "null" },
+  }).spawn();
+  return await answering(port, process, started);
+}
+
+/** Waits for the first answer. */
+async function answering(
+  port: number,
+  process: Deno.ChildProcess,
+  started: number,
+): Promise<Served> {
+  const url = `http://127.0.0.1:${port}/`;
+  while (!await fetch(`${url}health`).then((response) => response.text(), () => "")) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const start = (performance.now() - started) / 1000;
+  return {
+    ...{ url, pid: process.pid, start },
+    stop: async () => {
+      process.kill();
+      await process.status;
     },
   };
 }
@@ -227,7 +250,7 @@ async function measure(): Promise<string> {
         body: await form({ statistics, model: MODEL }),
       });
     const edge = {
-      ...await measureServer("workerd, edge bundle", await serveWorkerd(EDGE_FOLDER), askEdge),
+      ...await measureServer("workerd, edge bundle", await serveEdge(), askEdge),
       emptyBytes,
       packedBytes: await packedSize(EDGE_FOLDER),
     };

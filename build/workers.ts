@@ -24,6 +24,14 @@ export const EDGE_FOLDER = new URL("../dist/edge/", import.meta.url);
 const SOURCES = new URL("./workerd/", import.meta.url);
 const RUNTIME = "ort-wasm-simd-threaded.wasm";
 
+/** workerd's own program, without miniflare around it. */
+export const WORKERD = new URL(
+  `node_modules/@cloudflare/workerd-${Deno.build.os === "darwin" ? "darwin" : "linux"}-${
+    Deno.build.arch === "aarch64" ? "arm64" : "64"
+  }/bin/workerd`,
+  NPM_FOLDER,
+);
+
 /** Builds both workers. */
 export async function buildWorkers(): Promise<{ workerd: Bundle; edge: Bundle }> {
   for (const folder of [WORKERD_FOLDER, EDGE_FOLDER]) {
@@ -45,6 +53,7 @@ export async function buildWorkers(): Promise<{ workerd: Bundle; edge: Bundle }>
     ...{ entry: "pipeline/host/workerd_edge.ts", outfile: "dist/edge/worker.js" },
     ...{ platform: "web", embedWasm: false },
   });
+  await Deno.copyFile(new URL("edge.capnp", SOURCES), new URL("edge.capnp", EDGE_FOLDER));
   return { workerd, edge };
 }
 

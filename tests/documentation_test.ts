@@ -8,7 +8,10 @@ const SCHEMAS = ["manifestSchema", "targetSchema", "preprocessingSchema"];
 
 Deno.test("every public symbol is documented", async () => {
   const { stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["doc", "--lint", "pipeline/mod.ts", "wasm/mod.ts"],
+    args: [
+      ...["doc", "--lint", "pipeline/mod.ts", "pipeline/http/mod.ts", "pipeline/http/edge.ts"],
+      "wasm/mod.ts",
+    ],
     env: { NO_COLOR: "1" },
   }).output();
   const faults = new TextDecoder().decode(stderr).split(/^(?=error\[)/m).filter((part) =>
@@ -32,6 +35,7 @@ Deno.test("the examples in doc comments run", async () => {
     "pipeline/search/*.ts",
     "pipeline/report/*.ts",
     "pipeline/source/*.ts",
+    "pipeline/http/*.ts",
     "pipeline/compare/*.ts",
   ];
   const paths = files.flatMap((pattern) => {

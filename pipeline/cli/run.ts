@@ -69,7 +69,7 @@ function makeProgram(context: Context): Command {
     .exitOverride()
     .showHelpAfterError("(--help shows the options)")
     .configureOutput({
-      // Help is written for Deno.
+      // Help names the tasks of Deno, which other hosts call otherwise.
       writeOut: (text) => host.print(text.replaceAll("deno task", host.command ?? "deno task")),
       writeErr: host.printError,
     })

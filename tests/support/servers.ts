@@ -1,5 +1,6 @@
 /** Servers of other processes, for tests. */
 import assert from "node:assert/strict";
+import { EDGE_FOLDER, WORKERD } from "../../build/workers.ts";
 import { TextLineStream } from "./text_lines.ts";
 
 /** A running server. */
@@ -68,6 +69,39 @@ export async function serveWorkerd(
       await errors;
     },
   };
+}
+
+/** The edge bundle in workerd, with the 32 MiB of JavaScript heap that `edge.capnp` allows. */
+export async function serveEdge(): Promise<Server> {
+  const port = freePort();
+  const started = performance.now();
+  const process = new Deno.Command(WORKERD, {
+    args: [
+      ...["serve", new URL("edge.capnp", EDGE_FOLDER).pathname],
+      `--socket-addr=http=127.0.0.1:${port}`,
+    ],
+    ...{ stdin: "null", stdout: "null", stderr: "null" },
+  }).spawn();
+  const url = `http://127.0.0.1:${port}/`;
+  for (let i = 0; !await fetch(`${url}health`).then((answer) => answer.text(), () => ""); i++) {
+    assert.ok(i < 300, "workerd doesn't answer");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return {
+    ...{ url, pid: process.pid, milliseconds: performance.now() - started },
+    [Symbol.asyncDispose]: async () => {
+      process.kill();
+      await process.status;
+    },
+  };
+}
+
+/** A port that nobody listens on. */
+function freePort(): number {
+  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  return port;
 }
 
 /** Most memory that a process has had, and what it has now, in bytes (Linux). */
