@@ -30,6 +30,7 @@ Deno.test("the examples in doc comments run", async () => {
     "tpc/onnx/*.ts",
     "tpc/placement/*.ts",
     "tpc/targets/*.ts",
+    "pipeline/*.ts",
     "pipeline/core/*.ts",
     "pipeline/statistics/*.ts",
     "pipeline/search/*.ts",
