@@ -11,11 +11,23 @@ import { install, NPM_FOLDER } from "./install.ts";
 const ROOT = new URL("../", import.meta.url);
 
 /** What to bundle, and for whom. */
-export interface BundleOptions {
+export interface BundleOptions extends BundleSettings {
   /** Module whose exports the bundle has, relative to the root of the repository. */
   readonly entry: string;
   /** File that is written, absolute or relative to the root. */
   readonly outfile: string;
+}
+
+/** Several bundles that share what they have in common, state included. */
+export interface BundlesOptions extends BundleSettings {
+  /** Modules by the names of their bundles, without `.js`. */
+  readonly entries: Readonly<Record<string, string>>;
+  /** Folder that is written, absolute or relative to the root. */
+  readonly outdir: string;
+}
+
+/** For whom bundles are. */
+export interface BundleSettings {
   /**
    * `node` leaves `node:` modules alone. `web` is for every other host: browsers, their workers, workerd. It knows no
    * module but its own, and `import.meta.url` is undefined in it, so that onnxruntime-web uses the glue inside the
@@ -37,6 +49,8 @@ export interface BundleOptions {
 
 /** What a bundle consists of. */
 export interface Bundle {
+  /** Its file, relative to the root. */
+  readonly path: string;
   /** Its size. */
   readonly byteLength: number;
   /** Modules in it, by path relative to the root, with the bytes that each adds. */
@@ -44,44 +58,69 @@ export interface Bundle {
 }
 
 /** Bundles `entry` as an ES module. Same sources and pins, same bytes. */
-export async function bundle(options: BundleOptions): Promise<Bundle> {
-  const { platform, embedWasm = true, minify = true, external = [] } = options;
+export async function bundle({ entry, outfile, ...settings }: BundleOptions): Promise<Bundle> {
+  const [bundle] = await build(settings, { entryPoints: [entry], outfile });
+  return bundle;
+}
+
+/** Bundles several entries, and what they share into `chunks/`. */
+export async function bundleAll(
+  { entries, outdir, ...settings }: BundlesOptions,
+): Promise<Bundle[]> {
+  const shared = { splitting: true, chunkNames: "chunks/[name]-[hash]" };
+  return await build(settings, { entryPoints: { ...entries }, outdir, ...shared });
+}
+
+async function build(
+  { platform, embedWasm = true, minify = true, external = [], banner }: BundleSettings,
+  what: esbuild.BuildOptions,
+): Promise<Bundle[]> {
   await install();
+  const isNode = platform === "node";
   const { metafile } = await esbuild.build({
+    ...what,
     absWorkingDir: pathOf(ROOT),
-    entryPoints: [options.entry],
-    outfile: options.outfile,
     bundle: true,
     format: "esm",
     target: "es2022",
-    platform: platform === "node" ? "node" : "neutral",
-    conditions: platform === "node" ? ["node"] : ["browser"],
+    platform: isNode ? "node" : "neutral",
+    conditions: isNode ? ["node"] : ["browser"],
     mainFields: ["module", "main"],
     nodePaths: [pathOf(new URL("node_modules", NPM_FOLDER))],
     external: [...external],
-    define: platform === "node" ? {} : { "import.meta.url": "undefined" },
-    banner: options.banner === undefined ? {} : { js: options.banner },
+    define: isNode ? {} : { "import.meta.url": "undefined" },
+    banner: banner === undefined ? {} : { js: banner },
+    // Node 20 and the browsers of today don't know it.
     supported: { "using": false },
     minify,
-    keepNames: false,
     legalComments: "eof",
     metafile: true,
     logLevel: "error",
-    plugins: embedWasm ? [] : [withoutGeneratedWasm],
+    plugins: [onlyEnglish, ...(embedWasm ? [] : [withoutGeneratedWasm])],
   });
-  const [output] = Object.values(metafile!.outputs);
-  return {
-    byteLength: output.bytes,
+  return Object.entries(metafile!.outputs).map(([path, { bytes, inputs }]) => ({
+    path,
+    byteLength: bytes,
     modules: new Map(
-      Object.entries(output.inputs).map(([path, { bytesInOutput }]) => [path, bytesInOutput]),
+      Object.entries(inputs).map(([name, { bytesInOutput }]) => [name, bytesInOutput]),
     ),
-  };
+  }));
 }
 
 /** Ends esbuild's own process, which would keep this one alive. */
 export async function stopBundling(): Promise<void> {
   await esbuild.stop();
 }
+
+/** Zod's messages in one language of its fifty: 200 kB less. */
+const onlyEnglish: esbuild.Plugin = {
+  name: "only-english",
+  setup: (build) =>
+    build.onLoad({ filter: /[/\\]zod[/\\]v4[/\\]locales[/\\]index\.js$/ }, () => ({
+      contents: 'export { default as en } from "./en.js";',
+      loader: "js",
+    })),
+};
 
 /** Empty strings in place of the binaries; `wasm/supply.ts` says what is missing when one is needed. */
 const withoutGeneratedWasm: esbuild.Plugin = {

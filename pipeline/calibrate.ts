@@ -44,6 +44,31 @@ export interface Checkpoint {
  * @param samples Consumed; cancelled when anything fails.
  * @throws {PlimsollError} kinds `model` (nothing to quantize), `data` (wrong shape, NaN, no sample),
  * `runtime`.
+ *
+ * @example Statistics now, thresholds for two targets later
+ * ```ts
+ * import { readFile } from "node:fs/promises";
+ * import { calibrate } from "./calibrate.ts";
+ * import { loadFloatModel } from "./quantize.ts";
+ * import { decide } from "./search/decide.ts";
+ * import { presetTarget } from "../tpc/targets/read_target.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const float = await loadFloatModel(await readFile("data/fashion/model.onnx"), "model.onnx");
+ * const samples = ReadableStream.from([1, 2, 3, 4].map((index) => ({
+ *   ...{ index, id: `sample ${index}` },
+ *   input: { data: new Float32Array(28 * 28).fill(index / 4), dims: [1, 28, 28] },
+ * })));
+ * const statistics = await calibrate(samples, {
+ *   ...{ model: float.prepared, modelSha256: float.sha256 },
+ *   target: presetTarget("onnxruntime")!,
+ * });
+ * for (const name of ["onnxruntime", "onnxruntime-reduced"]) {
+ *   const target = presetTarget(name)!;
+ *   const { activations } = await decide({ statistics, statisticsSha256: "", target });
+ *   assert.ok(activations.length > 20);
+ * }
+ * ```
  */
 export async function calibrate(
   samples: ReadableStream<Sample>,

@@ -25,6 +25,7 @@ import { resolve } from "../tpc/placement/resolve.ts";
 import type { Target } from "../tpc/targets/target.ts";
 import { makeGridsVariable } from "../tpc/variable_grids.ts";
 import type { OnProgress } from "./core/progress.ts";
+import { streamOf } from "./core/stream_of.ts";
 import type { Sample } from "./core/tensor.ts";
 import { heldOutSamples } from "./held_out_samples.ts";
 import { batchSizeFor, feedsFor } from "./inference/infer.ts";
@@ -175,7 +176,7 @@ async function heldOutFeeds(
       remedy: "Give more calibration samples, or leave --auto-by output out",
     });
   }
-  const batches = ReadableStream.from(whole).pipeThrough(batchSamples(size));
+  const batches = streamOf(whole).pipeThrough(batchSamples(size));
   const runs: Feeds[] = [];
   for await (const batch of batches) runs.push(feedsFor(batch, inputs));
   return { samples: whole.length, runs };

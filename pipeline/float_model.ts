@@ -11,6 +11,7 @@ import { type Model, readModel, writeModel } from "../tpc/onnx/model.ts";
 import { prepareModel } from "../tpc/onnx/prepare.ts";
 import { applyRewrites, type Rewrites } from "../tpc/rewrites.ts";
 import { sha256 } from "./core/hash.ts";
+import { plainBytes } from "./core/plain_bytes.ts";
 
 /** A float model, read and prepared. */
 export interface FloatModel {
@@ -58,6 +59,7 @@ export async function readFloatModel(
   options: LoadOptions = {},
 ): Promise<FloatModel> {
   const { readBeside, quantized = "refuse", rewrites = {} } = options;
+  file = plainBytes(file);
   const { model, external } = readBeside === undefined
     ? { model: readModel(file, name), external: [] }
     : await readModelWithData(file, name, readBeside);

@@ -94,6 +94,7 @@ export {
   type PreparedSamples,
   type PreparedSamplesOptions,
 } from "./source/prepared_samples.ts";
+export { preprocessingFrom } from "./source/preprocessor_config.ts";
 export {
   parsePreprocessing,
   type Preprocessing,

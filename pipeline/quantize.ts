@@ -114,6 +114,27 @@ export async function rewriteModel(float: FloatModel, rewrites: Rewrites): Promi
  * ordered.
  *
  * @param samples Consumed; cancelled when anything fails.
+ * @throws {PlimsollError} kinds `model`, `data`, `runtime`; and the reason of `signal` when it aborts.
+ *
+ * @example The demo's model and four made-up samples
+ * ```ts
+ * import { readFile } from "node:fs/promises";
+ * import { loadFloatModel, quantize } from "./quantize.ts";
+ * import { presetTarget } from "../tpc/targets/read_target.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const float = await loadFloatModel(await readFile("data/fashion/model.onnx"), "model.onnx");
+ * const samples = ReadableStream.from([1, 2, 3, 4].map((index) => ({
+ *   ...{ index, id: `sample ${index}` },
+ *   input: { data: new Float32Array(28 * 28).fill(index / 4), dims: [1, 28, 28] },
+ * })));
+ * const { model, manifest } = await quantize(float, samples, {
+ *   target: presetTarget("onnxruntime")!,
+ *   signal: AbortSignal.timeout(60_000),
+ * });
+ * assert.equal(manifest.data.samples, 4);
+ * assert.ok(model.length < 200_000);
+ * ```
  */
 export async function quantize(
   float: FloatModel,

@@ -11,8 +11,15 @@ const MAY_NAME_DENO = [
   "wasm/image/build.ts",
   "tpc/schema/build.ts",
   "build/bundle.ts",
+  "build/cached.ts",
   "build/install.ts",
+  "build/measure_hosts.ts",
+  "build/npm_package.ts",
+  "build/workers.ts",
+  "pipeline/host/serve_deno.ts",
 ];
+/** Files that may import Node's modules: its host leaves and development tools. */
+const MAY_IMPORT_NODE = /^(pipeline\/host\/node(_\w+)?\.ts|(build|wasm|wasm\/image)\/\w+\.ts)$/;
 
 interface Module {
   specifier: string;
@@ -45,7 +52,16 @@ const product = await modules(
   "wasm/build.ts",
   "wasm/image/build.ts",
   "tpc/schema/build.ts",
-  "build/bundle.ts",
+  "build/measure_hosts.ts",
+  "build/npm_package.ts",
+  "build/workers.ts",
+  "pipeline/host/node_library.ts",
+  "pipeline/host/node_main.ts",
+  "pipeline/host/node_worker.ts",
+  "pipeline/host/serve_deno.ts",
+  "pipeline/host/web_library.ts",
+  "pipeline/host/workerd.ts",
+  "pipeline/host/workerd_edge.ts",
 );
 const imports = product.flatMap(({ specifier, dependencies = [] }) =>
   dependencies.map((dependency) => ({
@@ -91,6 +107,30 @@ Deno.test("only the entry, the host leaf and development tools name Deno", () =>
   );
   assert.deepEqual(
     naming.map(({ specifier }) => path(specifier)).filter((name) => !MAY_NAME_DENO.includes(name)),
+    [],
+  );
+});
+
+Deno.test("only Node's host leaves and development tools import Node's modules", () => {
+  const importers = new Set(
+    imports.filter(({ name }) => name.startsWith("node:")).map(({ from }) => path(from)),
+  );
+  assert.deepEqual([...importers].filter((name) => !MAY_IMPORT_NODE.test(name)), []);
+});
+
+Deno.test("the library and the HTTP handler know no host, and the edge no runtime", async () => {
+  const reached = async (entry: string) =>
+    (await modules(entry)).map(({ specifier }) => path(specifier));
+  for (const entry of ["pipeline/mod.ts", "pipeline/http/mod.ts"]) {
+    const paths = await reached(entry);
+    assert.ok(paths.length > 50);
+    assert.deepEqual(paths.filter((name) => name.startsWith("pipeline/host/")), [], entry);
+    assert.deepEqual(paths.filter((name) => name.startsWith("pipeline/cli/")), [], entry);
+  }
+  const edge = await reached("pipeline/host/workerd_edge.ts");
+  assert.ok(edge.includes("pipeline/search/decide.ts"));
+  assert.deepEqual(
+    edge.filter((name) => /session\.ts$|^pipeline\/quantize\.ts$|calibrate/.test(name)),
     [],
   );
 });

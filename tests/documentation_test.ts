@@ -8,7 +8,10 @@ const SCHEMAS = ["manifestSchema", "targetSchema", "preprocessingSchema"];
 
 Deno.test("every public symbol is documented", async () => {
   const { stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["doc", "--lint", "pipeline/mod.ts", "wasm/mod.ts"],
+    args: [
+      ...["doc", "--lint", "pipeline/mod.ts", "pipeline/http/mod.ts", "pipeline/http/edge.ts"],
+      "wasm/mod.ts",
+    ],
     env: { NO_COLOR: "1" },
   }).output();
   const faults = new TextDecoder().decode(stderr).split(/^(?=error\[)/m).filter((part) =>
@@ -27,11 +30,13 @@ Deno.test("the examples in doc comments run", async () => {
     "tpc/onnx/*.ts",
     "tpc/placement/*.ts",
     "tpc/targets/*.ts",
+    "pipeline/*.ts",
     "pipeline/core/*.ts",
     "pipeline/statistics/*.ts",
     "pipeline/search/*.ts",
     "pipeline/report/*.ts",
     "pipeline/source/*.ts",
+    "pipeline/http/*.ts",
     "pipeline/compare/*.ts",
     "pipeline/inspect/*.ts",
     "pipeline/diagnose/*.ts",

@@ -8,6 +8,7 @@ import { outlineInputs } from "../../tpc/onnx/outline.ts";
 import { type Contestant, evaluate, type ModelEvaluation } from "../evaluate/evaluate.ts";
 import { batchSizeFor } from "../inference/infer.ts";
 import { createSession } from "../inference/session.ts";
+import { SessionStack } from "../inference/session_stack.ts";
 import type { LoadedSamples } from "./inputs.ts";
 import type { ProgressPrinter } from "./progress.ts";
 
@@ -18,7 +19,7 @@ export async function evaluateModels(
   options: { batch?: number; signal: AbortSignal; progress: ProgressPrinter },
 ): Promise<ModelEvaluation[]> {
   const { signal, progress } = options;
-  await using sessions = new AsyncDisposableStack();
+  await using sessions = new SessionStack();
   try {
     const inputs = outlineInputs(models[0].model.graph);
     const contestants: Contestant[] = [];

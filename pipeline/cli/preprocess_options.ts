@@ -14,7 +14,7 @@ import {
   PREPROCESSING_NAMES,
   presetPreprocessing,
 } from "../source/preprocess.ts";
-import { preprocessingFromConfig } from "../source/preprocessor_config.ts";
+import { preprocessingFrom } from "../source/preprocessor_config.ts";
 import { besideData, readJson, sibling } from "./files.ts";
 import { finiteNumber, numberList, positiveInteger } from "./option_values.ts";
 
@@ -118,9 +118,5 @@ async function fileBeside(host: Host, data: string, model: string | undefined) {
 
 async function readPreprocessing(host: Host, file: string | undefined): Promise<Preprocessing> {
   if (file === undefined) return parsePreprocessing({}, "options");
-  const value = await readJson(host, file);
-  // Hugging Face's files say who wrote them, or have keys that begin with do_ or image_.
-  const isConfig = typeof value === "object" && value !== null &&
-    Object.keys(value).some((key) => /^(do_|image_|size$|feature_extractor_type$)/.test(key));
-  return isConfig ? preprocessingFromConfig(value, file) : parsePreprocessing(value, file);
+  return preprocessingFrom(await readJson(host, file), file);
 }

@@ -19,6 +19,7 @@ import { addQuantizeCommand } from "./quantize.ts";
 import { addReportCommand } from "./report.ts";
 import { addSearchCommand } from "./search.ts";
 import { Screen } from "./screen.ts";
+import { addRuntimeOption } from "./runtime_option.ts";
 import { addTargetsCommand } from "./targets.ts";
 
 /** Exit codes; the same for every command. */
@@ -72,7 +73,11 @@ function makeProgram(context: Context): Command {
     .exitOverride()
     .hook("preAction", (_, command) => screen.configure(command.opts()))
     .showHelpAfterError("(--help shows the options)")
-    .configureOutput({ writeOut: host.print, writeErr: host.printError })
+    .configureOutput({
+      // Help names the tasks of Deno, which other hosts call otherwise.
+      writeOut: (text) => host.print(text.replaceAll("deno task", host.command ?? "deno task")),
+      writeErr: host.printError,
+    })
     .addHelpText(
       "after",
       `
@@ -95,5 +100,6 @@ Examples:
   addInspectCommand(program, context);
   addExportCommand(program, context);
   addTargetsCommand(program, context);
+  addRuntimeOption(program, host);
   return program;
 }

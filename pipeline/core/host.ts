@@ -84,6 +84,13 @@ export interface Host {
   printError(text: string): void;
   /** Starts a worker that runs `pipeline/calibration_worker.ts`; absent where there are none. */
   startWorker?(): HostWorker;
+  /**
+   * Runs models from now on with a faster runtime that is installed beside Plimsoll; absent where none can be. Throws
+   * {@linkcode PlimsollError} kind `usage` when it isn't installed.
+   */
+  useNativeRuntime?(): Promise<void>;
+  /** What users write in front of a command's name; `deno task` where nothing is said. */
+  readonly command?: string;
   /** Whether standard error is a terminal that can redraw a line. */
   readonly isTerminal: boolean;
   /** More of the terminal; absent where a host knows nothing of it: then nothing is coloured or fitted. */

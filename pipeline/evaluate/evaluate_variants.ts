@@ -14,6 +14,8 @@ import { numbered, type OnProgress } from "../core/progress.ts";
 import type { Sample } from "../core/tensor.ts";
 import { batchSizeFor, feedsFor } from "../inference/infer.ts";
 import { createSession } from "../inference/session.ts";
+import { SessionStack } from "../inference/session_stack.ts";
+import { streamOf } from "../core/stream_of.ts";
 import { batchSamples } from "../source/batches.ts";
 import { type Contestant, evaluate, type ModelEvaluation } from "./evaluate.ts";
 import { HitList } from "./hit_list.ts";
@@ -79,7 +81,7 @@ async function evaluateTurn(
   models: readonly NamedModel[],
   { open, signal, onProgress, ...options }: EvaluateVariantsOptions,
 ): Promise<MeasuredModel[]> {
-  await using sessions = new AsyncDisposableStack();
+  await using sessions = new SessionStack();
   const inputs = outlineInputs(models[0].model.graph);
   const contestants: Contestant[] = [];
   for (const { name, model } of models) {
@@ -94,12 +96,11 @@ async function evaluateTurn(
     batch: batchSizeFor(inputs, options.batch),
     onHits: (outcome) => outcome.forEach((isHit, i) => hits[i].push(isHit)),
   });
-  const [batch] = await Array.fromAsync(
-    ReadableStream.from(first.kept).pipeThrough(batchSamples(first.kept.length)),
-  );
+  const batches = streamOf(first.kept).pipeThrough(batchSamples(first.kept.length));
+  const { value: batch } = await batches.getReader().read();
   const times = await measureLatency(
     contestants.map(({ session }) => session),
-    feedsFor(batch, inputs),
+    feedsFor(batch!, inputs),
     signal,
   );
   return evaluations.map((evaluation, i) => ({

@@ -5,6 +5,8 @@
  */
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import type { FileContent, FileEntry, Host } from "../core/host.ts";
+import * as failures from "./failures.ts";
+import { parent, throwUnwritable } from "./failures.ts";
 
 const ROOT = new URL("../..", import.meta.url);
 
@@ -86,14 +88,7 @@ function readOnDemand(file: Readable): ReadableStream<Uint8Array<ArrayBuffer>> {
 let isInputTaken = false;
 
 function openInput(): ReadableStream<Uint8Array<ArrayBuffer>> {
-  if (isInputTaken) {
-    throw new PlimsollError("input", {
-      action: "reading standard input",
-      wanted: "data that can be read again",
-      found: "standard input, which was read already",
-      remedy: "Save the data to a file and name that; what reads twice can't read a pipe",
-    });
-  }
+  if (isInputTaken) throw failures.inputTaken();
   isInputTaken = true;
   return readOnDemand(Deno.stdin);
 }
@@ -149,14 +144,7 @@ async function readRange(
   } catch (cause) {
     throwUnreadable(path, cause);
   }
-  if (done < length) {
-    throw new PlimsollError("input", {
-      action: `reading ${JSON.stringify(path)}`,
-      wanted: `${length} bytes from byte ${offset} on`,
-      found: `${done}`,
-      remedy: "Copy or export the file again; it may be cut off",
-    });
-  }
+  if (done < length) throw failures.cutOff(path, offset, length, done);
   return bytes;
 }
 
@@ -209,12 +197,6 @@ async function removeFolders(folders: readonly string[]): Promise<void> {
   for (const folder of folders.toReversed()) await Deno.remove(folder).catch(() => {});
 }
 
-function parent(path: string): string {
-  const trimmed = path.replace(/[/\\]+$/, "");
-  const end = Math.max(trimmed.lastIndexOf("/"), trimmed.lastIndexOf("\\"));
-  return end < 0 ? "." : end === 0 ? "/" : trimmed.slice(0, end);
-}
-
 function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
   let bytes = new TextEncoder().encode(text);
   try {
@@ -225,36 +207,11 @@ function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string
   }
 }
 
-function throwUnreachable(url: string, init: RequestInit | undefined, cause: unknown): never {
-  // What the caller stopped is no failure of the network.
-  if (init?.signal?.aborted) throw cause;
-  throw new PlimsollError("input", {
-    action: `fetching ${JSON.stringify(url)}`,
-    wanted: "an answer",
-    found: (cause as Error).message,
-    remedy: cause instanceof Deno.errors.NotCapable
-      ? "Allow it with --allow-net"
-      : "Check the address and the connection",
-    cause,
-  });
-}
-
 function throwUnreadable(path: string, cause: unknown): never {
-  throw new PlimsollError("input", {
-    action: `opening ${JSON.stringify(path)}`,
-    wanted: "a readable file",
-    found: cause instanceof Deno.errors.NotFound ? "no such file" : (cause as Error).message,
-    remedy: "Check the path and its permissions",
-    cause,
-  });
+  failures.throwUnreadable(path, cause, cause instanceof Deno.errors.NotFound);
 }
 
-function throwUnwritable(path: string, cause: unknown): never {
-  throw new PlimsollError("output", {
-    action: `writing ${JSON.stringify(path)}`,
-    wanted: "a place that can be written",
-    found: (cause as Error).message,
-    remedy: "Choose another --out, or check permissions and free space",
-    cause,
-  });
+function throwUnreachable(url: string, init: RequestInit | undefined, cause: unknown): never {
+  const isDenied = cause instanceof Deno.errors.NotCapable;
+  failures.throwUnreachable(url, init, cause, isDenied ? "Allow it with --allow-net" : undefined);
 }

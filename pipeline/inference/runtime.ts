@@ -6,6 +6,8 @@
  * @module
  */
 
+import type { PlimsollError } from "../../tpc/core/errors.ts";
+
 /** onnxruntime-web's WebAssembly: its bytes, or compiled, as workerd wants it. */
 export type RuntimeBinary = ArrayBuffer | Uint8Array<ArrayBuffer> | WebAssembly.Module;
 
@@ -45,4 +47,16 @@ export function supplyRuntime(supplied: RuntimeSource): void {
 export function takeRuntime(): RuntimeSource | undefined {
   isTaken = true;
   return source;
+}
+
+let lost: PlimsollError | undefined;
+
+/** Why the runtime can't be used any more, if so: it ran out of memory, and every later call would fail. */
+export function lostRuntime(): PlimsollError | undefined {
+  return lost;
+}
+
+/** Gives the runtime up. */
+export function loseRuntime(reason: PlimsollError): void {
+  lost ??= reason;
 }

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { create } from "@bufbuild/protobuf";
+import { ModelProtoSchema, ValueInfoProtoSchema } from "onnx-buf";
 import * as ort from "onnxruntime-web/wasm";
 import { detachWeights } from "../../tpc/onnx/external_data.ts";
 import { type Model, writeModel } from "../../tpc/onnx/model.ts";
@@ -10,7 +12,8 @@ import { makeTensor, type TensorData } from "../../tpc/onnx/tensor.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import type { ConstantRunner } from "../../tpc/onnx/fold_constants.ts";
 import type { InputTensor, Tensor } from "../core/tensor.ts";
-import { takeRuntime } from "./runtime.ts";
+import { isOutOfMemory, lostError, outOfMemoryLoad, outOfMemoryRun } from "./out_of_memory.ts";
+import { loseRuntime, lostRuntime, takeRuntime } from "./runtime.ts";
 
 /** A model loaded for inference. One run at a time; release it when done. */
 export interface InferenceSession {
@@ -78,6 +81,8 @@ async function startSession(
   bytes: Uint8Array,
   options: ort.InferenceSession.SessionOptions,
 ): Promise<ort.InferenceSession> {
+  const lost = lostRuntime();
+  if (lost !== undefined) throw lost;
   const { InferenceSession, provider, module } = await runtime();
   const create = () =>
     withOwnConsole(() =>
@@ -163,6 +168,7 @@ export async function createSession(
   const { name } = options;
   const { name: runtimeName, Tensor: TensorOf } = await runtime();
   const fail = (action: string, remedy: string) => (cause: unknown) => {
+    if (cause instanceof PlimsollError) throw cause;
     throw new PlimsollError("runtime", {
       action,
       wanted: `${runtimeName} to accept it`,
@@ -172,14 +178,20 @@ export async function createSession(
     });
   };
   const { bytes, externalData } = serialise(model);
+  const loading = `loading ${name} into ${runtimeName}`;
+  const modelBytes = externalData.reduce((sum, { data }) => sum + data.length, bytes.length);
   const session = await startSession(bytes, {
     externalData,
     graphOptimizationLevel: options.unoptimized ? "disabled" : OPTIMIZATION,
     // Warnings about initializers that nothing uses would land in the user's terminal; errors are thrown as well.
     logSeverityLevel: 4,
     ...(options.profile ? { enableProfiling: true } : {}),
+  }).catch(async (cause) => {
+    if (!isOutOfMemory(cause)) throw cause;
+    await loseIfBroken(cause);
+    throw outOfMemoryLoad(loading, modelBytes, cause);
   }).catch(fail(
-    `loading ${name} into ${runtimeName}`,
+    loading,
     "Check that the model runs in ONNX Runtime at all and uses operators that it knows",
   ));
   const types = new Map(
@@ -193,8 +205,17 @@ export async function createSession(
       for (const [key, { data, dims }] of feeds) {
         inputs[key] = makeInput(TensorOf, key, data, dims, types.get(key));
       }
-      const results = await session.run(inputs, [...outputs]).catch(fail(
-        `running ${name} on input ${shapes(feeds)}`,
+      const running = `running ${name} on input ${shapes(feeds)}`;
+      const results = await session.run(inputs, [...outputs]).catch(async (cause) => {
+        if (!isOutOfMemory(cause)) throw cause;
+        const watchedBytes = await loseIfBroken(cause)
+          ? undefined
+          : await measureSample(session, inputs, outputs, TensorOf);
+        throw outOfMemoryRun({
+          ...{ action: running, feeds, watchedBytes, watched: outputs.length, cause },
+        });
+      }).catch(fail(
+        running,
         "Try a smaller --batch; if that doesn't help, check the preprocessing against the model's input",
       ));
       return new Map(outputs.map((output) => {
@@ -205,6 +226,72 @@ export async function createSession(
     endProfiling: () => capturePrints(() => session.endProfiling()),
     [Symbol.asyncDispose]: () => session.release(),
   };
+}
+
+/**
+ * Whether the runtime still works after it found no memory; where it doesn't, nobody uses it again.
+ *
+ * @returns Whether it is lost.
+ */
+async function loseIfBroken(cause: unknown): Promise<boolean> {
+  try {
+    const session = await startSession(writeModel(probeModel()), { logSeverityLevel: 4 });
+    const { Tensor: TensorOf } = await runtime();
+    const { y } = await session.run({ x: new TensorOf("float32", Float32Array.of(-1, 2), [2]) });
+    if ((y.data as Float32Array)[1] !== 2) throw new Error("It computes something else");
+    await session.release();
+    return false;
+  } catch {
+    loseRuntime(lostError(cause));
+    return true;
+  }
+}
+
+/** The least model that computes something. */
+function probeModel(): Model {
+  const value = (name: string) =>
+    create(ValueInfoProtoSchema, {
+      name,
+      type: {
+        value: {
+          case: "tensorType",
+          value: { elemType: 1, shape: { dim: [{ value: { case: "dimValue", value: 2n } }] } },
+        },
+      },
+    });
+  return create(ModelProtoSchema, {
+    irVersion: 8n,
+    opsetImport: [{ domain: "", version: 13n }],
+    graph: {
+      name: "probe",
+      node: [{ opType: "Relu", input: ["x"], output: ["y"] }],
+      input: [value("x")],
+      output: [value("y")],
+    },
+  }) as Model;
+}
+
+/** Bytes of the outputs for the first sample of a batch; undefined when it doesn't run alone. */
+async function measureSample(
+  session: ort.InferenceSession,
+  inputs: Readonly<Record<string, ort.Tensor>>,
+  outputs: readonly string[],
+  TensorOf: typeof ort.Tensor,
+): Promise<number | undefined> {
+  try {
+    const first = Object.entries(inputs).map(([name, { type, data, dims }]) => {
+      const count = data.length / dims[0];
+      const part = (data as Float32Array).slice(0, count);
+      return [name, new TensorOf(type as "float32", part, [1, ...dims.slice(1)])];
+    });
+    const results = await session.run(Object.fromEntries(first), [...outputs]);
+    return Object.values(results).reduce(
+      (sum, { data }) => sum + (data as Float32Array).byteLength,
+      0,
+    );
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -29,5 +29,28 @@ export async function gunzipIfNeeded(
     cancel: (reason) => reader.cancel(reason),
   }, { highWaterMark: 0 });
   const isGzip = !first.done && GZIP_MAGIC.every((byte, i) => first.value[i] === byte);
-  return isGzip ? whole.pipeThrough(new DecompressionStream("gzip")) : whole;
+  return isGzip ? unpack(whole, (reason) => reader.cancel(reason)) : whole;
+}
+
+/**
+ * Cancelled early, the decompressor is left alone and its source ends: Node 20's goes on giving chunks after its
+ * stream was cancelled, which brings the process down.
+ */
+function unpack(
+  packed: ReadableStream<Uint8Array<ArrayBuffer>>,
+  cancel: (reason: unknown) => Promise<void>,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const unpacked = packed.pipeThrough(new DecompressionStream("gzip")).getReader();
+  return new ReadableStream({
+    pull: async (controller) => {
+      const { done, value } = await unpacked.read();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: async (reason) => {
+      await cancel(reason);
+      // What is left comes, or the complaint that the rest is missing; nobody waits for either.
+      unpacked.closed.catch(() => {});
+    },
+  }, { highWaterMark: 0 });
 }

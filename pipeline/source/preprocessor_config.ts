@@ -58,6 +58,19 @@ const WITHOUT_EFFECT = new Set([
 const SHORTEST_BY_NAME = /^(CLIP|ChineseCLIP|Bit|ConvNext|Levit|MobileNetV|MobileViT|PoolFormer)/i;
 
 /**
+ * The preprocessing of a parsed file, ours or Hugging Face's.
+ *
+ * @param name What to call it in messages.
+ * @throws {PlimsollError} kind `input`.
+ */
+export function preprocessingFrom(value: unknown, name: string): Preprocessing {
+  // Hugging Face's files say who wrote them, or have keys that begin with do_ or image_.
+  const isConfig = typeof value === "object" && value !== null &&
+    Object.keys(value).some((key) => /^(do_|image_|size$|feature_extractor_type$)/.test(key));
+  return isConfig ? preprocessingFromConfig(value, name) : parsePreprocessing(value, name);
+}
+
+/**
  * The preprocessing that a parsed `preprocessor_config.json` describes. Offsets of crops are cut off,
  * as Hugging Face's image processors do.
  *

@@ -21,6 +21,7 @@
 import { z } from "zod";
 import { BIN_COUNT, checkHistogramData, type HistogramData } from "../../wasm/mod.ts";
 import { compactJson } from "../../tpc/core/canonical_json.ts";
+import { plainBytes } from "../core/plain_bytes.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import { rewritesSchema } from "../../tpc/rewrites.ts";
 import type { SourceCoverage } from "./coverage.ts";
@@ -178,6 +179,7 @@ export async function writePlim(statistics: Statistics): Promise<Uint8Array<Arra
  * @throws {PlimsollError} kind `input` for anything that {@linkcode writePlim} would not have written.
  */
 export async function readPlim(file: Uint8Array, name: string): Promise<Statistics> {
+  file = plainBytes(file);
   const fail = (found: string, cause?: unknown) =>
     new PlimsollError("input", {
       action: `reading statistics ${JSON.stringify(name)}`,

@@ -7,6 +7,7 @@ import { PlimsollError } from "../../tpc/core/errors.ts";
 import { detachWeights } from "../../tpc/onnx/external_data.ts";
 import { type Model, writeModel } from "../../tpc/onnx/model.ts";
 import type { Target } from "../../tpc/targets/target.ts";
+import { deferred } from "../core/deferred.ts";
 import type { HostWorker } from "../core/host.ts";
 import { NoSampleError } from "../core/no_sample_error.ts";
 import type { OnProgress } from "../core/progress.ts";
@@ -53,7 +54,7 @@ export async function calibrateInWorkers(
     ...{ modelSha256, rewrites, batch, source, preprocessing, onNonFinite },
   };
   const reader = samples.getReader();
-  const failure = Promise.withResolvers<never>();
+  const failure = deferred<never>();
   failure.promise.catch(() => {});
   let done = 0;
   let reading: Promise<unknown> = Promise.resolve();
@@ -118,7 +119,7 @@ interface MemberEvents {
 /** One worker as the pool sees it. */
 class Member {
   readonly #worker: HostWorker;
-  readonly #result = Promise.withResolvers<Statistics | undefined>();
+  readonly #result = deferred<Statistics | undefined>();
   readonly #events: MemberEvents;
   #silence: ReturnType<typeof setTimeout> | undefined;
   #waiting: ((statistics: Statistics | undefined) => void)[] = [];

@@ -1,0 +1,251 @@
+/**
+ * Node as a host. What it says and does is what `deno.ts` says and does; one suite of tests runs over both.
+ *
+ * @module
+ */
+import { type FileHandle, open, readdir, readFile, realpath } from "node:fs/promises";
+import { mkdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { writeSync } from "node:fs";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { PlimsollError } from "../../tpc/core/errors.ts";
+import type { FileContent, FileEntry, Host } from "../core/host.ts";
+import * as failures from "./failures.ts";
+import { parent, throwUnwritable } from "./failures.ts";
+import { type NodeRuntime, supplyNodeRuntime } from "./node_runtime.ts";
+import { startThread } from "./node_thread.ts";
+
+/** Where things lie in an installation. */
+export interface NodeHostOptions {
+  /** Folder that `data/` lies in. */
+  readonly root: URL;
+  /** Module of calibration workers, `node_worker.ts`. */
+  readonly worker: URL;
+}
+
+/** Bytes per read of a file. */
+const CHUNK_BYTES = 1 << 16;
+
+/** Files, terminal and assets of a Node process. */
+export function createNodeHost({ root, worker }: NodeHostOptions): Host {
+  let isInputTaken = false;
+  let runtime: NodeRuntime = "wasm";
+  return {
+    readFile: async (path) => {
+      const bytes = await readFile(path).catch((cause) => throwUnreadable(path, cause));
+      return new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength);
+    },
+    openFile: async (path) => {
+      const file = await open(path).catch((cause) => throwUnreadable(path, cause));
+      if ((await file.stat()).isDirectory()) {
+        await file.close();
+        throwUnreadable(path, new Error("it is a folder"));
+      }
+      return readOnDemand(file);
+    },
+    readRange,
+    fileExists: async (path) => (await stat(path).catch(() => undefined))?.isFile() ?? false,
+    fileSize: async (path) => {
+      const info = await stat(path).catch(() => undefined);
+      return info?.isFile() ? info.size : undefined;
+    },
+    listFiles,
+    fetch: (url, init) =>
+      fetch(url, init).catch((cause) => failures.throwUnreachable(url, init, reasonOf(cause))),
+    openInput: () => {
+      if (isInputTaken) throw failures.inputTaken();
+      isInputTaken = true;
+      return readInput();
+    },
+    startWorker: () => startThread(worker, runtime),
+    useNativeRuntime: async () => {
+      await supplyNodeRuntime("native");
+      runtime = "native";
+    },
+    checkWritable: async (path) => {
+      const probe = `${path}.${crypto.randomUUID()}.partial`;
+      const made = await makeFolder(parent(path), path);
+      try {
+        await writeFile(probe, new Uint8Array(0), { flag: "wx" });
+        await rm(probe);
+      } catch (cause) {
+        throwUnwritable(path, cause);
+      } finally {
+        await removeFolders(made);
+      }
+    },
+    writeFiles,
+    assetPath: (name) => fileURLToPath(new URL(name, root)),
+    print: (text) => writeAll(1, text),
+    printError: (text) => writeAll(2, text),
+    command: "npx plimsoll",
+    isTerminal: process.stderr.isTTY === true,
+  };
+}
+
+/** Node's own streams of files read ahead; this one reads when asked, and closes on cancel. */
+function readOnDemand(file: FileHandle): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({
+    pull: async (controller) => {
+      const buffer = new Uint8Array(CHUNK_BYTES);
+      const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES);
+      if (bytesRead === 0) {
+        await file.close();
+        controller.close();
+      } else controller.enqueue(buffer.subarray(0, bytesRead));
+    },
+    cancel: () => file.close(),
+  }, { highWaterMark: 0 });
+}
+
+function readInput(): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const chunks = process.stdin[Symbol.asyncIterator]();
+  return new ReadableStream({
+    pull: async (controller) => {
+      const { done, value } = await chunks.next();
+      if (done) controller.close();
+      else controller.enqueue(new Uint8Array(value));
+    },
+    cancel: () => void process.stdin.destroy(),
+  }, { highWaterMark: 0 });
+}
+
+async function listFiles(path: string): Promise<FileEntry[] | undefined> {
+  const info = await stat(path).catch(() => undefined);
+  if (!info?.isDirectory()) return undefined;
+  const files: FileEntry[] = [];
+  await addFiles(path, "", [await realpath(path)], files);
+  return files;
+}
+
+/** Adds the files of a folder and of those below; a link to a folder that it lies in is left out. */
+async function addFiles(
+  folder: string,
+  prefix: string,
+  above: readonly string[],
+  files: FileEntry[],
+): Promise<void> {
+  try {
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      const path = `${folder}/${entry.name}`;
+      // A link that leads nowhere is listed, so that opening it says so.
+      const info = entry.isDirectory() ? undefined : await stat(path).catch(() => undefined);
+      if (entry.isDirectory() || info?.isDirectory()) {
+        const real = entry.isSymbolicLink()
+          ? await realpath(path)
+          : `${above.at(-1)}/${entry.name}`;
+        if (!above.includes(real)) {
+          await addFiles(path, `${prefix}${entry.name}/`, [...above, real], files);
+        }
+      } else files.push({ path: prefix + entry.name, byteLength: info?.size ?? 0 });
+    }
+  } catch (cause) {
+    if (cause instanceof PlimsollError) throw cause;
+    throwUnreadable(folder, cause);
+  }
+}
+
+async function readRange(
+  path: string,
+  offset: number,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const file = await open(path).catch((cause) => throwUnreadable(path, cause));
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  try {
+    while (done < length) {
+      const { bytesRead } = await file.read(bytes, done, length - done, offset + done);
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+  } catch (cause) {
+    throwUnreadable(path, cause);
+  } finally {
+    await file.close();
+  }
+  if (done < length) throw failures.cutOff(path, offset, length, done);
+  return bytes;
+}
+
+async function writeFiles(contents: ReadonlyMap<string, FileContent>): Promise<void> {
+  const partials = new Map<string, string>();
+  const made: string[] = [];
+  try {
+    for (const [path, content] of contents) {
+      made.push(...await makeFolder(parent(path), path));
+      const partial = `${path}.${crypto.randomUUID()}.partial`;
+      partials.set(partial, path);
+      const pieces = typeof content === "string"
+        ? [new TextEncoder().encode(content)]
+        : content instanceof Uint8Array
+        ? [content]
+        : content;
+      await writePieces(partial, pieces).catch((cause) => throwUnwritable(path, cause));
+    }
+    for (const [partial, path] of partials) {
+      await rename(partial, path).catch((cause) => throwUnwritable(path, cause));
+      partials.delete(partial);
+    }
+  } catch (error) {
+    for (const partial of partials.keys()) await rm(partial).catch(() => {});
+    await removeFolders(made);
+    throw error;
+  }
+}
+
+async function writePieces(path: string, pieces: readonly Uint8Array[]): Promise<void> {
+  const file = await open(path, "wx");
+  try {
+    for (const piece of pieces) {
+      for (let done = 0; done < piece.length;) {
+        done += (await file.write(piece, done)).bytesWritten;
+      }
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** Makes a folder and those above it; returns the new ones, outermost first. */
+async function makeFolder(folder: string, path: string): Promise<string[]> {
+  const missing: string[] = [];
+  for (let at = folder; at !== parent(at); at = parent(at)) {
+    if (await stat(at).then(() => true, () => false)) break;
+    missing.unshift(at);
+  }
+  for (const name of missing) await mkdir(name).catch((cause) => throwUnwritable(path, cause));
+  return missing;
+}
+
+/** Removes folders that this call made, as far as they are empty. */
+async function removeFolders(folders: readonly string[]): Promise<void> {
+  for (const folder of folders.toReversed()) await rmdir(folder).catch(() => {});
+}
+
+function writeAll(descriptor: 1 | 2, text: string): void {
+  let bytes = new TextEncoder().encode(text);
+  while (bytes.length > 0) {
+    try {
+      bytes = bytes.subarray(writeSync(descriptor, bytes));
+    } catch (error) {
+      // The reader has seen enough, as `head` has: no failure of ours.
+      if (codeOf(error) === "EPIPE") return;
+      // A pipe that is full for now.
+      if (codeOf(error) !== "EAGAIN") throw error;
+    }
+  }
+}
+
+function throwUnreadable(path: string, cause: unknown): never {
+  failures.throwUnreadable(path, cause, codeOf(cause) === "ENOENT");
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as { code?: string } | undefined)?.code;
+}
+
+/** Node's fetch says "fetch failed"; what failed is its cause. */
+function reasonOf(error: unknown): unknown {
+  return error instanceof TypeError && error.cause instanceof Error ? error.cause : error;
+}

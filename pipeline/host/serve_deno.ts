@@ -1,0 +1,19 @@
+/**
+ * The HTTP handler under Deno: `deno serve` and Deno Deploy take the default export.
+ *
+ * @module
+ */
+import { createHandler, type Handler } from "../http/mod.ts";
+import { settingsFrom } from "../http/settings.ts";
+
+const handler: Handler = createHandler({
+  ...settingsFrom((name) => Deno.env.get(name)),
+  // To the log of the server; clients don't see it.
+  onDefect: (error) => Deno.stderr.writeSync(new TextEncoder().encode(`${describe(error)}\n`)),
+});
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error);
+}
+
+export default handler;

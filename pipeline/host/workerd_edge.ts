@@ -1,0 +1,20 @@
+/**
+ * The small handler inside workerd: search and emission, no WebAssembly at all.
+ *
+ * @module
+ */
+import { createEdgeHandler, type Handler } from "../http/edge.ts";
+import { settingsFrom } from "../http/settings.ts";
+import { DEFAULTS_128_MB, type WorkerHandler } from "./worker_handler.ts";
+
+let handler: Handler | undefined;
+
+const worker: WorkerHandler = {
+  fetch: (request, environment) => {
+    const { limits, ...settings } = settingsFrom((name) => environment[name]);
+    handler ??= createEdgeHandler({ ...settings, limits: { ...DEFAULTS_128_MB, ...limits } });
+    return handler.fetch(request);
+  },
+};
+
+export default worker;

@@ -1,0 +1,79 @@
+/**
+ * Lets so many in at once, lets some wait, turns the others away.
+ *
+ * @module
+ */
+import type { Limits } from "./limits.ts";
+import { Problem } from "./problem.ts";
+
+/** Seconds after which a client that was turned away may try again. */
+const RETRY_SECONDS = 10;
+
+/** A place that was given; to be given back once. */
+export type Release = () => void;
+
+/** Counts who is in. */
+export class Gate {
+  readonly #limits: Pick<Limits, "maxActive" | "maxWaiting">;
+  readonly #waiting: (() => void)[] = [];
+  #active = 0;
+
+  /** Nobody is in. */
+  constructor(limits: Pick<Limits, "maxActive" | "maxWaiting">) {
+    this.#limits = limits;
+  }
+
+  /** How many are in. */
+  get active(): number {
+    return this.#active;
+  }
+
+  /** How many wait. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /**
+   * Waits for a place, first come, first served.
+   *
+   * @throws {Problem} `busy` when too many wait.
+   * @throws The reason of `signal` when it aborts before there is a place.
+   */
+  async enter(signal: AbortSignal): Promise<Release> {
+    signal.throwIfAborted();
+    const { maxActive, maxWaiting } = this.#limits;
+    if (this.#active < maxActive) this.#active++;
+    else if (this.#waiting.length < maxWaiting) await this.#wait(signal);
+    else {
+      throw new Problem(
+        "busy",
+        `${maxActive} requests are at work and ${maxWaiting} wait. Try again later.`,
+        { "retry-after": String(RETRY_SECONDS) },
+      );
+    }
+    let isIn = true;
+    return () => {
+      if (!isIn) return;
+      isIn = false;
+      const next = this.#waiting.shift();
+      // The place goes to whoever waits.
+      if (next === undefined) this.#active--;
+      else next();
+    };
+  }
+
+  #wait(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const give = () => {
+        signal.removeEventListener("abort", leave);
+        resolve();
+      };
+      const leave = () => {
+        this.#waiting.splice(this.#waiting.indexOf(give), 1);
+        reject(signal.reason);
+      };
+      signal.addEventListener("abort", leave, { once: true });
+      this.#waiting.push(give);
+    });
+  }
+}
