@@ -9,6 +9,7 @@
  */
 // deno-lint-ignore-file no-console
 import { bundle, stopBundling } from "./bundle.ts";
+import { buildOnce } from "./cached.ts";
 import { NPM_FOLDER } from "./install.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -16,8 +17,12 @@ const ROOT = new URL("../", import.meta.url);
 export const BROWSER_FOLDER = new URL("dist/browser/", ROOT);
 const RUNTIME = "ort-wasm-simd-threaded.wasm";
 
-/** Builds the page. */
+/** Builds the page, unless it was built from the present sources. */
 export async function buildBrowser(): Promise<void> {
+  await buildOnce(new URL(".stamp", BROWSER_FOLDER), build);
+}
+
+async function build(): Promise<void> {
   await Deno.mkdir(new URL("demo/", BROWSER_FOLDER), { recursive: true });
   for (
     const [entry, name] of [["browser/page/main.ts", "main.js"], ["browser/worker.ts", "worker.js"]]

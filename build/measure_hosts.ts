@@ -11,9 +11,11 @@
 // deno-lint-ignore-file no-console
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
+import { BROWSER_FOLDER } from "./browser.ts";
 import { stopBundling } from "./bundle.ts";
 import { buildOnce } from "./cached.ts";
 import { run } from "./install.ts";
+import { measureBrowser } from "./measure_browser.ts";
 import { buildPackage, PACKAGE_FILE } from "./npm_package.ts";
 import { buildWorkers, EDGE_FOLDER, WORKERD, WORKERD_FOLDER } from "./workers.ts";
 
@@ -243,6 +245,12 @@ async function measure(): Promise<string> {
       emptyBytes,
       packedBytes: await packedSize(WORKERD_FOLDER),
     });
+    rows.push({
+      host: "browser, Chromium",
+      ...await measureBrowser(),
+      packedBytes: await packedSize(BROWSER_FOLDER),
+    });
+    await stopBundling();
     const [{ bytes: statistics }] = rows;
     const askEdge = async (url: string) =>
       await fetch(`${url}v1/search`, {

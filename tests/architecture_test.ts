@@ -10,11 +10,14 @@ const MAY_NAME_DENO = [
   "wasm/build.ts",
   "wasm/image/build.ts",
   "tpc/schema/build.ts",
+  "build/browser.ts",
   "build/bundle.ts",
   "build/cached.ts",
   "build/install.ts",
+  "build/measure_browser.ts",
   "build/measure_hosts.ts",
   "build/npm_package.ts",
+  "build/report_page.ts",
   "build/workers.ts",
   "pipeline/host/serve_deno.ts",
 ];
@@ -31,7 +34,9 @@ interface Module {
   }[];
 }
 
-/** All modules behind the entries, as `deno info` sees them. */
+const path = (specifier: string) => specifier.slice(ROOT.length);
+
+/** All modules behind the entries, as `deno info` sees them, but for those that tools share with tests. */
 async function modules(...entries: string[]): Promise<Module[]> {
   const found = new Map<string, Module>();
   for (const entry of entries) {
@@ -41,10 +46,11 @@ async function modules(...entries: string[]): Promise<Module[]> {
       found.set(module.specifier, module);
     }
   }
-  return [...found.values()].filter(({ specifier }) => specifier.startsWith(ROOT));
+  return [...found.values()].filter(({ specifier }) =>
+    specifier.startsWith(ROOT) && !path(specifier).startsWith("tests/")
+  );
 }
 
-const path = (specifier: string) => specifier.slice(ROOT.length);
 const folder = (specifier: string) => path(specifier).replace(/\/?[^/]*$/, "") || ".";
 const product = await modules(
   "main.ts",
@@ -54,7 +60,10 @@ const product = await modules(
   "tpc/schema/build.ts",
   "build/measure_hosts.ts",
   "build/npm_package.ts",
+  "build/report_page.ts",
   "build/workers.ts",
+  "pipeline/browser/page/main.ts",
+  "pipeline/browser/worker.ts",
   "pipeline/host/node_library.ts",
   "pipeline/host/node_main.ts",
   "pipeline/host/node_worker.ts",
@@ -98,7 +107,8 @@ Deno.test("wasm/ imports neither tpc/ nor pipeline/, and tpc/ doesn't import pip
 });
 
 Deno.test("nothing that ships imports tests/ or data/", () => {
-  assert.deepEqual(imports.filter(({ to }) => /^(tests|data)\//.test(path(to))), []);
+  const shipped = imports.filter(({ from }) => !path(from).startsWith("build/"));
+  assert.deepEqual(shipped.filter(({ to }) => /^(tests|data)\//.test(path(to))), []);
 });
 
 Deno.test("only the entry, the host leaf and development tools name Deno", () => {

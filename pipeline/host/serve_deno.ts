@@ -1,10 +1,11 @@
 /**
- * The HTTP handler under Deno: `deno serve` and Deno Deploy take the default export.
+ * The HTTP handler under Deno, and the page for browsers where it is built: `deno serve` and Deno Deploy take the default export.
  *
  * @module
  */
 import { createHandler, type Handler } from "../http/mod.ts";
 import { settingsFrom } from "../http/settings.ts";
+import { pageFile } from "./page_files.ts";
 
 const handler: Handler = createHandler({
   ...settingsFrom((name) => Deno.env.get(name)),
@@ -16,4 +17,6 @@ function describe(error: unknown): string {
   return error instanceof Error ? error.stack ?? error.message : String(error);
 }
 
-export default handler;
+export default {
+  fetch: async (request) => await pageFile(request) ?? await handler.fetch(request),
+} satisfies Handler;

@@ -6,6 +6,7 @@ import type { Page } from "puppeteer-core";
 import { BROWSER_FOLDER, buildBrowser } from "../../build/browser.ts";
 import { findChromium, type OpenPage, withChromium } from "../support/chromium.ts";
 import { inFolder, runCommand } from "../support/cli.ts";
+import { serveDeno } from "../support/servers.ts";
 import { serveFolder } from "../support/serve_folder.ts";
 import { CALIBRATION, DEMO_MODEL } from "../support/demo.ts";
 
@@ -13,7 +14,6 @@ const isMissing = findChromium() === undefined;
 /** Images in many formats, which the image core is tested with. */
 const IMAGES = "tests/wasm/image/images";
 const FILES = ["model.onnx", "manifest.json", "statistics.plim", "report.html"];
-let built: Promise<void> | undefined;
 
 function browserTest(
   name: string,
@@ -25,7 +25,7 @@ function browserTest(
     sanitizeResources: false,
     sanitizeOps: false,
     fn: async () => {
-      await (built ??= buildBrowser());
+      await buildBrowser();
       const server = serveFolder(BROWSER_FOLDER);
       try {
         await inFolder((folder) =>
@@ -232,4 +232,33 @@ browserTest("the page fits a phone and follows the dark", async ({ page }) => {
       ).map(({ id }) => id),
   );
   assert.deepEqual(unnamed, []);
+});
+
+Deno.test({
+  name: isMissing
+    ? "deno serve shows the page (skipped: no Chromium)"
+    : "deno serve shows the page",
+  ignore: isMissing,
+  sanitizeResources: false,
+  sanitizeOps: false,
+  fn: async () => {
+    await buildBrowser();
+    await using server = await serveDeno();
+    await withChromium(async ({ page, faults }) => {
+      await page.goto(server.url);
+      await page.click("#demo");
+      await page.waitForFunction("!document.querySelector('#start').disabled");
+      await setSamples(page, 8);
+      await page.click("#start");
+      await finish(page);
+      assert.deepEqual(faults, []);
+    });
+    // The rest of the folder, and of the disk, is the handler's: it knows none of it.
+    for (const path of [".stamp", "demo/../.stamp", "%2e%2e/%2e%2e/deno.json", "toString"]) {
+      const response = await fetch(`${server.url}${path}`);
+      assert.equal(response.status, 404, path);
+      assert.match(response.headers.get("content-type")!, /problem\+json/);
+      await response.body?.cancel();
+    }
+  },
 });

@@ -32,6 +32,8 @@ export function findChromium(): string | undefined {
 export interface OpenPage {
   readonly browser: Browser;
   readonly page: Page;
+  /** Of the browser's own process. */
+  readonly pid: number;
   readonly faults: string[];
 }
 
@@ -57,7 +59,7 @@ export async function withChromium(use: (open: OpenPage) => Promise<void>): Prom
       }
     });
     try {
-      await use({ browser, page, faults });
+      await use({ browser, page, pid: child.pid, faults });
     } finally {
       await browser.disconnect();
     }

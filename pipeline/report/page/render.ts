@@ -35,7 +35,7 @@ export function renderReport(data: ReportData): string {
 <body>
 <main><noscript>This page draws its charts with a script, which is switched off here.</noscript></main>
 <script type="application/json" id="data">${escapeScript(JSON.stringify(data))}</script>
-<script>${SCRIPT}</script>
+<script type="module">${SCRIPT}</script>
 </body>
 </html>
 `;
