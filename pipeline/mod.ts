@@ -78,7 +78,12 @@ export type {
 export type { HistogramData } from "../wasm/mod.ts";
 export type { DataCoverage, Statistics, TensorStatistics } from "./statistics/statistics.ts";
 export { type RoundingInput, roundWeights } from "./round_weights.ts";
-export { exactChoices, type TrueError, trueErrors, type Verified, verify } from "./second_pass.ts";
+export type { Verified } from "./report/verification.ts";
+export { reportPage } from "./report/page/render.ts";
+export type { ModelEvaluation } from "./evaluate/evaluate.ts";
+export type { PairedCounts, PairedDifference } from "./evaluate/paired.ts";
+export type { EvaluatedModel, ReportInput } from "./report/page/collect.ts";
+export { exactChoices, type TrueError, trueErrors, verify } from "./second_pass.ts";
 export type { PassOptions } from "./stream_activations.ts";
 export { sha256 } from "./core/hash.ts";
 export {

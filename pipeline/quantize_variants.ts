@@ -12,7 +12,8 @@ import { type Rewrites, rewritesFor } from "../tpc/rewrites.ts";
 import type { Target } from "../tpc/targets/target.ts";
 import { calibrate, type CalibrateOptions } from "./calibrate.ts";
 import { holdsOut } from "./calibrate_here.ts";
-import { calibrationKey, groupBy, learningKey } from "./compare/groups.ts";
+import { calibrationKey, learningKey } from "./compare/groups.ts";
+import { groupBy } from "./core/group_by.ts";
 import { sha256 } from "./core/hash.ts";
 import { numbered, type OnProgress } from "./core/progress.ts";
 import type { Sample } from "./core/tensor.ts";
@@ -121,7 +122,8 @@ export async function quantizeVariants(
     prepared.push({ ...variant, float: await prepare(rewritesFor(variant.target)) });
   }
   const learned = await learnAll(prepared, prepare, options);
-  const groups = groupBy(learned, (variant) => calibrationKey(describe(variant)));
+  const byKey = groupBy(learned, (variant) => calibrationKey(describe(variant)));
+  const groups = [...byKey.values()];
   const statistics: Uint8Array<ArrayBuffer>[] = [];
   const made = new Map<Prepared, QuantizedVariant>();
   for (const [i, group] of groups.entries()) {
@@ -162,10 +164,11 @@ async function learnAll(
   prepare: (rewrites: Rewrites) => Promise<FloatModel>,
   options: QuantizeVariantsOptions,
 ): Promise<Prepared[]> {
-  const groups = groupBy(
+  const byKey = groupBy(
     prepared.filter(({ target }) => needsData(target)),
     (variant) => learningKey(describe(variant)),
   );
+  const groups = [...byKey.values()];
   const learned = new Map<Prepared, FloatModel>();
   for (const [i, group] of groups.entries()) {
     const [{ float, target }] = group;

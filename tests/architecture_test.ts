@@ -202,3 +202,15 @@ Deno.test("the data have the hashes that their README gives", async () => {
     assert.equal(new Uint8Array(digest).toHex(), expected, name);
   }
 });
+
+Deno.test("nothing that ships uses what Node 20 doesn't have", () => {
+  const newer =
+    /\b(Map|Object)\.groupBy\(|\bArray\.fromAsync\(|\bPromise\.(withResolvers|try)\(|\bIterator\.|\bUint8Array\.fromBase64\(|\bRegExp\.escape\(/;
+  const users = product.filter(({ specifier, local }) =>
+    !/^(wasm\/image\/build|wasm\/build|build\/)/.test(path(specifier)) && local?.endsWith(".ts") &&
+    Deno.readTextFileSync(local).split("\n").some((line) =>
+      !/^\s*\*/.test(line) && newer.test(line)
+    )
+  );
+  assert.deepEqual(users.map(({ specifier }) => path(specifier)), []);
+});

@@ -43,15 +43,3 @@ export function learningKey({ outline, rewrites, target }: Calibrated): string {
     key: calibrationKey({ outline, rewrites, target }),
   });
 }
-
-/** Puts entries with equal keys together, in the order of the first of each. */
-export function groupBy<T>(entries: readonly T[], keyOf: (entry: T) => string): T[][] {
-  const groups = new Map<string, T[]>();
-  for (const entry of entries) {
-    const key = keyOf(entry);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [entry]);
-    else group.push(entry);
-  }
-  return [...groups.values()];
-}

@@ -20,7 +20,9 @@ export interface Contestant {
 
 /** Result of one model; plain JSON. */
 export interface ModelEvaluation {
+  /** What the model is called. */
   readonly name: string;
+  /** Samples that it ran on. */
   readonly samples: number;
   /** Part of the labelled samples, null without labels. */
   readonly top1: number | null;
@@ -34,6 +36,7 @@ export interface ModelEvaluation {
   readonly sqnr: number | null;
   /** Cosine between the outputs and the first model's, the mean over samples. */
   readonly cosine: number;
+  /** Of each class that has labelled samples: how many, and how many of them are right. */
   readonly classes: readonly {
     readonly label: number;
     readonly name: string;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { groupBy } from "../core/group_by.ts";
 import type { NodeProto } from "onnx-buf";
 import { isQuantizedOperator, readCodes } from "../../tpc/onnx/codes.ts";
 import { type GraphIndex, indexGraph } from "../../tpc/onnx/graph_index.ts";
@@ -81,7 +82,7 @@ class Ends {
     this.after = new Map(
       activations.flatMap((entry) => entry.dequantized.map((name) => [name, entry] as const)),
     );
-    this.constants = Map.groupBy(constants, ({ node }) => node);
+    this.constants = groupBy(constants, ({ node }) => node);
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { groupBy } from "../core/group_by.ts";
 import type { Manifest } from "../../tpc/manifest.ts";
 import type { Model } from "../../tpc/onnx/model.ts";
 import { opsetVersion } from "../../tpc/onnx/model.ts";
@@ -33,7 +34,7 @@ export function targetStep({ name, activation, weight, overrides = [] }: Target)
 /** How many grids which method has chosen, and which of them fits its tensor least. */
 export function decisionStep({ activations, weights, float }: Manifest): string {
   const own = activations.filter(({ statistics }) => statistics !== undefined);
-  const methods = Map.groupBy(own, ({ method }) => method);
+  const methods = groupBy(own, ({ method }) => method);
   const counts = [...methods].map(([method, list]) => `${list.length} by ${method}`).join(", ");
   const least = leastOf(
     own.map(({ tensor, statistics }) => ({ tensor, sqnr: statistics!.sqnr })),

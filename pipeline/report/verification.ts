@@ -4,7 +4,18 @@
  * @module
  */
 import { PlimsollError } from "../../tpc/core/errors.ts";
-import type { Verified } from "../second_pass.ts";
+
+/** What `verify` found for one tensor. */
+export interface Verified {
+  /** Name of the tensor. */
+  readonly tensor: string;
+  /** ERR that the manifest reports. */
+  readonly reported: number;
+  /** ERR over the elements. */
+  readonly found: number;
+  /** Whether it lies within the bounds of the manifest, and the counts agree. */
+  readonly isWithin: boolean;
+}
 
 /**
  * One line when every reported error was confirmed.

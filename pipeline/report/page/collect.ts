@@ -35,10 +35,11 @@ const CELLS = 192;
 export interface ReportInput {
   /** What the model is called. */
   readonly title: string;
+  /** The decisions that are drawn. */
   readonly manifest: Manifest;
   /** The statistics that the manifest was decided from. */
   readonly statistics: Statistics;
-  /** The float model first; models that the evaluation compared. */
+  /** Models that were compared, the float one first. */
   readonly evaluation?: readonly EvaluatedModel[];
   /** What comparing the models layer by layer found. */
   readonly diagnosis?: Diagnosis;
@@ -46,8 +47,11 @@ export interface ReportInput {
 
 /** A model of the accuracy table: an evaluation, with what a comparison adds. */
 export interface EvaluatedModel {
+  /** Its accuracy, and how far it is from the float model. */
   readonly evaluation: ModelEvaluation;
+  /** Its size. */
   readonly bytes?: number;
+  /** Its top-1 against that of the float model. */
   readonly againstFloat?: PairedDifference | null;
 }
 
