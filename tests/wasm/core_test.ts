@@ -70,6 +70,7 @@ Deno.test("wasm/mod.ts exports what it did", () => {
     "emptyHistogram",
     "isFiniteBin",
     "sumRuns",
+    "supplyWasm",
   ]);
 });
 
