@@ -14,6 +14,13 @@ export function positiveInteger(text: string): number {
   return value;
 }
 
+/** A port, or 0 for any that is free. */
+export function portNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isInteger(value) && value >= 0 && value < 65536) return value;
+  throw new InvalidArgumentError("Give 0 to 65535.");
+}
+
 /** An integer from 2 to `most`. */
 export function bitCount(most: number) {
   return (text: string): number => {

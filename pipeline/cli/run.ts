@@ -20,6 +20,7 @@ import { addReportCommand } from "./report.ts";
 import { addSearchCommand } from "./search.ts";
 import { Screen } from "./screen.ts";
 import { addRuntimeOption } from "./runtime_option.ts";
+import { addServeCommand } from "./serve.ts";
 import { addTargetsCommand } from "./targets.ts";
 
 /** Exit codes; the same for every command. */
@@ -100,6 +101,7 @@ Examples:
   addInspectCommand(program, context);
   addExportCommand(program, context);
   addTargetsCommand(program, context);
+  addServeCommand(program, context);
   addRuntimeOption(program, host);
   return program;
 }

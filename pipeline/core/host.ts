@@ -35,7 +35,21 @@ export interface Terminal {
   /** Columns of standard error; undefined when it is no terminal. */
   errorColumns(): number | undefined;
   /** An environment variable; undefined when it isn't set, or the host may not say. */
-  environment(name: "NO_COLOR" | "FORCE_COLOR" | "CLICOLOR_FORCE"): string | undefined;
+  environment(name: string): string | undefined;
+}
+
+/** What a server answers with, and where. */
+export interface ServeOptions {
+  /** Answers a request; never rejects. */
+  readonly fetch: (request: Request) => Promise<Response>;
+  /** 0 for any that is free. */
+  readonly port: number;
+  /** Name or address of this machine. */
+  readonly hostname: string;
+  /** Stops listening, and lets requests at work go. */
+  readonly signal: AbortSignal;
+  /** Told the address once it listens. */
+  readonly onListen: (url: string) => void;
 }
 
 /** Files by name, the network, standard input and a terminal. */
@@ -89,6 +103,11 @@ export interface Host {
    * {@linkcode PlimsollError} kind `usage` when it isn't installed.
    */
   useNativeRuntime?(): Promise<void>;
+  /**
+   * Answers HTTP until the signal aborts; absent where a host can't. Throws {@linkcode PlimsollError} kind `runtime`
+   * where it can't listen.
+   */
+  serve?(options: ServeOptions): Promise<void>;
   /** What users write in front of a command's name; `deno task` where nothing is said. */
   readonly command?: string;
   /** Whether standard error is a terminal that can redraw a line. */

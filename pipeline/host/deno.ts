@@ -58,6 +58,18 @@ export const denoHost: Host = {
   },
   print: (text) => writeAll(Deno.stdout, text),
   printError: (text) => writeAll(Deno.stderr, text),
+  serve: async (options) => {
+    const { fetch, port, hostname, signal, onListen } = options;
+    try {
+      const server = Deno.serve({
+        ...{ port, hostname, signal },
+        onListen: (address) => onListen(`http://${hostname}:${address.port}/`),
+      }, fetch);
+      await server.finished;
+    } catch (cause) {
+      failures.throwDeaf(options, cause);
+    }
+  },
   isTerminal: Deno.stderr.isTerminal(),
 };
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ServeOptions } from "../core/host.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
 
 /** Fails to open a file or folder. */
@@ -66,4 +67,15 @@ export function parent(path: string): string {
   const trimmed = path.replace(/[/\\]+$/, "");
   const end = Math.max(trimmed.lastIndexOf("/"), trimmed.lastIndexOf("\\"));
   return end < 0 ? "." : end === 0 ? "/" : trimmed.slice(0, end);
+}
+
+/** Throws that a server can't listen. */
+export function throwDeaf({ hostname, port }: ServeOptions, cause: unknown): never {
+  throw new PlimsollError("runtime", {
+    action: `listening on ${hostname}:${port}`,
+    wanted: "a free port of this machine",
+    found: (cause as Error).message,
+    remedy: "Give another --port, or 0 for any that is free",
+    cause,
+  });
 }

@@ -13,6 +13,7 @@ import type { FileContent, FileEntry, Host } from "../core/host.ts";
 import * as failures from "./failures.ts";
 import { parent, throwUnwritable } from "./failures.ts";
 import { type NodeRuntime, supplyNodeRuntime } from "./node_runtime.ts";
+import { serveNode } from "./node_serve.ts";
 import { startThread } from "./node_thread.ts";
 
 /** Where things lie in an installation. */
@@ -79,6 +80,7 @@ export function createNodeHost({ root, worker }: NodeHostOptions): Host {
     print: (text) => writeAll(1, text),
     printError: (text) => writeAll(2, text),
     command: "npx plimsoll",
+    serve: serveNode,
     isTerminal: process.stderr.isTTY === true,
   };
 }

@@ -5,6 +5,7 @@
  */
 import process from "node:process";
 import { runCli } from "../cli/run.ts";
+import type { Terminal } from "../core/host.ts";
 import { createNodeHost } from "./node.ts";
 import { supplyNodeRuntime } from "./node_runtime.ts";
 
@@ -14,9 +15,15 @@ const host = createNodeHost({
   root: new URL("./", import.meta.url),
   worker: new URL("./calibration_worker.js", import.meta.url),
 });
+/** The terminal of this process. */
+const terminal: Terminal = {
+  outputColumns: () => process.stdout.isTTY ? process.stdout.columns : undefined,
+  errorColumns: () => process.stderr.isTTY ? process.stderr.columns : undefined,
+  environment: (name) => process.env[name],
+};
 const interruption = new AbortController();
 process.on(
   "SIGINT",
   () => interruption.abort(new DOMException("Interrupted", "AbortError")),
 );
-process.exit(await runCli(process.argv.slice(2), host, interruption.signal));
+process.exit(await runCli(process.argv.slice(2), { ...host, terminal }, interruption.signal));

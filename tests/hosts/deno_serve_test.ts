@@ -4,6 +4,7 @@ import { inFolder, runCommand } from "../support/cli.ts";
 import { DEMO_MODEL } from "../support/demo.ts";
 import { bytesOf, demoForm, demoOptions, problemOf, quantizeDemo } from "../support/requests.ts";
 import { memoryOf, serveDeno, type Server } from "../support/servers.ts";
+import { TextLineStream } from "../support/text_lines.ts";
 
 async function health({ url }: Server): Promise<{ active: number; waiting: number }> {
   return await (await fetch(`${url}health`)).json();
@@ -208,4 +209,34 @@ Deno.test("a server with a setting that can't be doesn't start", async () => {
     new TextDecoder().decode(stderr),
     /reading the variable PLIMSOLL_MAX_ACTIVE: wanted a number of at least 1, found "many"/,
   );
+});
+
+Deno.test("the command serve listens, answers, and ends when interrupted", async () => {
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--no-prompt",
+      "--allow-net",
+      "--allow-read",
+      "--allow-env",
+      "main.ts",
+      "serve",
+      "--port",
+      "0",
+    ],
+    ...{ stdin: "null", stdout: "null", stderr: "piped" },
+    env: { NO_COLOR: "1" },
+  }).spawn();
+  const reader = process.stderr.pipeThrough(new TextLineStream()).getReader();
+  let url: string | undefined;
+  while (url === undefined) {
+    const { value, done } = await reader.read();
+    assert.ok(!done, "it ended before it listened");
+    url = /Listening on (http:\S+)/.exec(value)?.[1];
+  }
+  const answer = await (await fetch(`${url}health`)).json();
+  assert.equal(answer.status, "ok");
+  process.kill("SIGINT");
+  assert.equal((await process.status).code, 0);
+  await reader.cancel();
 });

@@ -7,7 +7,8 @@ import { NPM_FOLDER, run } from "../../build/install.ts";
 import { buildPackage, PACKAGE_FILE } from "../../build/npm_package.ts";
 import { readPlim } from "../../pipeline/statistics/plim.ts";
 import { runCommand } from "../support/cli.ts";
-import { quantizeDemo } from "../support/requests.ts";
+import { bytesOf, demoForm, demoOptions, quantizeDemo } from "../support/requests.ts";
+import { TextLineStream } from "../support/text_lines.ts";
 
 const FOLDER = await Deno.makeTempDir({ prefix: "plimsoll npm " });
 addEventListener("unload", () => Deno.removeSync(FOLDER, { recursive: true }));
@@ -42,6 +43,41 @@ Deno.test(
         name,
       );
     }
+  },
+);
+
+Deno.test(
+  "npx plimsoll serve answers as the command line does, and ends when interrupted",
+  options,
+  async () => {
+    const process = new Deno.Command("node", {
+      args: ["node_modules/plimsoll/plimsoll.js", "serve", "--port", "0"],
+      ...{ cwd: FOLDER, stdin: "null", stdout: "null", stderr: "piped" },
+      env: { PLIMSOLL_TOKEN: "secret" },
+    }).spawn();
+    const reader = process.stderr.pipeThrough(new TextLineStream()).getReader();
+    const { value: line } = await reader.read();
+    const url = /Listening on (http:\/\/127\.0\.0\.1:\d+\/)/.exec(line!)?.[1];
+    assert.ok(url, line ?? "nothing printed");
+    const ask = async (headers: Record<string, string>) =>
+      await fetch(`${url}v1/calibrate?${await demoOptions()}`, {
+        ...{ method: "POST", headers, body: await demoForm() },
+      });
+    const refused = await ask({});
+    assert.equal(refused.status, 401);
+    await refused.body?.cancel();
+    const statistics = await bytesOf(await ask({ authorization: "Bearer secret" }));
+    assert.deepEqual(statistics, await Deno.readFile(`${FOLDER}/deno/statistics.plim`));
+    // A second one on the same port says what to do.
+    const second = await new Deno.Command("node", {
+      args: ["node_modules/plimsoll/plimsoll.js", "serve", "--port", new URL(url).port],
+      cwd: FOLDER,
+    }).output();
+    assert.equal(second.code, 1);
+    assert.match(new TextDecoder().decode(second.stderr), /Give another --port/);
+    process.kill("SIGINT");
+    assert.equal((await process.status).code, 0);
+    await reader.cancel();
   },
 );
 
