@@ -9,13 +9,13 @@ import { type Convergence, ConvergenceMonitor } from "../convergence.ts";
 import type { TensorStatistics } from "../statistics/statistics.ts";
 
 /** Looking takes at most this part of the time. */
-const SHARE = 0.1;
+const SHARE = 0.2;
 /** Milliseconds between two looks at least. */
 const PAUSE = 250;
 
 /**
  * A hook for `isEnough` of `quantize` that tells the thresholds so far and never has enough. How often it looks follows
- * from how long a look takes, so that calibration loses a tenth of its time at most.
+ * from how long a look takes, so that calibration loses a sixth of its time at most.
  */
 export function watchThresholds(
   model: Model,

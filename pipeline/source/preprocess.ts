@@ -9,7 +9,11 @@ import { INTERPOLATIONS, pixelTable } from "../../wasm/image.ts";
 import type { RawSample, Sample } from "../core/tensor.ts";
 import { type ImageDecoder, imageDecoder } from "./decode_image.ts";
 
-const perChannel = z.union([z.number(), z.array(z.number()).min(1)]);
+/** A list of one is that one: options give lists, files mostly numbers, and both must have the same hash. */
+const perChannel = z.union([
+  z.number(),
+  z.array(z.number()).min(1).transform((list) => list.length === 1 ? list[0] : list),
+]);
 const pixels = z.int().min(1).max(2 ** 16);
 
 const shortestSide = z.strictObject({
@@ -19,19 +23,29 @@ const shortestSide = z.strictObject({
   ),
 });
 const exactSize = z.strictObject({ width: pixels, height: pixels });
+const window = z.strictObject({
+  width: pixels,
+  height: pixels,
+  rounding: z.enum(["truncate", "round"]).default("truncate").describe(
+    "What becomes of half a pixel of offset: cut off (Hugging Face) or rounded to even (torchvision)",
+  ),
+});
+
+/** Sizes as options have them stand for the whole. */
+function shorthand<Size>(parse: (text: string) => Size | undefined) {
+  return (value: unknown) =>
+    typeof value === "number" || typeof value === "string" ? parse(String(value)) ?? value : value;
+}
 
 /** Schema of a preprocessing file. */
 export const preprocessingSchema = z.strictObject({
-  resize: z.union([shortestSide, exactSize]).optional().describe(
-    "Size of an image before the crop; its own by default",
-  ),
-  crop: z.strictObject({
-    width: pixels,
-    height: pixels,
-    rounding: z.enum(["truncate", "round"]).default("truncate").describe(
-      "What becomes of half a pixel of offset: cut off (Hugging Face) or rounded to even (torchvision)",
+  resize: z.preprocess(shorthand(parseResize), z.union([shortestSide, exactSize]).optional())
+    .describe(
+      'Size of an image before the crop, as of --resize (256, "320x240") or in full; its own by default',
     ),
-  }).optional().describe("Window around the centre; what lies outside of the image is pixels of 0"),
+  crop: z.preprocess(shorthand(parseCrop), window.optional()).describe(
+    "Window around the centre; what lies outside of the image is pixels of 0",
+  ),
   interpolation: z.enum(INTERPOLATIONS).default("bilinear").describe(
     "Filter of resizing; all but nearest are antialiased, as in Pillow",
   ),
@@ -104,7 +118,9 @@ export function parsePreprocessing(value: unknown, name: string): Preprocessing 
  *
  * @returns undefined when it is neither.
  */
-export function parseResize(text: string): Preprocessing["resize"] | undefined {
+export function parseResize(
+  text: string,
+): z.infer<typeof shortestSide> | z.infer<typeof exactSize> | undefined {
   const sides = parseSides(text);
   if (sides?.length === 1) return { shortest: sides[0], rounding: "round" };
   return sides && { width: sides[0], height: sides[1] };
@@ -115,7 +131,7 @@ export function parseResize(text: string): Preprocessing["resize"] | undefined {
  *
  * @returns undefined when it is neither.
  */
-export function parseCrop(text: string): Preprocessing["crop"] | undefined {
+export function parseCrop(text: string): z.infer<typeof window> | undefined {
   const sides = parseSides(text);
   return sides && { width: sides[0], height: sides.at(-1)!, rounding: "truncate" };
 }

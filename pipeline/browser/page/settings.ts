@@ -57,8 +57,8 @@ export class SettingsForm {
         h(
           "p",
           { class: "note" },
-          "(pixel × scale − mean) / std; also resize, crop, interpolation, channelOrder, layout. " +
-            "A preprocess.json that is picked with the images goes here.",
+          '(pixel × scale − mean) / std, after "resize": 256 and "crop": 224; also interpolation, ' +
+            "channelOrder, grayscale, layout. A preprocess.json that is picked with the images goes here.",
         ),
       ),
       h(

@@ -158,3 +158,24 @@ Deno.test({
     }
   },
 });
+
+Deno.test("sizes in files may be written as those of options", () => {
+  const parse = (value: unknown) => parsePreprocessing(value, "p");
+  assert.deepEqual(
+    parse({ resize: 256, crop: "224" }),
+    parse({
+      resize: { shortest: 256 },
+      crop: { width: 224, height: 224 },
+    }),
+  );
+  assert.deepEqual(parse({ resize: "320x240" }), parse({ resize: { width: 320, height: 240 } }));
+  for (const resize of [0, -1, "x", "3x", 2.5, true, [3]]) {
+    assert.throws(() => parse({ resize }), /resize/, String(resize));
+  }
+});
+
+Deno.test("one number for all channels is the same however it is written", () => {
+  const parse = (value: unknown) => parsePreprocessing(value, "p");
+  assert.deepEqual(parse({ mean: [127], std: [128] }), parse({ mean: 127, std: 128 }));
+  assert.deepEqual(parse({ mean: [1, 2, 3] }).mean, [1, 2, 3]);
+});
