@@ -156,6 +156,8 @@ class Page {
     const worker = new Worker("worker.js", { type: "module" });
     this.#worker = worker;
     this.#setBusy(true);
+    // On a phone it is below the form.
+    this.#output.scrollIntoView({ block: "nearest" });
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
       switch (data.type) {
         case "progress":

@@ -79,18 +79,20 @@ export class ProgressView {
 
   thresholds({ samples, tensors }: Convergence): void {
     this.#table.hidden = false;
-    const moving = tensors.filter(({ lastChanged }) => lastChanged > (1 - RECENT) * samples);
-    this.#moving.textContent =
-      `${moving.length} of ${tensors.length} thresholds moved within the last tenth of the samples`;
+    let moving = 0;
     for (const { tensor, threshold, lastChanged } of tensors) {
-      const history = this.#historyOf(tensor);
-      const { points, row } = history;
+      const { points, row } = this.#historyOf(tensor);
       if (points.at(-1)?.threshold !== threshold) points.push({ samples: lastChanged, threshold });
-      row.className = lastChanged > (1 - RECENT) * samples ? "is-moving" : "";
+      // At the first look all are new, which is no move.
+      const isMoving = points.length > 1 && lastChanged > (1 - RECENT) * samples;
+      if (isMoving) moving++;
+      row.className = isMoving ? "is-moving" : "";
       row.children[1].replaceChildren(way(points, samples));
       row.children[2].textContent = real(threshold);
       row.children[3].textContent = count(lastChanged);
     }
+    this.#moving.textContent =
+      `${moving} of ${tensors.length} thresholds moved within the last tenth of the samples`;
   }
 
   #historyOf(tensor: string): History {
