@@ -4,9 +4,9 @@
  * @module
  */
 import { PlimsollError } from "../../tpc/core/errors.ts";
-import type { FileContent, FileEntry, Host } from "../core/host.ts";
+import type { FileEntry, Host } from "../core/host.ts";
 import * as failures from "./failures.ts";
-import { parent, throwUnwritable } from "./failures.ts";
+import { checkWhole, type WritableFolders, writeWhole } from "./whole_files.ts";
 
 const ROOT = new URL("../..", import.meta.url);
 
@@ -39,19 +39,8 @@ export const denoHost: Host = {
   openInput,
   startWorker: () =>
     new Worker(new URL("../calibration_worker.ts", import.meta.url), { type: "module" }),
-  checkWritable: async (path) => {
-    const probe = `${path}.${crypto.randomUUID()}.partial`;
-    const made = await makeFolder(parent(path), path);
-    try {
-      await Deno.writeFile(probe, new Uint8Array(0), { createNew: true });
-      await Deno.remove(probe);
-    } catch (cause) {
-      throwUnwritable(path, cause);
-    } finally {
-      await removeFolders(made);
-    }
-  },
-  writeFiles,
+  checkWritable: (path) => checkWhole(system, path),
+  writeFiles: (files) => writeWhole(system, files),
   assetPath: (name) => {
     const { pathname } = new URL(name, ROOT);
     return decodeURIComponent(Deno.build.os === "windows" ? pathname.slice(1) : pathname);
@@ -160,54 +149,19 @@ async function readRange(
   return bytes;
 }
 
-async function writeFiles(files: ReadonlyMap<string, FileContent>): Promise<void> {
-  const partials = new Map<string, string>();
-  const made: string[] = [];
-  try {
-    for (const [path, content] of files) {
-      made.push(...await makeFolder(parent(path), path));
-      const partial = `${path}.${crypto.randomUUID()}.partial`;
-      partials.set(partial, path);
-      const pieces = typeof content === "string"
-        ? [new TextEncoder().encode(content)]
-        : content instanceof Uint8Array
-        ? [content]
-        : content;
-      await writePieces(partial, pieces).catch((cause) => throwUnwritable(path, cause));
+const system: WritableFolders = {
+  exists: (path) => Deno.stat(path).then(() => true, () => false),
+  makeFolder: (path) => Deno.mkdir(path),
+  removeFolder: (path) => Deno.remove(path),
+  writeNew: async (path, pieces) => {
+    using file = await Deno.open(path, { write: true, createNew: true });
+    for (const piece of pieces) {
+      for (let done = 0; done < piece.length;) done += await file.write(piece.subarray(done));
     }
-    for (const [partial, path] of partials) {
-      await Deno.rename(partial, path).catch((cause) => throwUnwritable(path, cause));
-      partials.delete(partial);
-    }
-  } catch (error) {
-    for (const partial of partials.keys()) await Deno.remove(partial).catch(() => {});
-    await removeFolders(made);
-    throw error;
-  }
-}
-
-async function writePieces(path: string, pieces: readonly Uint8Array[]): Promise<void> {
-  using file = await Deno.open(path, { write: true, createNew: true });
-  for (const piece of pieces) {
-    for (let done = 0; done < piece.length;) done += await file.write(piece.subarray(done));
-  }
-}
-
-/** Makes a folder and those above it; returns the new ones, outermost first. */
-async function makeFolder(folder: string, path: string): Promise<string[]> {
-  const missing: string[] = [];
-  for (let at = folder; at !== parent(at); at = parent(at)) {
-    if (await Deno.stat(at).then(() => true, () => false)) break;
-    missing.unshift(at);
-  }
-  for (const name of missing) await Deno.mkdir(name).catch((cause) => throwUnwritable(path, cause));
-  return missing;
-}
-
-/** Removes folders that this call made, as far as they are empty. */
-async function removeFolders(folders: readonly string[]): Promise<void> {
-  for (const folder of folders.toReversed()) await Deno.remove(folder).catch(() => {});
-}
+  },
+  rename: (from, to) => Deno.rename(from, to),
+  removeFile: (path) => Deno.remove(path),
+};
 
 function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
   let bytes = new TextEncoder().encode(text);

@@ -4,14 +4,14 @@
  * @module
  */
 import { type FileHandle, open, readdir, readFile, realpath } from "node:fs/promises";
-import { mkdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { PlimsollError } from "../../tpc/core/errors.ts";
-import type { FileContent, FileEntry, Host } from "../core/host.ts";
+import type { FileEntry, Host } from "../core/host.ts";
 import * as failures from "./failures.ts";
-import { parent, throwUnwritable } from "./failures.ts";
+import { checkWhole, type WritableFolders, writeWhole } from "./whole_files.ts";
 import { type NodeRuntime, supplyNodeRuntime } from "./node_runtime.ts";
 import { serveNode } from "./node_serve.ts";
 import { startThread } from "./node_thread.ts";
@@ -63,19 +63,8 @@ export function createNodeHost({ root, worker }: NodeHostOptions): Host {
       await supplyNodeRuntime("native");
       runtime = "native";
     },
-    checkWritable: async (path) => {
-      const probe = `${path}.${crypto.randomUUID()}.partial`;
-      const made = await makeFolder(parent(path), path);
-      try {
-        await writeFile(probe, new Uint8Array(0), { flag: "wx" });
-        await rm(probe);
-      } catch (cause) {
-        throwUnwritable(path, cause);
-      } finally {
-        await removeFolders(made);
-      }
-    },
-    writeFiles,
+    checkWritable: (path) => checkWhole(system, path),
+    writeFiles: (files) => writeWhole(system, files),
     assetPath: (name) => fileURLToPath(new URL(name, root)),
     print: (text) => writeAll(1, text),
     printError: (text) => writeAll(2, text),
@@ -170,60 +159,25 @@ async function readRange(
   return bytes;
 }
 
-async function writeFiles(contents: ReadonlyMap<string, FileContent>): Promise<void> {
-  const partials = new Map<string, string>();
-  const made: string[] = [];
-  try {
-    for (const [path, content] of contents) {
-      made.push(...await makeFolder(parent(path), path));
-      const partial = `${path}.${crypto.randomUUID()}.partial`;
-      partials.set(partial, path);
-      const pieces = typeof content === "string"
-        ? [new TextEncoder().encode(content)]
-        : content instanceof Uint8Array
-        ? [content]
-        : content;
-      await writePieces(partial, pieces).catch((cause) => throwUnwritable(path, cause));
-    }
-    for (const [partial, path] of partials) {
-      await rename(partial, path).catch((cause) => throwUnwritable(path, cause));
-      partials.delete(partial);
-    }
-  } catch (error) {
-    for (const partial of partials.keys()) await rm(partial).catch(() => {});
-    await removeFolders(made);
-    throw error;
-  }
-}
-
-async function writePieces(path: string, pieces: readonly Uint8Array[]): Promise<void> {
-  const file = await open(path, "wx");
-  try {
-    for (const piece of pieces) {
-      for (let done = 0; done < piece.length;) {
-        done += (await file.write(piece, done)).bytesWritten;
+const system: WritableFolders = {
+  exists: (path) => stat(path).then(() => true, () => false),
+  makeFolder: (path) => mkdir(path),
+  removeFolder: (path) => rmdir(path),
+  writeNew: async (path, pieces) => {
+    const file = await open(path, "wx");
+    try {
+      for (const piece of pieces) {
+        for (let done = 0; done < piece.length;) {
+          done += (await file.write(piece, done)).bytesWritten;
+        }
       }
+    } finally {
+      await file.close();
     }
-  } finally {
-    await file.close();
-  }
-}
-
-/** Makes a folder and those above it; returns the new ones, outermost first. */
-async function makeFolder(folder: string, path: string): Promise<string[]> {
-  const missing: string[] = [];
-  for (let at = folder; at !== parent(at); at = parent(at)) {
-    if (await stat(at).then(() => true, () => false)) break;
-    missing.unshift(at);
-  }
-  for (const name of missing) await mkdir(name).catch((cause) => throwUnwritable(path, cause));
-  return missing;
-}
-
-/** Removes folders that this call made, as far as they are empty. */
-async function removeFolders(folders: readonly string[]): Promise<void> {
-  for (const folder of folders.toReversed()) await rmdir(folder).catch(() => {});
-}
+  },
+  rename: (from, to) => rename(from, to),
+  removeFile: (path) => rm(path),
+};
 
 function writeAll(descriptor: 1 | 2, text: string): void {
   let bytes = new TextEncoder().encode(text);
