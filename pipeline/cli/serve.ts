@@ -28,7 +28,7 @@ Examples:
   deno task serve --port 9000
   curl -F model=@m.onnx -F samples=@images.tar -o q.onnx 'localhost:9000/v1/quantize?preprocess=imagenet'
 
-/openapi.json describes it. PLIMSOLL_TOKEN asks clients for a token, PLIMSOLL_MAX_… set limits: docs/hosts.md.
+/ shows the page for browsers once deno task build:browser has made it; /openapi.json describes the rest. PLIMSOLL_TOKEN asks clients for a token, PLIMSOLL_MAX_… set limits: docs/hosts.md.
 `,
     )
     .action((options: ServeCommandOptions) => run(options, context));
@@ -51,7 +51,7 @@ async function run({ port, host: hostname }: ServeCommandOptions, context: Conte
   });
   await host.serve({
     ...{ port, hostname, signal },
-    fetch: handler.fetch,
+    fetch: async (request) => await host.pageFile?.(request) ?? await handler.fetch(request),
     onListen: (url) => host.printError(`Listening on ${url}\n`),
   });
 }

@@ -108,6 +108,8 @@ export interface Host {
    * where it can't listen.
    */
   serve?(options: ServeOptions): Promise<void>;
+  /** Files of the page for browsers, where a host has it: undefined for every other request. */
+  pageFile?(request: Request): Promise<Response | undefined>;
   /** What users write in front of a command's name; `deno task` where nothing is said. */
   readonly command?: string;
   /** Whether standard error is a terminal that can redraw a line. */

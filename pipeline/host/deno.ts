@@ -6,6 +6,7 @@
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import type { FileEntry, Host } from "../core/host.ts";
 import * as failures from "./failures.ts";
+import { pageFile } from "./page_files.ts";
 import { checkWhole, type WritableFolders, writeWhole } from "./whole_files.ts";
 
 const ROOT = new URL("../..", import.meta.url);
@@ -59,6 +60,7 @@ export const denoHost: Host = {
       failures.throwDeaf(options, cause);
     }
   },
+  pageFile,
   isTerminal: Deno.stderr.isTerminal(),
 };
 
