@@ -6,9 +6,11 @@ import { quantize } from "../../pipeline/quantize.ts";
 import { collectReport } from "../../pipeline/report/page/collect.ts";
 import { renderReport } from "../../pipeline/report/page/render.ts";
 import { readPlim } from "../../pipeline/statistics/plim.ts";
+import { ARCHITECTURES } from "../support/architectures.ts";
 import { findChromium, withChromium } from "../support/chromium.ts";
 import { inFolder } from "../support/cli.ts";
 import { demoModel, demoSamples } from "../support/demo.ts";
+import { quantizeArchitecture } from "../support/quantize_architecture.ts";
 
 const EVIL = `/a"><img src=x onerror="document.title='owned'"></script>&amp;`;
 
@@ -228,3 +230,46 @@ browserTest("it fits a phone, the dark and paper, and opens in a second", async 
   const paper = await page.pdf({ format: "a4" });
   assert.ok(paper.length > 50_000, `${paper.length} bytes`);
 });
+
+Deno.test({
+  name: isMissing
+    ? "reports of all architectures open at every row (skipped: no Chromium)"
+    : "reports of all architectures open at every row",
+  ignore: isMissing,
+  fn: () =>
+    inFolder((folder) =>
+      withChromium(async ({ page, faults }) => {
+        await page.setViewport({ width: 1200, height: 900 });
+        for (const [name, make] of Object.entries(ARCHITECTURES)) {
+          // TFLite's fixed grids and float islands are in the second one.
+          for (const target of name === "transformer block" ? ["default", "tflite"] : ["default"]) {
+            const { manifest, statistics } = await quantizeArchitecture(make(), target);
+            const data = collectReport({
+              ...{ title: name, manifest },
+              statistics: await readPlim(statistics, "statistics.plim"),
+            });
+            await Deno.writeTextFile(`${folder}/report.html`, renderReport(data));
+            await page.goto(`file://${folder}/report.html`);
+            await page.waitForSelector("#detail h3");
+            const opened = await page.evaluate(OPEN_ALL);
+            const { activations, weights, float } = data;
+            assert.equal(opened, activations.length + weights.length + float.length, name);
+            assert.deepEqual(faults, [], `${name} for ${target}`);
+          }
+        }
+      })
+    ),
+});
+
+/** Clicks every row of every list. */
+const OPEN_ALL = `(() => {
+  let count = 0;
+  for (const kind of ["activation", "weight", "float"]) {
+    document.querySelector("[data-tab=" + kind + "]").click();
+    for (const row of document.querySelectorAll(".list tbody tr")) {
+      row.click();
+      count++;
+    }
+  }
+  return count;
+})()`;
