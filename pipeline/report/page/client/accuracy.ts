@@ -25,7 +25,7 @@ export function accuracyTable({ samples, isLabelled, models }: Accuracy): HTMLEl
         { name: "loss", cell: ({ loss }: AccuracyRow) => loss === null ? "–" : loss.toFixed(3) },
       ]
       : [{ name: "cosine", cell: unlessFloat(({ cosine }) => cosine.toFixed(5)) }]),
-    { name: "same class as float", cell: unlessFloat(({ agreement }) => percent(agreement, 2)) },
+    { name: "agreement", cell: unlessFloat(({ agreement }) => percent(agreement, 2)) },
     { name: "output SQNR", cell: unlessFloat(({ sqnr }) => decibels(sqnr)) },
     ...(models.some(({ bytes }) => bytes !== undefined)
       ? [{
@@ -60,7 +60,9 @@ export function accuracyTable({ samples, isLabelled, models }: Accuracy): HTMLEl
     h(
       "p",
       { class: "note" },
-      `${count(samples)} samples, the same for all models.` +
+      `${
+        count(samples)
+      } samples, the same for all models; agreement is the part with the float model's class.` +
         (isPaired
           ? " In brackets Tango's score interval for paired differences, points of top-1."
           : ""),

@@ -85,10 +85,9 @@ function facts(activation: ReportActivation): HTMLElement {
   return terms([
     [
       "made by",
-      node === ""
-        ? "input of the model"
-        : `${op} ${node}${fused.length === 0 ? "" : `, fused with ${fused.join(", ")}`}`,
+      node === "" ? "input of the model" : `${op} ${node}`,
     ],
+    fused.length === 0 ? null : ["clamps in the quantizer", fused.join(", ")],
     ["shape", shape(activation.shape)],
     ["quantizer", `${bits} bits, ${signed ? "signed" : "unsigned"}, ${constraint}, ${method}`],
     ["threshold", real(threshold)],
