@@ -36,7 +36,7 @@ Deno.test(
     assert.match(out, /29 activations and 23 weight tensors quantized/);
     const { code, error } = await runCommand(...quantizeDemo(`${FOLDER}/deno`));
     assert.equal(code, 0, error);
-    for (const name of ["statistics.plim", "manifest.json", "model.onnx"]) {
+    for (const name of ["statistics.plim", "manifest.json", "model.onnx", "report.html"]) {
       assert.deepEqual(
         await Deno.readFile(`${FOLDER}/node/${name}`),
         await Deno.readFile(`${FOLDER}/deno/${name}`),
