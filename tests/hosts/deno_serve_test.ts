@@ -134,6 +134,9 @@ Deno.test("a client that goes away while its events come lets go of its place", 
   await untilIdle(server);
 });
 
+/** Bytes by which memory may grow with 290 MiB: half of them. */
+const BOUND = 145 * 2 ** 20;
+
 Deno.test("memory stays bounded while 290 MiB of samples stream in, and bodies over the limit are refused", async () => {
   await using server = await serveDeno({ PLIMSOLL_MAX_BODY_BYTES: String(300 * 2 ** 20) });
   const ask = (count: number, query: string) =>
@@ -141,12 +144,13 @@ Deno.test("memory stays bounded while 290 MiB of samples stream in, and bodies o
       ...{ method: "POST", headers: HEADERS, body: streamedBody(padded(count)) },
     });
   // Few samples are inferred, and all are read: what comes behind the last wanted one is dropped.
-  // What the collector leaves lying about shows with 100 MiB already, and no more of it with 290.
+  // What the garbage collector leaves lying about differs from run to run (37 to 99 MiB, and 43 to 71 with 2,000 MiB of samples), but whoever
+  // held a body would grow by all of it.
   await bytesOf(await ask(100, "&samples=16"));
   const before = (await memoryOf(server.pid)).peak;
   await bytesOf(await ask(290, "&samples=16"));
   const grown = (await memoryOf(server.pid)).peak - before;
-  assert.ok(grown < 60 * 2 ** 20, `grown by ${grown / 2 ** 20} MiB`);
+  assert.ok(grown < BOUND, `grown by ${grown / 2 ** 20} MiB`);
   const response = await ask(310, "&samples=16").catch((error) => error);
   // Whether the client reads the answer before its connection is gone is up to the client.
   if (response instanceof Response) {
@@ -154,7 +158,8 @@ Deno.test("memory stays bounded while 290 MiB of samples stream in, and bodies o
     assert.match((await problemOf(response)).detail, /at most 314572800 bytes/);
   }
   await untilIdle(server);
-  assert.ok((await memoryOf(server.pid)).peak - before < 60 * 2 ** 20);
+  const grownInAll = (await memoryOf(server.pid)).peak - before;
+  assert.ok(grownInAll < BOUND, `grown by ${grownInAll / 2 ** 20} MiB`);
 
   /** MiB of samples. */
   async function* padded(count: number): AsyncGenerator<Uint8Array<ArrayBuffer>> {
