@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import type { FileEntry, Host } from "../core/host.ts";
+import type { Host } from "../core/host.ts";
 import * as failures from "./failures.ts";
 import { pageFile } from "./page_files.ts";
+import { listBelow, type ReadableFolders } from "./list_files.ts";
 import { checkWhole, type WritableFolders, writeWhole } from "./whole_files.ts";
 
 const ROOT = new URL("../..", import.meta.url);
@@ -35,7 +35,7 @@ export const denoHost: Host = {
     const info = await Deno.stat(path).catch(() => undefined);
     return info?.isFile ? info.size : undefined;
   },
-  listFiles,
+  listFiles: (path) => listBelow(system, path),
   fetch: (url, init) => fetch(url, init).catch((cause) => throwUnreachable(url, init, cause)),
   openInput,
   startWorker: () =>
@@ -96,39 +96,6 @@ function openInput(): ReadableStream<Uint8Array<ArrayBuffer>> {
   return readOnDemand(Deno.stdin);
 }
 
-async function listFiles(path: string): Promise<FileEntry[] | undefined> {
-  const info = await Deno.stat(path).catch(() => undefined);
-  if (!info?.isDirectory) return undefined;
-  const files: FileEntry[] = [];
-  await addFiles(path, "", [await Deno.realPath(path)], files);
-  return files;
-}
-
-/** Adds the files of a folder and of those below; a link to a folder that it lies in is left out. */
-async function addFiles(
-  folder: string,
-  prefix: string,
-  above: readonly string[],
-  files: FileEntry[],
-): Promise<void> {
-  try {
-    for await (const { name, isDirectory, isSymlink } of Deno.readDir(folder)) {
-      const path = `${folder}/${name}`;
-      // A link that leads nowhere is listed, so that opening it says so.
-      const info = isDirectory ? undefined : await Deno.stat(path).catch(() => undefined);
-      if (isDirectory || info?.isDirectory) {
-        const real = isSymlink ? await Deno.realPath(path) : `${above.at(-1)}/${name}`;
-        if (!above.includes(real)) {
-          await addFiles(path, `${prefix}${name}/`, [...above, real], files);
-        }
-      } else files.push({ path: prefix + name, byteLength: info?.size ?? 0 });
-    }
-  } catch (cause) {
-    if (cause instanceof PlimsollError) throw cause;
-    throwUnreadable(folder, cause);
-  }
-}
-
 async function readRange(
   path: string,
   offset: number,
@@ -151,7 +118,15 @@ async function readRange(
   return bytes;
 }
 
-const system: WritableFolders = {
+const system: ReadableFolders & WritableFolders = {
+  entries: async (folder) => {
+    const entries: Deno.DirEntry[] = [];
+    for await (const entry of Deno.readDir(folder)) entries.push(entry);
+    return entries;
+  },
+  info: (path) => Deno.stat(path),
+  realPath: (path) => Deno.realPath(path),
+  unreadable: throwUnreadable,
   exists: (path) => Deno.stat(path).then(() => true, () => false),
   makeFolder: (path) => Deno.mkdir(path),
   removeFolder: (path) => Deno.remove(path),

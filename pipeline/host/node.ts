@@ -8,9 +8,9 @@ import { mkdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import type { FileEntry, Host } from "../core/host.ts";
+import type { Host } from "../core/host.ts";
 import * as failures from "./failures.ts";
+import { listBelow, type ReadableFolders } from "./list_files.ts";
 import { checkWhole, type WritableFolders, writeWhole } from "./whole_files.ts";
 import { type NodeRuntime, supplyNodeRuntime } from "./node_runtime.ts";
 import { serveNode } from "./node_serve.ts";
@@ -50,7 +50,7 @@ export function createNodeHost({ root, worker }: NodeHostOptions): Host {
       const info = await stat(path).catch(() => undefined);
       return info?.isFile() ? info.size : undefined;
     },
-    listFiles,
+    listFiles: (path) => listBelow(system, path),
     fetch: (url, init) =>
       fetch(url, init).catch((cause) => failures.throwUnreachable(url, init, reasonOf(cause))),
     openInput: () => {
@@ -101,41 +101,6 @@ function readInput(): ReadableStream<Uint8Array<ArrayBuffer>> {
   }, { highWaterMark: 0 });
 }
 
-async function listFiles(path: string): Promise<FileEntry[] | undefined> {
-  const info = await stat(path).catch(() => undefined);
-  if (!info?.isDirectory()) return undefined;
-  const files: FileEntry[] = [];
-  await addFiles(path, "", [await realpath(path)], files);
-  return files;
-}
-
-/** Adds the files of a folder and of those below; a link to a folder that it lies in is left out. */
-async function addFiles(
-  folder: string,
-  prefix: string,
-  above: readonly string[],
-  files: FileEntry[],
-): Promise<void> {
-  try {
-    for (const entry of await readdir(folder, { withFileTypes: true })) {
-      const path = `${folder}/${entry.name}`;
-      // A link that leads nowhere is listed, so that opening it says so.
-      const info = entry.isDirectory() ? undefined : await stat(path).catch(() => undefined);
-      if (entry.isDirectory() || info?.isDirectory()) {
-        const real = entry.isSymbolicLink()
-          ? await realpath(path)
-          : `${above.at(-1)}/${entry.name}`;
-        if (!above.includes(real)) {
-          await addFiles(path, `${prefix}${entry.name}/`, [...above, real], files);
-        }
-      } else files.push({ path: prefix + entry.name, byteLength: info?.size ?? 0 });
-    }
-  } catch (cause) {
-    if (cause instanceof PlimsollError) throw cause;
-    throwUnreadable(folder, cause);
-  }
-}
-
 async function readRange(
   path: string,
   offset: number,
@@ -159,7 +124,19 @@ async function readRange(
   return bytes;
 }
 
-const system: WritableFolders = {
+const system: ReadableFolders & WritableFolders = {
+  entries: async (folder) =>
+    (await readdir(folder, { withFileTypes: true })).map((entry) => ({
+      name: entry.name,
+      isDirectory: entry.isDirectory(),
+      isSymlink: entry.isSymbolicLink(),
+    })),
+  info: async (path) => {
+    const info = await stat(path);
+    return { isDirectory: info.isDirectory(), size: info.size };
+  },
+  realPath: (path) => realpath(path),
+  unreadable: throwUnreadable,
   exists: (path) => stat(path).then(() => true, () => false),
   makeFolder: (path) => mkdir(path),
   removeFolder: (path) => rmdir(path),
