@@ -9,6 +9,7 @@ import type { ActivationPlan } from "../tpc/placement/types.ts";
 import { resolve } from "../tpc/placement/resolve.ts";
 import type { Target } from "../tpc/targets/target.ts";
 import { thresholdsSoFar } from "./convergence.ts";
+import { Pace } from "./core/pace.ts";
 import type { Progress } from "./core/progress.ts";
 import type { TensorStatistics } from "./statistics/statistics.ts";
 
@@ -20,30 +21,25 @@ const SHARE = 0.02;
 /** Looks at the statistics of a running calibration now and then. It changes nothing of them. */
 export class ThresholdWatch {
   readonly #plans: readonly ActivationPlan[];
-  readonly #now: () => number;
-  #next: number;
+  readonly #pace: Pace;
   #thresholds: ReadonlyMap<string, number> | undefined;
   #moving: number | undefined;
 
   /** @param now Milliseconds of a clock, for tests. */
-  constructor(model: Model, target: Target, now: () => number = () => performance.now()) {
+  constructor(model: Model, target: Target, now?: () => number) {
     this.#plans = resolve(outlineGraph(model.graph), target).activations;
-    this.#now = now;
-    this.#next = now() + LEAST_MS;
+    this.#pace = new Pace({ pause: LEAST_MS, share: SHARE, now }, LEAST_MS);
   }
 
   /** Looks, if it is time. The next look is so far off that all of them take no more than a small part of the time. */
   look(tensors: () => TensorStatistics[]): void {
-    const start = this.#now();
-    if (start < this.#next) return;
-    const found = thresholdsSoFar(tensors(), this.#plans);
-    const before = this.#thresholds;
-    this.#thresholds = found;
-    if (before !== undefined) {
+    this.#pace.look(() => {
+      const found = thresholdsSoFar(tensors(), this.#plans);
+      const before = this.#thresholds;
+      this.#thresholds = found;
+      if (before === undefined) return;
       this.#moving = [...found].filter(([name, value]) => before.get(name) !== value).length;
-    }
-    const end = this.#now();
-    this.#next = end + Math.max(LEAST_MS, (end - start) / SHARE);
+    });
   }
 
   /** Thresholds in all, and how many of them the last two looks disagree about; undefined before the second one. */

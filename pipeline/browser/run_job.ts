@@ -5,28 +5,19 @@
  * @module
  */
 import { canonicalJson } from "../../tpc/core/canonical_json.ts";
-import { compactJson } from "../../tpc/core/canonical_json.ts";
 import { PlimsollError } from "../../tpc/core/errors.ts";
 import { rewritesFor } from "../../tpc/rewrites.ts";
 import { applyChoices } from "../../tpc/targets/apply_choices.ts";
 import { presetTarget } from "../../tpc/targets/read_target.ts";
 import type { Target } from "../../tpc/targets/target.ts";
-import { sha256 } from "../core/hash.ts";
 import type { Host } from "../core/host.ts";
 import { parseJson } from "../core/parse_json.ts";
-import { learnRewrites, needsData } from "../learn_rewrites.ts";
-import {
-  type FloatModel,
-  loadFloatModel,
-  type Quantization,
-  quantize,
-  rewriteModel,
-} from "../quantize.ts";
+import { learnModel } from "../learn_model.ts";
+import { loadFloatModel, type Quantization, quantize } from "../quantize.ts";
 import { reportPage } from "../report/page/render.ts";
-import { imageDecoder } from "../source/decode_image.ts";
 import { openSamples } from "../source/open_samples.ts";
-import { prepareSamples } from "../source/prepare_samples.ts";
-import { parsePreprocessing, preprocessor } from "../source/preprocess.ts";
+import { prepareSource } from "../source/prepared_samples.ts";
+import { parsePreprocessing } from "../source/preprocess.ts";
 import { readPlim } from "../statistics/plim.ts";
 import { fileHost } from "./file_host.ts";
 import type { Job, JobResult, MadeFile, News } from "./messages.ts";
@@ -62,7 +53,7 @@ export async function runJob(job: Job, onNews: (news: News) => void): Promise<Jo
   const samplesOf = () => openJobSamples(job, host, onNews);
   const onProgress = (progress: Extract<News, { type: "progress" }>["progress"]) =>
     onNews({ type: "progress", progress });
-  const float = await learn(loaded, target, { samplesOf, onProgress, batch: job.batch });
+  const float = await learnModel(loaded, target, samplesOf, { onProgress, batch: job.batch });
   const { samples, total, source, preprocessing } = await samplesOf();
   const result = await quantize(float, samples, {
     ...{ target, total, source, preprocessing, batch: job.batch, onProgress },
@@ -90,30 +81,8 @@ async function openJobSamples(
     limit,
     onNote: (text) => onNews({ type: "note", text }),
   });
-  return {
-    samples: opened.samples.pipeThrough(
-      prepareSamples(preprocessor(preprocessing, imageDecoder(preprocessing))),
-    ),
-    total: opened.count,
-    source: opened.identity,
-    preprocessing: await sha256(compactJson(preprocessing)),
-  };
-}
-
-/** The model with the rewrites that need data, from a pass of its own. */
-async function learn(
-  float: FloatModel,
-  target: Target,
-  { samplesOf, onProgress, batch }: {
-    readonly samplesOf: () => ReturnType<typeof openJobSamples>;
-    readonly onProgress: (progress: Extract<News, { type: "progress" }>["progress"]) => void;
-    readonly batch?: number;
-  },
-): Promise<FloatModel> {
-  if (!needsData(target)) return float;
-  const { samples, total } = await samplesOf();
-  const pass = { model: float.prepared, target, batch, total, onProgress };
-  return await rewriteModel(float, await learnRewrites(samples, pass, float.rewrites));
+  const { count, ...prepared } = await prepareSource(opened, { preprocessing });
+  return { ...prepared, total: count };
 }
 
 async function filesOf(job: Job, result: Quantization): Promise<MadeFile[]> {

@@ -6,6 +6,7 @@
 import type { Model } from "../../tpc/onnx/model.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import { type Convergence, ConvergenceMonitor } from "../convergence.ts";
+import { Pace } from "../core/pace.ts";
 import type { TensorStatistics } from "../statistics/statistics.ts";
 
 /** Looking takes at most this part of the time. */
@@ -23,14 +24,10 @@ export function watchThresholds(
   onThresholds: (thresholds: Convergence) => void,
 ): (samples: number, tensors: () => TensorStatistics[]) => boolean {
   const monitor = new ConvergenceMonitor(model, target, Infinity);
-  let next = 0;
+  const pace = new Pace({ pause: PAUSE, share: SHARE }, 0);
   return (samples, tensors) => {
-    const start = performance.now();
-    if (start < next) return false;
-    monitor.isEnough(samples, tensors);
-    const end = performance.now();
-    next = end + Math.max(PAUSE, (end - start) / SHARE);
-    onThresholds(monitor.record());
+    const hasLooked = pace.look(() => monitor.isEnough(samples, tensors));
+    if (hasLooked) onThresholds(monitor.record());
     return false;
   };
 }

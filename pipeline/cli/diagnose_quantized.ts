@@ -12,7 +12,7 @@ import { outlineInputs } from "../../tpc/onnx/outline.ts";
 import { batchSizeFor } from "../inference/infer.ts";
 import type { FloatModel, Quantization } from "../quantize.ts";
 import { readCodes } from "../rounding/codes_file.ts";
-import { readPlim } from "../statistics/plim.ts";
+import type { Statistics } from "../statistics/statistics.ts";
 import type { Context } from "./context.ts";
 import {
   DEFAULT_DIAGNOSE_REMEDIES,
@@ -24,6 +24,7 @@ import type { DataOptions } from "./options.ts";
 import type { ProgressPrinter } from "./progress.ts";
 
 interface DiagnoseInput extends Pick<Context, "host" | "signal"> {
+  readonly statistics: Statistics;
   readonly target: Target;
   readonly options: DataOptions & DiagnoseCommandOptions & { readonly model?: string };
   readonly progress: ProgressPrinter;
@@ -36,7 +37,7 @@ interface DiagnoseInput extends Pick<Context, "host" | "signal"> {
 export async function diagnoseQuantized(
   float: FloatModel,
   result: Quantization,
-  { host, signal, target, options, progress, path, data }: DiagnoseInput,
+  { host, signal, statistics, target, options, progress, path, data }: DiagnoseInput,
 ): Promise<Diagnosis> {
   const { batch, diagnoseSamples, diagnoseRemedies: remedies = DEFAULT_DIAGNOSE_REMEDIES } =
     options;
@@ -56,8 +57,7 @@ export async function diagnoseQuantized(
   );
   if (remedies === 0) return diagnosis;
   const tried = await tryRemedies(diagnosis, {
-    ...{ ...pass, target, manifest, codes, open, tensors: remedies },
-    statistics: await readPlim(result.statistics, "statistics.plim"),
+    ...{ ...pass, statistics, target, manifest, codes, open, tensors: remedies },
     model: float.prepared,
     original: float.original,
   });

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Target } from "../../tpc/targets/target.ts";
-import { learnRewrites, needsData } from "../learn_rewrites.ts";
-import { type FloatModel, rewriteModel } from "../quantize.ts";
+import { learnModel } from "../learn_model.ts";
+import type { FloatModel } from "../quantize.ts";
 import type { Context } from "./context.ts";
 import { loadSamples } from "./inputs.ts";
 import type { DataOptions } from "./options.ts";
@@ -24,15 +24,12 @@ export async function learn(
   float: FloatModel,
   { host, signal, target, options, progress, path }: LearnInput,
 ): Promise<FloatModel> {
-  if (!needsData(target)) return float;
-  const { samples, count } = await loadSamples(host, path, options, {
-    onRead: progress.addBytes,
-  });
-  const pass = { model: float.prepared, target, batch: options.batch, total: count, signal };
-  const rewrites = await learnRewrites(
-    samples,
-    { ...pass, onProgress: progress.report },
-    float.rewrites,
-  );
-  return await rewriteModel(float, rewrites);
+  const open = async () => {
+    const { samples, count } = await loadSamples(host, path, options, {
+      onRead: progress.addBytes,
+    });
+    return { samples, total: count };
+  };
+  const { batch } = options;
+  return await learnModel(float, target, open, { batch, signal, onProgress: progress.report });
 }

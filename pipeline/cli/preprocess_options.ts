@@ -7,6 +7,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { INTERPOLATIONS } from "../../wasm/image.ts";
 import type { Host } from "../core/host.ts";
 import {
+  overridePreprocessing,
   parseCrop,
   parsePreprocessing,
   parseResize,
@@ -97,16 +98,10 @@ export async function loadPreprocessing(
   model: string | undefined,
   options: PreprocessOptions,
 ): Promise<Preprocessing> {
-  const { preprocess: name, maxPixels: _, ...rest } = options;
+  const { preprocess: name } = options;
   const base = (name === undefined ? undefined : presetPreprocessing(name)) ??
     await readPreprocessing(host, name ?? await fileBeside(host, data, model));
-  const keys = [
-    ...["resize", "crop", "interpolation", "channelOrder", "scale", "mean", "std", "layout"],
-  ] as const;
-  const own = Object.entries(rest).filter(([key, value]) =>
-    keys.some((known) => known === key) && value !== undefined
-  );
-  return parsePreprocessing({ ...base, ...Object.fromEntries(own) }, name ?? "options");
+  return overridePreprocessing(base, { ...options }, name ?? "options");
 }
 
 async function fileBeside(host: Host, data: string, model: string | undefined) {

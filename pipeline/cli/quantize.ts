@@ -24,7 +24,7 @@ import { readCodes } from "../rounding/codes_file.ts";
 import { decide } from "../search/decide.ts";
 import { verify } from "../second_pass.ts";
 import { readPlim } from "../statistics/plim.ts";
-import type { DataCoverage } from "../statistics/statistics.ts";
+import type { DataCoverage, Statistics } from "../statistics/statistics.ts";
 import type { FileContent } from "../core/host.ts";
 import type { Context } from "./context.ts";
 import { evaluateModels } from "./evaluate_models.ts";
@@ -201,8 +201,9 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     ...(options.autoBy === "output" ? { autoByOutput: { reopen, runs: options.autoRuns } } : {}),
   });
   progress.step(`${decisionStep(result.manifest)}; ${watch}`);
+  const statistics = await readPlim(result.statistics, "statistics.plim");
   if (options.verify) {
-    const { data } = await readPlim(result.statistics, "statistics.plim");
+    const { data } = statistics;
     const checked = await verify(result.manifest, await reopen(data), {
       ...{ ...pass, total: data.samples },
       model: float.prepared,
@@ -212,13 +213,13 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
   const evaluations = evalPath === undefined ? undefined : await compareWithBaseline(
     float,
     result,
-    { target, evalPath, options, host, signal },
+    { statistics, target, evalPath, options, host, signal },
     progress,
   );
   if (evaluations) progress.step(`evaluated ${evaluations.map(({ name }) => name).join(", ")}`);
 
   const diagnosis = !options.diagnose ? undefined : await diagnoseQuantized(float, result, {
-    ...{ host, signal, target, options, progress },
+    ...{ host, signal, statistics, target, options, progress },
     path: evalPath ?? path,
     data: evalPath === undefined ? "calibration" : "evaluation",
   });
@@ -240,8 +241,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     `${options.out}/report.html`,
     reportPage({
       title: modelTitle(options.model),
-      manifest: result.manifest,
-      statistics: await readPlim(result.statistics, "statistics.plim"),
+      ...{ manifest: result.manifest, statistics },
       ...(evaluations && { evaluation: evaluations.map((evaluation) => ({ evaluation })) }),
       ...(diagnosis && { diagnosis }),
     }),
@@ -289,6 +289,7 @@ function checkAutoBy({ autoBy, autoRuns }: QuantizeCommandOptions, target: Targe
 }
 
 interface ComparisonInput extends Pick<Context, "host" | "signal"> {
+  readonly statistics: Statistics;
   readonly target: Target;
   readonly evalPath: string;
   readonly options: QuantizeCommandOptions;
@@ -298,7 +299,7 @@ interface ComparisonInput extends Pick<Context, "host" | "signal"> {
 async function compareWithBaseline(
   float: FloatModel,
   result: Quantization,
-  { target, evalPath, options, host, signal }: ComparisonInput,
+  { statistics, target, evalPath, options, host, signal }: ComparisonInput,
   progress: ProgressPrinter,
 ): Promise<ModelEvaluation[]> {
   const { manifest: chosen, codes: file } = result;
@@ -310,7 +311,7 @@ async function compareWithBaseline(
   ];
   if (target.activation.error !== BASELINE) {
     const manifest = await decide({
-      statistics: await readPlim(result.statistics, "statistics.plim"),
+      statistics,
       statisticsSha256: result.manifest.statistics.sha256,
       target: { ...target, activation: { ...target.activation, error: BASELINE } },
       model: float.prepared,

@@ -12,6 +12,7 @@ import {
 } from "../../tpc/targets/read_target.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import {
+  overridePreprocessing,
   parseCrop,
   parsePreprocessing,
   parseResize,
@@ -57,18 +58,13 @@ function baseTarget(wanted: NonNullable<Options["target"]>, onNote: (text: strin
  * @throws {Problem} `usage`, and {PlimsollError} kind `input`.
  */
 export function preprocessingOf(options: Options): Preprocessing {
-  const { preprocess, resize, crop, interpolation, channelOrder, scale, mean, std, layout } =
-    options;
-  const own = {
-    ...{ interpolation, channelOrder, scale, layout, mean, std },
+  const { resize, crop } = options;
+  const sizes = {
     resize: resize === undefined ? undefined : parseResize(resize),
     crop: crop === undefined ? undefined : parseCrop(crop),
   };
-  const given = Object.entries(own).filter(([, value]) => value !== undefined);
-  return parsePreprocessing(
-    { ...basePreprocessing(preprocess), ...Object.fromEntries(given) },
-    "the options",
-  );
+  const base = basePreprocessing(options.preprocess);
+  return overridePreprocessing(base, { ...options, ...sizes }, "the options");
 }
 
 function basePreprocessing(wanted: Options["preprocess"]): Preprocessing {

@@ -45,8 +45,3 @@ export function cellCounts({ bins, n }: HistogramData, { low, high, size }: Cell
   });
   return counts;
 }
-
-/** Digits of an exponent, as of 10³. */
-export function superscript(power: number): string {
-  return [...String(power)].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)]).join("");
-}

@@ -5,7 +5,8 @@
  */
 import { escapeMarkup } from "./escape.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
-import { cellCounts, superscript } from "./cells.ts";
+import { cellCounts } from "./cells.ts";
+import { superscript } from "./superscript.ts";
 
 /** A threshold to draw. */
 export interface DrawnThreshold {

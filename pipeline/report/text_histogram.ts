@@ -4,7 +4,8 @@
  * @module
  */
 import type { HistogramData } from "../../wasm/mod.ts";
-import { cellCounts, superscript } from "./cells.ts";
+import { cellCounts } from "./cells.ts";
+import { superscript } from "./superscript.ts";
 
 /** What is marked in a histogram: a threshold, or the ends of a grid. */
 export interface HistogramMark {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { SampleSource } from "./sample_source.ts";
 import { compactJson } from "../../tpc/core/canonical_json.ts";
 import { sha256 } from "../core/hash.ts";
 import type { Sample } from "../core/tensor.ts";
@@ -66,10 +67,20 @@ export async function openPreparedSamples(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   options: PreparedSamplesOptions,
 ): Promise<PreparedSamples> {
-  const { preprocessing, maxPixels, onBroken, name, path = "", byteLength, slice } = options;
-  const prepare = preprocessor(preprocessing, imageDecoder(preprocessing, { maxPixels }));
+  const { name, path = "", byteLength, slice } = options;
   const bytes = await openStream(stream, { name, path, byteLength, slice });
-  const { samples, count, identity } = await openSampleStream(bytes, options);
+  return await prepareSource(await openSampleStream(bytes, options), options);
+}
+
+/** Preprocesses opened samples on the way to the model. */
+export async function prepareSource(
+  { samples, count, identity }: SampleSource,
+  { preprocessing, maxPixels, onBroken }: Pick<
+    PreparedSamplesOptions,
+    "preprocessing" | "maxPixels" | "onBroken"
+  >,
+): Promise<PreparedSamples> {
+  const prepare = preprocessor(preprocessing, imageDecoder(preprocessing, { maxPixels }));
   return {
     count,
     samples: samples.pipeThrough(prepareSamples(prepare, onBroken)),

@@ -113,6 +113,28 @@ export function parsePreprocessing(value: unknown, name: string): Preprocessing 
   });
 }
 
+/** Settings that options may put in place of those of a file or preset. */
+const OPTIONS = [
+  ...["resize", "crop", "interpolation", "channelOrder", "scale", "mean", "std", "layout"],
+] as const;
+
+/**
+ * A preprocessing with options in place of its own settings; those that are undefined, and other keys, are no options.
+ *
+ * @param name How messages call the whole.
+ * @throws {PlimsollError} kind `input`.
+ */
+export function overridePreprocessing(
+  base: Preprocessing,
+  options: Readonly<Record<string, unknown>>,
+  name: string,
+): Preprocessing {
+  const given = Object.entries(options).filter(([key, value]) =>
+    OPTIONS.some((known) => known === key) && value !== undefined
+  );
+  return parsePreprocessing({ ...base, ...Object.fromEntries(given) }, name);
+}
+
 /**
  * The value of `--resize`: `256` is the shortest side, `320x240` width and height.
  *

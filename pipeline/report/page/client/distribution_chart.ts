@@ -19,6 +19,7 @@ import {
 } from "@observablehq/plot";
 import type { MethodResult, ReportActivation } from "../data.ts";
 import { count, percent, real } from "./format.ts";
+import { superscript } from "../../superscript.ts";
 import { thresholdLines } from "./thresholds.ts";
 
 /** How the chart is drawn. */
@@ -151,8 +152,6 @@ export function distributionChart(
 function power(value: number): string {
   const exponent = Math.log10(value);
   return Number.isInteger(exponent)
-    ? exponent < 3
-      ? String(value)
-      : `10${[...String(exponent)].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)]).join("")}`
+    ? exponent < 3 ? String(value) : `10${superscript(exponent)}`
     : "";
 }
