@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { runCli } from "./pipeline/cli/run.ts";
-import type { Terminal } from "./pipeline/core/host.ts";
-import { denoHost } from "./pipeline/host/deno.ts";
+import { runCli } from "./apps/cli/run.ts";
+import type { Terminal } from "./core/host.ts";
+import { denoHost } from "./apps/hosts/deno.ts";
 
 /** The terminal of this process. */
 const terminal: Terminal = {

@@ -35,7 +35,7 @@ async function build(): Promise<void> {
     console.log(`${name}: ${byteLength} bytes`);
   }
   await stopBundling();
-  const page = new URL("pipeline/browser/page/", ROOT);
+  const page = new URL("apps/browser/page/", ROOT);
   // One palette for the page and its reports.
   const styles = await Promise.all(
     [new URL("pipeline/report/page/client/style.css", ROOT), new URL("style.css", page)]

@@ -91,7 +91,7 @@ async function serveDeno(): Promise<Served> {
       String(port),
       "--allow-read",
       "--allow-env=PLIMSOLL_*",
-      "pipeline/host/serve_deno.ts",
+      "apps/hosts/serve_deno.ts",
     ],
     ...{ cwd: ROOT, stdout: "null", stderr: "null" },
   }).spawn();

@@ -34,15 +34,15 @@ export async function buildPackage(): Promise<void> {
   const external = Object.keys(dependencies).flatMap((name) => [name, `${name}/*`]);
   await bundleAll({
     entries: {
-      index: "pipeline/host/node_library.ts",
-      plimsoll: "pipeline/host/node_main.ts",
-      calibration_worker: "pipeline/host/node_worker.ts",
-      edge: "pipeline/http/edge.ts",
+      index: "apps/hosts/node_library.ts",
+      plimsoll: "apps/hosts/node_main.ts",
+      calibration_worker: "apps/hosts/node_worker.ts",
+      edge: "apps/http/edge.ts",
     },
     ...{ outdir: "dist/npm", platform: "node", external, minify: false },
   });
   await bundleAll({
-    entries: { web: "pipeline/host/web_library.ts" },
+    entries: { web: "apps/hosts/web_library.ts" },
     ...{ outdir: "dist/npm", platform: "web", external, minify: false },
   });
   await makeExecutable(new URL("plimsoll.js", PACKAGE_FOLDER));
@@ -114,7 +114,7 @@ export type { Handler, HandlerOptions, Limits } from "./web.js";
 /** Declarations by TypeScript's own compiler, which wants to find packages above the sources. */
 async function writeTypes(): Promise<void> {
   const folder = new URL("types/", DIST);
-  const entry = "pipeline/host/web_library.ts";
+  const entry = "apps/hosts/web_library.ts";
   await Deno.remove(folder, { recursive: true }).catch(() => {});
   for (const name of ["pipeline", "tpc", "wasm"]) {
     await copyFolder(

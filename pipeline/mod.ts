@@ -4,18 +4,18 @@
  *
  * @module
  */
-export { canonicalJson } from "../tpc/core/canonical_json.ts";
-export type { Levels } from "../tpc/core/grid.ts";
-export { emitModel } from "../tpc/emit.ts";
-export type { WeightCodes } from "../tpc/insert_qdq.ts";
-export { type ErrorKind, type ErrorParts, PlimsollError } from "../tpc/core/errors.ts";
+export { canonicalJson } from "../core/canonical_json.ts";
+export type { Levels } from "../core/grid.ts";
+export { emitModel } from "../tpc/emission/emit.ts";
+export type { WeightCodes } from "../tpc/emission/insert_qdq.ts";
+export { type ErrorKind, type ErrorParts, PlimsollError } from "../core/errors.ts";
 export { type Manifest, parseManifest } from "../tpc/manifest.ts";
-export { type Model, readModel, writeModel } from "../tpc/onnx/model.ts";
+export { type Model, readModel, writeModel } from "../onnx/file/model.ts";
 export { parseTarget, presetTarget, readTarget, TARGET_NAMES } from "../tpc/targets/read_target.ts";
 export type { MctImport } from "../tpc/targets/import_mct.ts";
 export type { Override, Target } from "../tpc/targets/target.ts";
-export { calibrate, type CalibrateOptions, type Checkpoint } from "./calibrate.ts";
-export type { CalibrateHereOptions } from "./calibrate_here.ts";
+export { calibrate, type CalibrateOptions, type Checkpoint } from "./passes/calibrate.ts";
+export type { CalibrateHereOptions } from "./passes/calibrate_here.ts";
 export { diagnose, type DiagnoseOptions } from "./diagnose/diagnose.ts";
 export type {
   DiagnosedQuantizer,
@@ -27,9 +27,9 @@ export type {
 } from "./diagnose/diagnosis.ts";
 export type { DecidedInput } from "./diagnose/redecide.ts";
 export { type TryOptions, tryRemedies } from "./diagnose/try_remedies.ts";
-export { type Convergence, ConvergenceMonitor } from "./convergence.ts";
-export type { OnProgress, Progress } from "./core/progress.ts";
-export type { HostWorker } from "./core/host.ts";
+export { type Convergence, ConvergenceMonitor } from "./passes/convergence.ts";
+export type { OnProgress, Progress } from "../core/progress.ts";
+export type { HostWorker } from "../core/host.ts";
 export type {
   InputTensor,
   PixelImage,
@@ -37,8 +37,8 @@ export type {
   Sample,
   SampleInput,
   Tensor,
-} from "./core/tensor.ts";
-export type { OnTime, Work } from "./core/timing.ts";
+} from "../core/tensor.ts";
+export type { OnTime, Work } from "../core/timing.ts";
 export type { CollectorOptions } from "./statistics/collector.ts";
 export type { ChannelAxis, ChannelStatistics } from "./statistics/channel_sums.ts";
 export type { SourceCoverage } from "./statistics/coverage.ts";
@@ -52,7 +52,7 @@ export {
   quantize,
   type QuantizeOptions,
   rewriteModel,
-} from "./quantize.ts";
+} from "./quantize/quantize.ts";
 export {
   type OpenedSamples,
   type QuantizedVariant,
@@ -61,31 +61,32 @@ export {
   type QuantizeVariantsOptions,
   type Variant,
   type VariantPass,
-} from "./quantize_variants.ts";
-export { learnRewrites } from "./learn_rewrites.ts";
-export { applyRewrites, type Rewrites, rewritesFor } from "../tpc/rewrites.ts";
-export { type ByOutputOptions, chooseByOutput } from "./choose_by_output.ts";
+} from "./quantize/quantize_variants.ts";
+export { learnRewrites } from "./passes/learn_rewrites.ts";
+export { applyRewrites, type Rewrites } from "../onnx/rewrites/rewrites.ts";
+export { rewritesFor } from "../tpc/targets/rewrites_for.ts";
+export { type ByOutputOptions, chooseByOutput } from "./passes/choose_by_output.ts";
 export { type ChosenMethod, decide, type DecideInput } from "./search/decide.ts";
 export { readPlim, writePlim } from "./statistics/plim.ts";
-export type { AttributeValue } from "../tpc/onnx/node.ts";
+export type { AttributeValue } from "../onnx/graph/node.ts";
 export type {
   ElementType,
   GraphOutline,
   OutlineConstant,
   OutlineNode,
   OutlineValue,
-} from "../tpc/onnx/outline.ts";
+} from "../onnx/graph/outline.ts";
 export type { HistogramData } from "../wasm/mod.ts";
 export type { DataCoverage, Statistics, TensorStatistics } from "./statistics/statistics.ts";
-export { type RoundingInput, roundWeights } from "./round_weights.ts";
+export { type RoundingInput, roundWeights } from "./passes/round_weights.ts";
 export type { Verified } from "./report/verification.ts";
 export { reportPage } from "./report/page/render.ts";
 export type { ModelEvaluation } from "./evaluate/evaluate.ts";
 export type { PairedCounts, PairedDifference } from "./evaluate/paired.ts";
 export type { EvaluatedModel, ReportInput } from "./report/page/collect.ts";
-export { exactChoices, type TrueError, trueErrors, verify } from "./second_pass.ts";
-export type { PassOptions } from "./stream_activations.ts";
-export { sha256 } from "./core/hash.ts";
+export { exactChoices, type TrueError, trueErrors, verify } from "./passes/second_pass.ts";
+export type { PassOptions } from "./passes/stream_activations.ts";
+export { sha256 } from "../core/hash.ts";
 export {
   type NativeRuntime,
   type RuntimeBinary,
@@ -123,4 +124,4 @@ export {
   type Signedness,
   WEIGHT_METHODS,
   type WeightMethod,
-} from "../tpc/core/types.ts";
+} from "../core/types.ts";

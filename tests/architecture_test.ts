@@ -1,12 +1,12 @@
 /** Rules of the repository that no compiler checks. */
 import assert from "node:assert/strict";
-import { VERSION } from "../pipeline/core/version.ts";
+import { VERSION } from "../core/version.ts";
 
 const ROOT = new URL("../", import.meta.url).href;
 /** Files that may name Deno: the entry, the host leaf and development tools. */
 const MAY_NAME_DENO = [
   "main.ts",
-  "pipeline/host/deno.ts",
+  "apps/hosts/deno.ts",
   "wasm/build.ts",
   "wasm/image/build.ts",
   "tpc/schema/build.ts",
@@ -19,10 +19,10 @@ const MAY_NAME_DENO = [
   "build/npm_package.ts",
   "build/report_page.ts",
   "build/workers.ts",
-  "pipeline/host/serve_deno.ts",
+  "apps/hosts/serve_deno.ts",
 ];
 /** Files that may import Node's modules: its host leaves and development tools. */
-const MAY_IMPORT_NODE = /^(pipeline\/host\/node(_\w+)?\.ts|(build|wasm|wasm\/image)\/\w+\.ts)$/;
+const MAY_IMPORT_NODE = /^(apps\/hosts\/node(_\w+)?\.ts|(build|wasm|wasm\/image)\/\w+\.ts)$/;
 
 interface Module {
   specifier: string;
@@ -62,15 +62,15 @@ const product = await modules(
   "build/npm_package.ts",
   "build/report_page.ts",
   "build/workers.ts",
-  "pipeline/browser/page/main.ts",
-  "pipeline/browser/worker.ts",
-  "pipeline/host/node_library.ts",
-  "pipeline/host/node_main.ts",
-  "pipeline/host/node_worker.ts",
-  "pipeline/host/serve_deno.ts",
-  "pipeline/host/web_library.ts",
-  "pipeline/host/workerd.ts",
-  "pipeline/host/workerd_edge.ts",
+  "apps/browser/page/main.ts",
+  "apps/browser/worker.ts",
+  "apps/hosts/node_library.ts",
+  "apps/hosts/node_main.ts",
+  "apps/hosts/node_worker.ts",
+  "apps/hosts/serve_deno.ts",
+  "apps/hosts/web_library.ts",
+  "apps/hosts/workerd.ts",
+  "apps/hosts/workerd_edge.ts",
 );
 const imports = product.flatMap(({ specifier, dependencies = [] }) =>
   dependencies.map((dependency) => ({
@@ -98,11 +98,17 @@ Deno.test("folders don't import each other in a cycle", () => {
   for (const name of edges.keys()) visit(name, []);
 });
 
-Deno.test("wasm/ imports neither tpc/ nor pipeline/, and tpc/ doesn't import pipeline/", () => {
-  const upward = imports.filter(({ from, to }) =>
-    path(from).startsWith("wasm/") && /^(tpc|pipeline)\//.test(path(to)) ||
-    path(from).startsWith("tpc/") && path(to).startsWith("pipeline/")
-  );
+/** The floors of the house, each may import those behind it: main → apps → pipeline → tpc → onnx → {wasm, core}. */
+const FLOORS = ["main.ts", "apps", "pipeline", "tpc", "onnx", "wasm", "core"];
+
+Deno.test("imports point down: main → apps → pipeline → tpc → onnx → {wasm, core}", () => {
+  const floor = (specifier: string) => FLOORS.indexOf(path(specifier).split("/")[0]);
+  const upward = imports.filter(({ from, to }) => {
+    if (!to.startsWith(ROOT)) return false;
+    const [above, below] = [floor(from), floor(to)];
+    return above >= 0 && below >= 0 &&
+      (below < above || path(from).startsWith("wasm/") && below > above);
+  });
   assert.deepEqual(upward, []);
 });
 
@@ -131,16 +137,16 @@ Deno.test("only Node's host leaves and development tools import Node's modules",
 Deno.test("the library and the HTTP handler know no host, and the edge no runtime", async () => {
   const reached = async (entry: string) =>
     (await modules(entry)).map(({ specifier }) => path(specifier));
-  for (const entry of ["pipeline/mod.ts", "pipeline/http/mod.ts"]) {
+  for (const entry of ["pipeline/mod.ts", "apps/http/mod.ts"]) {
     const paths = await reached(entry);
     assert.ok(paths.length > 50);
-    assert.deepEqual(paths.filter((name) => name.startsWith("pipeline/host/")), [], entry);
-    assert.deepEqual(paths.filter((name) => name.startsWith("pipeline/cli/")), [], entry);
+    assert.deepEqual(paths.filter((name) => name.startsWith("apps/hosts/")), [], entry);
+    assert.deepEqual(paths.filter((name) => name.startsWith("apps/cli/")), [], entry);
   }
-  const edge = await reached("pipeline/host/workerd_edge.ts");
+  const edge = await reached("apps/hosts/workerd_edge.ts");
   assert.ok(edge.includes("pipeline/search/decide.ts"));
   assert.deepEqual(
-    edge.filter((name) => /session\.ts$|^pipeline\/quantize\.ts$|calibrate/.test(name)),
+    edge.filter((name) => /session\.ts$|^pipeline\/quantize\/quantize\.ts$|calibrate/.test(name)),
     [],
   );
 });

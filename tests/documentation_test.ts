@@ -9,7 +9,7 @@ const SCHEMAS = ["manifestSchema", "targetSchema", "preprocessingSchema"];
 Deno.test("every public symbol is documented", async () => {
   const { stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
-      ...["doc", "--lint", "pipeline/mod.ts", "pipeline/http/mod.ts", "pipeline/http/edge.ts"],
+      ...["doc", "--lint", "pipeline/mod.ts", "apps/http/mod.ts", "apps/http/edge.ts"],
       "wasm/mod.ts",
     ],
     env: { NO_COLOR: "1" },
@@ -26,17 +26,17 @@ Deno.test("the examples in doc comments run", async () => {
   const files = [
     "wasm/*.ts",
     "tpc/*.ts",
-    "tpc/core/*.ts",
-    "tpc/onnx/*.ts",
+    "core/*.ts",
+    "onnx/*.ts",
     "tpc/placement/*.ts",
     "tpc/targets/*.ts",
     "pipeline/*.ts",
-    "pipeline/core/*.ts",
+    "core/*.ts",
     "pipeline/statistics/*.ts",
     "pipeline/search/*.ts",
     "pipeline/report/*.ts",
     "pipeline/source/*.ts",
-    "pipeline/http/*.ts",
+    "apps/http/*.ts",
     "pipeline/compare/*.ts",
     "pipeline/inspect/*.ts",
     "pipeline/diagnose/*.ts",

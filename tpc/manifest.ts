@@ -5,8 +5,8 @@
  * @module
  */
 import { z } from "zod";
-import { PlimsollError } from "./core/errors.ts";
-import { rewritesSchema } from "./rewrites.ts";
+import { PlimsollError } from "../core/errors.ts";
+import { rewritesSchema } from "../onnx/rewrites/rewrites.ts";
 import {
   ACTIVATION_STORAGES,
   CONSTRAINTS,
@@ -14,7 +14,7 @@ import {
   GRANULARITIES,
   WEIGHT_METHODS,
   WEIGHT_STORAGES,
-} from "./core/types.ts";
+} from "../core/types.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/).describe("SHA-256, hexadecimal");
 const count = z.int().min(0);

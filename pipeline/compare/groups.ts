@@ -6,11 +6,11 @@
  *
  * @module
  */
-import { compactJson } from "../../tpc/core/canonical_json.ts";
-import type { GraphOutline } from "../../tpc/onnx/outline.ts";
+import { compactJson } from "../../core/canonical_json.ts";
+import type { GraphOutline } from "../../onnx/graph/outline.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
 import { layerInputs, watchedTensors } from "../../tpc/placement/types.ts";
-import type { Rewrites } from "../../tpc/rewrites.ts";
+import type { Rewrites } from "../../onnx/rewrites/rewrites.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 
 /** What a key is made from. */

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import type { Constraint, MethodChoice, WeightMethod } from "../../tpc/core/types.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import type { Constraint, MethodChoice, WeightMethod } from "../../core/types.ts";
 
 /** What one variant asks for; what is absent is the target's. */
 export interface Settings {

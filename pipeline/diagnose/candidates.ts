@@ -5,7 +5,7 @@
  */
 import type { ActivationPlan } from "../../tpc/placement/types.ts";
 import type { TensorStatistics } from "../statistics/statistics.ts";
-import { ERROR_METHODS, type ErrorMethod } from "../../tpc/core/types.ts";
+import { ERROR_METHODS, type ErrorMethod } from "../../core/types.ts";
 import type { Manifest, ManifestActivation } from "../../tpc/manifest.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
 import { gridStatistics } from "../search/grid_statistics.ts";

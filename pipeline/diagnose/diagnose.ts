@@ -11,14 +11,14 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import { CODE_MOVERS } from "../../tpc/onnx/codes.ts";
-import { cutAtQuantizers } from "../../tpc/onnx/cut_at_quantizers.ts";
-import type { Model } from "../../tpc/onnx/model.ts";
-import { outlineGraph } from "../../tpc/onnx/outline.ts";
-import { type ActivationQuantizer, readQuantizers } from "../../tpc/onnx/read_quantizers.ts";
-import type { OnProgress } from "../core/progress.ts";
-import type { Batch, InputTensor, Sample, Tensor } from "../core/tensor.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import { CODE_MOVERS } from "../../onnx/quantized/codes.ts";
+import { cutAtQuantizers } from "../../onnx/quantized/cut_at_quantizers.ts";
+import type { Model } from "../../onnx/file/model.ts";
+import { outlineGraph } from "../../onnx/graph/outline.ts";
+import { type ActivationQuantizer, readQuantizers } from "../../onnx/quantized/read_quantizers.ts";
+import type { OnProgress } from "../../core/progress.ts";
+import type { Batch, InputTensor, Sample, Tensor } from "../../core/tensor.ts";
 import { batchSizeFor, exposeTensors, feedsFor } from "../inference/infer.ts";
 import { createSession } from "../inference/session.ts";
 import { batchSamples } from "../source/batches.ts";

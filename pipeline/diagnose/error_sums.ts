@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { decibels } from "../../tpc/core/portable_math.ts";
+import { decibels } from "../../core/portable_math.ts";
 import type { TensorError } from "./diagnosis.ts";
 
 /** Sums over elements; memory doesn't grow with their number. */

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { compactJson } from "../../tpc/core/canonical_json.ts";
+import { compactJson } from "../../core/canonical_json.ts";
 import type { Manifest } from "../../tpc/manifest.ts";
-import type { Model } from "../../tpc/onnx/model.ts";
+import type { Model } from "../../onnx/file/model.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import { decide } from "../search/decide.ts";
 import { decideWeights } from "../search/decide_weights.ts";

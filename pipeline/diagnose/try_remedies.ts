@@ -4,14 +4,14 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import { emitModel } from "../../tpc/emit.ts";
-import type { WeightCodes } from "../../tpc/insert_qdq.ts";
-import type { Model } from "../../tpc/onnx/model.ts";
-import { outlineInputs } from "../../tpc/onnx/outline.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import { emitModel } from "../../tpc/emission/emit.ts";
+import type { WeightCodes } from "../../tpc/emission/insert_qdq.ts";
+import type { Model } from "../../onnx/file/model.ts";
+import { outlineInputs } from "../../onnx/graph/outline.ts";
 import { addOverrides } from "../../tpc/targets/read_target.ts";
-import { numbered, type OnProgress } from "../core/progress.ts";
-import type { Sample } from "../core/tensor.ts";
+import { numbered, type OnProgress } from "../../core/progress.ts";
+import type { Sample } from "../../core/tensor.ts";
 import { evaluate, type ModelEvaluation } from "../evaluate/evaluate.ts";
 import { batchSizeFor } from "../inference/infer.ts";
 import { createSession } from "../inference/session.ts";

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { decibels } from "../../tpc/core/portable_math.ts";
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import type { OnProgress } from "../core/progress.ts";
-import type { Batch, Sample } from "../core/tensor.ts";
+import { decibels } from "../../core/portable_math.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import type { OnProgress } from "../../core/progress.ts";
+import type { Batch, Sample } from "../../core/tensor.ts";
 import { feedsFor, type ModelInput } from "../inference/infer.ts";
 import type { InferenceSession } from "../inference/session.ts";
 import { batchSamples } from "../source/batches.ts";

@@ -8,14 +8,14 @@
  *
  * @module
  */
-import type { Model } from "../../tpc/onnx/model.ts";
-import { outlineInputs } from "../../tpc/onnx/outline.ts";
-import { numbered, type OnProgress } from "../core/progress.ts";
-import type { Sample } from "../core/tensor.ts";
+import type { Model } from "../../onnx/file/model.ts";
+import { outlineInputs } from "../../onnx/graph/outline.ts";
+import { numbered, type OnProgress } from "../../core/progress.ts";
+import type { Sample } from "../../core/tensor.ts";
 import { batchSizeFor, feedsFor } from "../inference/infer.ts";
 import { createSession } from "../inference/session.ts";
 import { SessionStack } from "../inference/session_stack.ts";
-import { streamOf } from "../core/stream_of.ts";
+import { streamOf } from "../../core/stream_of.ts";
 import { batchSamples } from "../source/batches.ts";
 import { type Contestant, evaluate, type ModelEvaluation } from "./evaluate.ts";
 import { HitList } from "./hit_list.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { InputTensor } from "../core/tensor.ts";
+import type { InputTensor } from "../../core/tensor.ts";
 import type { InferenceSession } from "../inference/session.ts";
 
 /** Runs of each model: as many as fit into the time, but not fewer and not more than these. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { exp, ln } from "../../tpc/core/portable_math.ts";
+import { exp, ln } from "../../core/portable_math.ts";
 
 /** Running sums over samples for one model. */
 export interface Metrics {

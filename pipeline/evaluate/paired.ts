@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { exp, ln } from "../../tpc/core/portable_math.ts";
+import { exp, ln } from "../../core/portable_math.ts";
 
 /** How often two models differ on the same labelled samples. */
 export interface PairedCounts {

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import type { Model } from "../../tpc/onnx/model.ts";
-import { outlineInputs } from "../../tpc/onnx/outline.ts";
-import { elementCount } from "../../tpc/onnx/tensor.ts";
-import type { Tensor } from "../core/tensor.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import type { Model } from "../../onnx/file/model.ts";
+import { outlineInputs } from "../../onnx/graph/outline.ts";
+import { elementCount } from "../../onnx/file/tensor.ts";
+import type { Tensor } from "../../core/tensor.ts";
 
 /**
  * Numbers between −1 and 1 without a pattern for each float32 input, zeros for others: the same in every run.

@@ -5,11 +5,11 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { ValueInfoProtoSchema } from "onnx-buf";
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import { type Model, withFields } from "../../tpc/onnx/model.ts";
-import { mapStream } from "../core/map_stream.ts";
-import type { Batch, InferredBatch, InputTensor, Tensor } from "../core/tensor.ts";
-import type { OnTime } from "../core/timing.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import { type Model, withFields } from "../../onnx/file/model.ts";
+import { mapStream } from "../../core/map_stream.ts";
+import type { Batch, InferredBatch, InputTensor, Tensor } from "../../core/tensor.ts";
+import type { OnTime } from "../../core/timing.ts";
 import type { InferenceSession } from "./session.ts";
 
 /**

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import type { InputTensor } from "../core/tensor.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import type { InputTensor } from "../../core/tensor.ts";
 
 /** Most that onnxruntime-web's heap can be: WebAssembly's addresses have 32 bits. */
 const HEAP_BYTES = 2 ** 32;

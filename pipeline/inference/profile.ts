@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import type { KernelRun } from "../../tpc/fusion.ts";
-import type { Model } from "../../tpc/onnx/model.ts";
-import type { Tensor } from "../core/tensor.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import type { KernelRun } from "../../tpc/emission/fusion.ts";
+import type { Model } from "../../onnx/file/model.ts";
+import type { Tensor } from "../../core/tensor.ts";
 import { createSession } from "./session.ts";
 
 /** What a profile event ends its node's name with. */

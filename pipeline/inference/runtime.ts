@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { PlimsollError } from "../../tpc/core/errors.ts";
+import type { PlimsollError } from "../../core/errors.ts";
 
 /** onnxruntime-web's WebAssembly: its bytes, or compiled, as workerd wants it. */
 export type RuntimeBinary = ArrayBuffer | Uint8Array<ArrayBuffer> | WebAssembly.Module;

@@ -6,12 +6,12 @@
 import { create } from "@bufbuild/protobuf";
 import { ModelProtoSchema, ValueInfoProtoSchema } from "onnx-buf";
 import * as ort from "onnxruntime-web/wasm";
-import { detachWeights } from "../../tpc/onnx/external_data.ts";
-import { type Model, writeModel } from "../../tpc/onnx/model.ts";
-import { makeTensor, type TensorData } from "../../tpc/onnx/tensor.ts";
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import type { ConstantRunner } from "../../tpc/onnx/fold_constants.ts";
-import type { InputTensor, Tensor } from "../core/tensor.ts";
+import { detachWeights } from "../../onnx/file/external_data.ts";
+import { type Model, writeModel } from "../../onnx/file/model.ts";
+import { makeTensor, type TensorData } from "../../onnx/file/tensor.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import type { ConstantRunner } from "../../onnx/prepare/fold_constants.ts";
+import type { InputTensor, Tensor } from "../../core/tensor.ts";
 import { isOutOfMemory, lostError, outOfMemoryLoad, outOfMemoryRun } from "./out_of_memory.ts";
 import { loseRuntime, lostRuntime, takeRuntime } from "./runtime.ts";
 

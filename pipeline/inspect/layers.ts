@@ -3,13 +3,13 @@
  *
  * @module
  */
-import type { ActivationSpec, WeightSpec } from "../../tpc/core/types.ts";
-import { indexGraph } from "../../tpc/onnx/graph_index.ts";
-import { inferShapes } from "../../tpc/onnx/infer_shapes.ts";
-import type { Model } from "../../tpc/onnx/model.ts";
-import { clampRange, elementTypes } from "../../tpc/onnx/operators.ts";
-import { type GraphOutline, outlineGraph, type OutlineNode } from "../../tpc/onnx/outline.ts";
-import { elementCount } from "../../tpc/onnx/tensor.ts";
+import type { ActivationSpec, WeightSpec } from "../../core/types.ts";
+import { indexGraph } from "../../onnx/graph/graph_index.ts";
+import { inferShapes } from "../../onnx/operators/infer_shapes.ts";
+import type { Model } from "../../onnx/file/model.ts";
+import { clampRange, elementTypes } from "../../onnx/operators/operators.ts";
+import { type GraphOutline, outlineGraph, type OutlineNode } from "../../onnx/graph/outline.ts";
+import { elementCount } from "../../onnx/file/tensor.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
 import type { Placement } from "../../tpc/placement/types.ts";
 import type { Target } from "../../tpc/targets/target.ts";

@@ -3,18 +3,18 @@
  *
  * @module
  */
-import { groupBy } from "../core/group_by.ts";
+import { groupBy } from "../../core/group_by.ts";
 import type { NodeProto } from "onnx-buf";
-import { isQuantizedOperator, readCodes } from "../../tpc/onnx/codes.ts";
-import { type GraphIndex, indexGraph } from "../../tpc/onnx/graph_index.ts";
-import type { Model } from "../../tpc/onnx/model.ts";
-import { isOperator, nodeName } from "../../tpc/onnx/node.ts";
+import { isQuantizedOperator, readCodes } from "../../onnx/quantized/codes.ts";
+import { type GraphIndex, indexGraph } from "../../onnx/graph/graph_index.ts";
+import type { Model } from "../../onnx/file/model.ts";
+import { isOperator, nodeName } from "../../onnx/graph/node.ts";
 import {
   type ActivationQuantizer,
   type ConstantQuantizer,
   type Quantizers,
   readQuantizers,
-} from "../../tpc/onnx/read_quantizers.ts";
+} from "../../onnx/quantized/read_quantizers.ts";
 
 /** How a layer is held by its quantizers. */
 export type Precision =

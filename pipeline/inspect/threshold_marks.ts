@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Levels } from "../../tpc/core/grid.ts";
-import type { Constraint, MethodChoice } from "../../tpc/core/types.ts";
+import type { Levels } from "../../core/grid.ts";
+import type { Constraint, MethodChoice } from "../../core/types.ts";
 import type { ActivationPlan } from "../../tpc/placement/types.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
 import type { Target } from "../../tpc/targets/target.ts";

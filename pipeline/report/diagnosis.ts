@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { compactJson } from "../../tpc/core/canonical_json.ts";
+import { compactJson } from "../../core/canonical_json.ts";
 import type {
   DiagnosedTensor,
   Diagnosis,

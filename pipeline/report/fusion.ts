@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Fusion } from "../../tpc/fusion.ts";
+import type { Fusion } from "../../tpc/emission/fusion.ts";
 import { formatTable } from "./table.ts";
 
 /** Every node with its kernel, and why it isn't an integer one. */

@@ -3,8 +3,11 @@
  *
  * @module
  */
-import type { ActivationSpec, WeightSpec } from "../../tpc/core/types.ts";
-import type { ActivationQuantizer, ConstantQuantizer } from "../../tpc/onnx/read_quantizers.ts";
+import type { ActivationSpec, WeightSpec } from "../../core/types.ts";
+import type {
+  ActivationQuantizer,
+  ConstantQuantizer,
+} from "../../onnx/quantized/read_quantizers.ts";
 import type { Layer, ModelLayers } from "../inspect/layers.ts";
 import type { QuantizedLayer, QuantizedLayers } from "../inspect/quantized_layers.ts";
 import { formatFields, formatTable } from "./table.ts";

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { groupBy } from "../core/group_by.ts";
+import { groupBy } from "../../core/group_by.ts";
 import type { Manifest } from "../../tpc/manifest.ts";
-import type { Model } from "../../tpc/onnx/model.ts";
-import { opsetVersion } from "../../tpc/onnx/model.ts";
+import type { Model } from "../../onnx/file/model.ts";
+import { opsetVersion } from "../../onnx/file/model.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 
 /** The model as it was given and as it is quantized, with what was rewritten. */

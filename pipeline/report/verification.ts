@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
+import { PlimsollError } from "../../core/errors.ts";
 
 /** What `verify` found for one tensor. */
 export interface Verified {

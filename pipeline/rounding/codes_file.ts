@@ -4,12 +4,12 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import type { WeightCodes } from "../../tpc/insert_qdq.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import type { WeightCodes } from "../../tpc/emission/insert_qdq.ts";
 import type { Manifest } from "../../tpc/manifest.ts";
-import type { Model } from "../../tpc/onnx/model.ts";
-import { dimensions, elementCount } from "../../tpc/onnx/tensor.ts";
-import { sha256 } from "../core/hash.ts";
+import type { Model } from "../../onnx/file/model.ts";
+import { dimensions, elementCount } from "../../onnx/file/tensor.ts";
+import { sha256 } from "../../core/hash.ts";
 
 /** The manifest with the hash of its codes, and the codes as a file. */
 export async function writeCodes(

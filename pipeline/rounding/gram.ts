@@ -5,9 +5,9 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { GraphProtoSchema, ModelProtoSchema, OperatorSetIdProtoSchema } from "onnx-buf";
-import type { Model } from "../../tpc/onnx/model.ts";
-import { makeNode } from "../../tpc/onnx/node.ts";
-import { floatValue } from "../../tpc/onnx/value_info.ts";
+import type { Model } from "../../onnx/file/model.ts";
+import { makeNode } from "../../onnx/graph/node.ts";
+import { floatValue } from "../../onnx/graph/value_info.ts";
 import { createSession } from "../inference/session.ts";
 
 /** Multiplies matrices with themselves. */

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { log2 } from "../../tpc/core/portable_math.ts";
-import type { Tensor } from "../core/tensor.ts";
+import { log2 } from "../../core/portable_math.ts";
+import type { Tensor } from "../../core/tensor.ts";
 import type { GramProduct } from "./gram.ts";
 import type { Patches } from "./patches.ts";
 import type { Moments } from "./second_order.ts";

@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { convPadding } from "../../tpc/onnx/conv_padding.ts";
-import type { LinearLayer } from "../../tpc/onnx/linear_layer.ts";
-import { intAttribute, intsAttribute } from "../../tpc/onnx/node.ts";
-import { elementCount } from "../../tpc/onnx/tensor.ts";
-import type { Tensor } from "../core/tensor.ts";
+import { convPadding } from "../../onnx/layers/conv_padding.ts";
+import type { LinearLayer } from "../../onnx/layers/linear_layer.ts";
+import { intAttribute, intsAttribute } from "../../onnx/graph/node.ts";
+import { elementCount } from "../../onnx/file/tensor.ts";
+import type { Tensor } from "../../core/tensor.ts";
 
 /** How the weights of a layer lie: output channel o of its group meets vector element k. */
 export interface LayerShape {

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Levels } from "../../tpc/core/grid.ts";
-import type { ErrorMethod, SettledSpec } from "../../tpc/core/types.ts";
+import type { Levels } from "../../core/grid.ts";
+import type { ErrorMethod, SettledSpec } from "../../core/types.ts";
 import { toNumber } from "../statistics/dyadic.ts";
 import { squaredError } from "../statistics/grid_errors.ts";
 import type { TensorStatistics } from "../statistics/statistics.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 import type { ManifestWeight } from "../../tpc/manifest.ts";
-import type { LinearLayer } from "../../tpc/onnx/linear_layer.ts";
-import { dequantizeCodes } from "../../tpc/onnx/quantize_weights.ts";
-import { weightGrid } from "../../tpc/weight_grid.ts";
+import type { LinearLayer } from "../../onnx/layers/linear_layer.ts";
+import { dequantizeCodes } from "../../onnx/quantized/quantize_weights.ts";
+import { weightGrid } from "../../tpc/emission/weight_grid.ts";
 import { channelMeans, channelVariances } from "../statistics/channel_sums.ts";
 import { channelAxis } from "../../tpc/placement/types.ts";
 import type { Statistics } from "../statistics/statistics.ts";

@@ -3,17 +3,17 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import { compactJson } from "../../tpc/core/canonical_json.ts";
-import { clampGrid, type Levels, storeLevels } from "../../tpc/core/grid.ts";
-import type { Grid } from "../../tpc/core/types.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import { compactJson } from "../../core/canonical_json.ts";
+import { clampGrid, type Levels, storeLevels } from "../../core/grid.ts";
+import type { Grid } from "../../core/types.ts";
 import type { Manifest, ManifestActivation } from "../../tpc/manifest.ts";
-import type { Model } from "../../tpc/onnx/model.ts";
+import type { Model } from "../../onnx/file/model.ts";
 import type { ActivationPlan, Placement } from "../../tpc/placement/types.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
 import type { Target } from "../../tpc/targets/target.ts";
-import { sha256 } from "../core/hash.ts";
-import { VERSION } from "../core/version.ts";
+import { sha256 } from "../../core/hash.ts";
+import { VERSION } from "../../core/version.ts";
 import { divideDyadic } from "../statistics/dyadic.ts";
 import { viewOf } from "../statistics/tensor_view.ts";
 import type { Statistics, TensorStatistics } from "../statistics/statistics.ts";

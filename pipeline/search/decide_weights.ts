@@ -3,15 +3,15 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import { weightCodes } from "../../tpc/core/grid.ts";
-import type { WeightSpec } from "../../tpc/core/types.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import { weightCodes } from "../../core/grid.ts";
+import type { WeightSpec } from "../../core/types.ts";
 import type { Manifest, ManifestWeight } from "../../tpc/manifest.ts";
-import type { Model } from "../../tpc/onnx/model.ts";
-import { quantizeWeights } from "../../tpc/onnx/quantize_weights.ts";
-import { dimensions, floatData } from "../../tpc/onnx/tensor.ts";
+import type { Model } from "../../onnx/file/model.ts";
+import { quantizeWeights } from "../../onnx/quantized/quantize_weights.ts";
+import { dimensions, floatData } from "../../onnx/file/tensor.ts";
 import type { WeightPlan } from "../../tpc/placement/types.ts";
-import { weightGrid } from "../../tpc/weight_grid.ts";
+import { weightGrid } from "../../tpc/emission/weight_grid.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import { inputVariances, layerMeans, shiftBias } from "./correct_bias.ts";
 import { layerFinder } from "./layer_finder.ts";

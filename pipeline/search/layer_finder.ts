@@ -4,11 +4,11 @@
  * @module
  */
 import type { ManifestWeight } from "../../tpc/manifest.ts";
-import { indexGraph } from "../../tpc/onnx/graph_index.ts";
-import { inferShapes } from "../../tpc/onnx/infer_shapes.ts";
-import { type LinearLayer, linearLayer } from "../../tpc/onnx/linear_layer.ts";
-import type { Model } from "../../tpc/onnx/model.ts";
-import { nodeName } from "../../tpc/onnx/node.ts";
+import { indexGraph } from "../../onnx/graph/graph_index.ts";
+import { inferShapes } from "../../onnx/operators/infer_shapes.ts";
+import { type LinearLayer, linearLayer } from "../../onnx/layers/linear_layer.ts";
+import type { Model } from "../../onnx/file/model.ts";
+import { nodeName } from "../../onnx/graph/node.ts";
 
 /** Finds the layer that reads a weight tensor; undefined for constant operands of other operators. */
 export type FindLayer = (weight: Pick<ManifestWeight, "node" | "input">) => LinearLayer | undefined;

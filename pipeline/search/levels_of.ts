@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Levels, STORED_CODES } from "../../tpc/core/grid.ts";
+import { type Levels, STORED_CODES } from "../../core/grid.ts";
 import type { ManifestActivation } from "../../tpc/manifest.ts";
 
 /** Levels of a manifest entry before fused functions narrowed them. */

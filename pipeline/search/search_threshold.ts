@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { decibels } from "../../tpc/core/portable_math.ts";
-import type { Levels } from "../../tpc/core/grid.ts";
-import type { ActivationSpec, Constraint, ErrorMethod, SettledSpec } from "../../tpc/core/types.ts";
+import { decibels } from "../../core/portable_math.ts";
+import type { Levels } from "../../core/grid.ts";
+import type { ActivationSpec, Constraint, ErrorMethod, SettledSpec } from "../../core/types.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
 import { divideDyadic, toNumber } from "../statistics/dyadic.ts";
 import { boundedError } from "../statistics/grid_errors.ts";

@@ -11,8 +11,8 @@
  *
  * @module
  */
-import type { Levels } from "../../tpc/core/grid.ts";
-import type { ActivationSpec, ErrorMethod, SettledSpec } from "../../tpc/core/types.ts";
+import type { Levels } from "../../core/grid.ts";
+import type { ActivationSpec, ErrorMethod, SettledSpec } from "../../core/types.ts";
 import { squaredError } from "../statistics/grid_errors.ts";
 import type { TensorStatistics } from "../statistics/statistics.ts";
 import { subtractHistogram } from "../statistics/subtract_histogram.ts";

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Levels } from "../../tpc/core/grid.ts";
+import type { Levels } from "../../core/grid.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
-import type { SettledSpec } from "../../tpc/core/types.ts";
+import type { SettledSpec } from "../../core/types.ts";
 import { DEFAULT_P } from "./methods/lp.ts";
 import { searchThreshold } from "./search_threshold.ts";
 

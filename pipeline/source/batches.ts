@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Batch, inputsOf, type InputTensor, type Sample } from "../core/tensor.ts";
+import { type Batch, inputsOf, type InputTensor, type Sample } from "../../core/tensor.ts";
 
 /**
  * A stage that stacks up to `size` consecutive samples along a new axis 0. A sample of another shape begins a new

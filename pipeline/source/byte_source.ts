@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import { sha256 } from "../core/hash.ts";
-import type { Host } from "../core/host.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import { sha256 } from "../../core/hash.ts";
+import type { Host } from "../../core/host.ts";
 import { ByteReader } from "./byte_reader.ts";
 
 /** Opened bytes. Whoever has them reads the stream to its end or cancels. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
+import { PlimsollError } from "../../core/errors.ts";
 import {
   createImageCoreSync,
   type ImageCore,
@@ -11,7 +11,7 @@ import {
   type ImageErrorKind,
   type PrepareOptions,
 } from "../../wasm/image.ts";
-import type { PixelImage, Tensor } from "../core/tensor.ts";
+import type { PixelImage, Tensor } from "../../core/tensor.ts";
 
 /** Options of {@linkcode imageDecoder}. */
 export interface ImageDecoderOptions {

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { sha256 } from "../core/hash.ts";
-import type { FileEntry, Host } from "../core/host.ts";
+import { sha256 } from "../../core/hash.ts";
+import type { FileEntry, Host } from "../../core/host.ts";
 import { folderClasses, isSampleName, type Member, memberSamples } from "./member_samples.ts";
 import type { MemberOptions } from "./member_samples.ts";
 import type { Records } from "./sample_source.ts";

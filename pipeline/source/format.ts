@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
+import { PlimsollError } from "../../core/errors.ts";
 
 /** Formats of data sets by name, as `--data-format` takes them. */
 export const FORMATS = ["tar", "zip", "npy", "npz", "idx", "parquet", "ndjson", "raw"] as const;

@@ -9,8 +9,8 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import { elementCount } from "../../tpc/onnx/tensor.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import { elementCount } from "../../onnx/file/tensor.ts";
 import { ByteReader } from "./byte_reader.ts";
 
 /** Items of an IDX file, read on demand. */

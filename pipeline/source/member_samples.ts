@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import { parseJson } from "../core/parse_json.ts";
-import type { RawSample } from "../core/tensor.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import { parseJson } from "../../core/parse_json.ts";
+import type { RawSample } from "../../core/tensor.ts";
 import { isImageName, isRawName } from "./format.ts";
 import { classIndex, labelOf, type LabelSource } from "./labels.ts";
 import { floatsOf } from "./raw.ts";

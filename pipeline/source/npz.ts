@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import type { InputTensor, RawSample } from "../core/tensor.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import type { InputTensor, RawSample } from "../../core/tensor.ts";
 import { ByteReader } from "./byte_reader.ts";
 import type { ByteSource } from "./byte_source.ts";
 import { contentOf, cutOff, type NpyArray, readItem, readNpyHeader } from "./npy.ts";

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import type { Host } from "../core/host.ts";
-import type { RawSample } from "../core/tensor.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import type { Host } from "../../core/host.ts";
+import type { RawSample } from "../../core/tensor.ts";
 import { ByteReader } from "./byte_reader.ts";
 import { type ByteSource, identityOf, isUrl, openBytes } from "./byte_source.ts";
 import { folderIdentity, readFolder } from "./folder.ts";

@@ -10,8 +10,8 @@ import {
   parquetSchema,
 } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import type { RawSample } from "../core/tensor.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import type { RawSample } from "../../core/tensor.ts";
 import type { ByteSource } from "./byte_source.ts";
 import { classIndex, labelOf, type LabelSource } from "./labels.ts";
 import { MAX_MEMBER_BYTES, tooLarge } from "./member_samples.ts";

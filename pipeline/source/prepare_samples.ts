@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
+import { PlimsollError } from "../../core/errors.ts";
 import { ImageError } from "../../wasm/image.ts";
-import type { RawSample, Sample } from "../core/tensor.ts";
+import type { RawSample, Sample } from "../../core/tensor.ts";
 
 /**
  * A stage that prepares samples and leaves out broken ones as the source does. Broken is an image

@@ -4,9 +4,9 @@
  * @module
  */
 import type { SampleSource } from "./sample_source.ts";
-import { compactJson } from "../../tpc/core/canonical_json.ts";
-import { sha256 } from "../core/hash.ts";
-import type { Sample } from "../core/tensor.ts";
+import { compactJson } from "../../core/canonical_json.ts";
+import { sha256 } from "../../core/hash.ts";
+import type { Sample } from "../../core/tensor.ts";
 import { type ByteSource, openStream } from "./byte_source.ts";
 import { imageDecoder } from "./decode_image.ts";
 import { type OpenSamplesOptions, openSampleStream } from "./open_samples.ts";

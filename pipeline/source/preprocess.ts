@@ -4,9 +4,9 @@
  * @module
  */
 import { z } from "zod";
-import { PlimsollError } from "../../tpc/core/errors.ts";
+import { PlimsollError } from "../../core/errors.ts";
 import { INTERPOLATIONS, pixelTable } from "../../wasm/image.ts";
-import type { RawSample, Sample } from "../core/tensor.ts";
+import type { RawSample, Sample } from "../../core/tensor.ts";
 import { type ImageDecoder, imageDecoder } from "./decode_image.ts";
 
 /** A list of one is that one: options give lists, files mostly numbers, and both must have the same hash. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "zod";
-import { PlimsollError } from "../../tpc/core/errors.ts";
+import { PlimsollError } from "../../core/errors.ts";
 import { INTERPOLATIONS } from "../../wasm/image.ts";
 import { parsePreprocessing, type Preprocessing } from "./preprocess.ts";
 

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import { elementCount } from "../../tpc/onnx/tensor.ts";
-import type { InputTensor, RawSample } from "../core/tensor.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import { elementCount } from "../../onnx/file/tensor.ts";
+import type { InputTensor, RawSample } from "../../core/tensor.ts";
 import { ByteReader } from "./byte_reader.ts";
 import type { Records, Selection } from "./sample_source.ts";
 

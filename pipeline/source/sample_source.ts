@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { PlimsollError } from "../../tpc/core/errors.ts";
-import type { RawSample } from "../core/tensor.ts";
+import type { PlimsollError } from "../../core/errors.ts";
+import type { RawSample } from "../../core/tensor.ts";
 
 /** A calibration or evaluation set, opened. */
 export interface SampleSource {

@@ -4,7 +4,7 @@
  * @module
  */
 import { createTarDecoder } from "modern-tar";
-import { PlimsollError } from "../../tpc/core/errors.ts";
+import { PlimsollError } from "../../core/errors.ts";
 import type { Member } from "./member_samples.ts";
 
 /**

@@ -9,7 +9,7 @@ import {
   Reader,
   ZipReader,
 } from "@zip.js/zip.js/lib/zip-core-native.js";
-import { PlimsollError } from "../../tpc/core/errors.ts";
+import { PlimsollError } from "../../core/errors.ts";
 import { ByteReader } from "./byte_reader.ts";
 import type { ByteSource } from "./byte_source.ts";
 import { MAX_MEMBER_BYTES, type Member, tooLarge } from "./member_samples.ts";

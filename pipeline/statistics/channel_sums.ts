@@ -9,7 +9,7 @@
  * @module
  */
 import { createRunSums, type RunSums, sumRuns } from "../../wasm/mod.ts";
-import type { Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../../core/tensor.ts";
 
 /** Axis of channels as layers have it: 1 for Conv and Gemm, the last for MatMul. */
 export type ChannelAxis = 1 | -1;

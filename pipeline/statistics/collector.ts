@@ -4,9 +4,9 @@
  * @module
  */
 import type { Accumulator, HistogramCore } from "../../wasm/mod.ts";
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import { MultisetHash } from "../core/hash.ts";
-import { type InferredBatch, type Sample, sampleOf, type Tensor } from "../core/tensor.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import { MultisetHash } from "../../core/hash.ts";
+import { type InferredBatch, type Sample, sampleOf, type Tensor } from "../../core/tensor.ts";
 import type { Watched } from "../../tpc/placement/types.ts";
 import { ChannelCollector, type ChannelStatistics } from "./channel_sums.ts";
 import { RangeSet } from "./coverage.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { log2, power } from "../../tpc/core/portable_math.ts";
-import type { Levels } from "../../tpc/core/grid.ts";
+import { log2, power } from "../../core/portable_math.ts";
+import type { Levels } from "../../core/grid.ts";
 import { cutBounds, estimateCut } from "./stop_loss.ts";
 import { binIndex, type ValueBins } from "./value_bins.ts";
 

@@ -5,8 +5,8 @@
  *
  * @module
  */
-import { digest } from "../core/hash.ts";
-import { inputsOf, type Sample } from "../core/tensor.ts";
+import { digest } from "../../core/hash.ts";
+import { inputsOf, type Sample } from "../../core/tensor.ts";
 
 /** Samples whose SHA-256 begins with a byte below this are held out: one in eight. */
 const HELD_OUT_BELOW = 32;

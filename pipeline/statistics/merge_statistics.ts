@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { compactJson } from "../../tpc/core/canonical_json.ts";
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import { addHashes } from "../core/hash.ts";
+import { compactJson } from "../../core/canonical_json.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import { addHashes } from "../../core/hash.ts";
 import { mergeChannels } from "./channel_sums.ts";
 import { mergeCoverage } from "./coverage.ts";
 import { mergeHistograms } from "./merge_histograms.ts";

@@ -20,10 +20,10 @@
  */
 import { z } from "zod";
 import { BIN_COUNT, checkHistogramData, type HistogramData } from "../../wasm/mod.ts";
-import { compactJson } from "../../tpc/core/canonical_json.ts";
-import { plainBytes } from "../core/plain_bytes.ts";
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import { rewritesSchema } from "../../tpc/rewrites.ts";
+import { compactJson } from "../../core/canonical_json.ts";
+import { plainBytes } from "../../core/plain_bytes.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import { rewritesSchema } from "../../onnx/rewrites/rewrites.ts";
 import type { SourceCoverage } from "./coverage.ts";
 import type { Statistics } from "./statistics.ts";
 import { VarintReader, VarintWriter } from "./varint.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { GraphOutline } from "../../tpc/onnx/outline.ts";
-import type { Rewrites } from "../../tpc/rewrites.ts";
+import type { GraphOutline } from "../../onnx/graph/outline.ts";
+import type { Rewrites } from "../../onnx/rewrites/rewrites.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
 import type { ChannelStatistics } from "./channel_sums.ts";
 import type { SourceCoverage } from "./coverage.ts";

@@ -11,10 +11,10 @@
  *
  * @module
  */
-import type { ErrorKind, ErrorParts } from "../../tpc/core/errors.ts";
-import type { Rewrites } from "../../tpc/rewrites.ts";
+import type { ErrorKind, ErrorParts } from "../../core/errors.ts";
+import type { Rewrites } from "../../onnx/rewrites/rewrites.ts";
 import type { Target } from "../../tpc/targets/target.ts";
-import type { Sample } from "../core/tensor.ts";
+import type { Sample } from "../../core/tensor.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 
 /** What a worker needs to begin. */

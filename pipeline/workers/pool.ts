@@ -3,21 +3,21 @@
  *
  * @module
  */
-import { PlimsollError } from "../../tpc/core/errors.ts";
-import { detachWeights } from "../../tpc/onnx/external_data.ts";
-import { type Model, writeModel } from "../../tpc/onnx/model.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import { detachWeights } from "../../onnx/file/external_data.ts";
+import { type Model, writeModel } from "../../onnx/file/model.ts";
 import type { Target } from "../../tpc/targets/target.ts";
-import { deferred } from "../core/deferred.ts";
-import type { HostWorker } from "../core/host.ts";
-import { NoSampleError } from "../core/no_sample_error.ts";
-import type { OnProgress } from "../core/progress.ts";
-import { inputsOf, type Sample } from "../core/tensor.ts";
+import { deferred } from "../../core/deferred.ts";
+import type { HostWorker } from "../../core/host.ts";
+import { NoSampleError } from "../../core/no_sample_error.ts";
+import type { OnProgress } from "../../core/progress.ts";
+import { inputsOf, type Sample } from "../../core/tensor.ts";
 import { mergeStatistics } from "../statistics/merge_statistics.ts";
 import type { CalibrationHooks } from "../statistics/calibration_hooks.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import type { FromWorker, SentError, ToWorker, WorkerJob } from "./messages.ts";
 
-/** Starts a worker that runs `pipeline/calibration_worker.ts`. */
+/** Starts a worker that runs `pipeline/passes/calibration_worker.ts`. */
 export type StartWorker = () => HostWorker;
 
 /** What {@linkcode calibrateInWorkers} needs. */

@@ -10,10 +10,10 @@
  */
 // deno-lint-ignore-file no-console
 import assert from "node:assert/strict";
-import type { Tensor } from "../../pipeline/core/tensor.ts";
+import type { Tensor } from "../../core/tensor.ts";
 import { createSession } from "../../pipeline/inference/session.ts";
-import { loadFloatModel, quantize } from "../../pipeline/quantize.ts";
-import { readModel, writeModel } from "../../tpc/onnx/model.ts";
+import { loadFloatModel, quantize } from "../../pipeline/quantize/quantize.ts";
+import { readModel, writeModel } from "../../onnx/file/model.ts";
 import { presetTarget } from "../../tpc/targets/read_target.ts";
 import { resNet50 } from "../support/architectures.ts";
 import { profileKernels } from "../support/kernels.ts";

@@ -10,16 +10,16 @@
  * @module
  */
 // deno-lint-ignore-file no-console
-import { denoHost } from "../../pipeline/host/deno.ts";
-import type { Tensor } from "../../pipeline/core/tensor.ts";
+import { denoHost } from "../../apps/hosts/deno.ts";
+import type { Tensor } from "../../core/tensor.ts";
 import { createSession } from "../../pipeline/inference/session.ts";
-import { loadFloatModel } from "../../pipeline/quantize.ts";
+import { loadFloatModel } from "../../pipeline/quantize/quantize.ts";
 import { decideWeights } from "../../pipeline/search/decide_weights.ts";
 import { openSamples } from "../../pipeline/source/open_samples.ts";
 import { parsePreprocessing, preprocessor } from "../../pipeline/source/preprocess.ts";
-import { emitModel } from "../../tpc/emit.ts";
+import { emitModel } from "../../tpc/emission/emit.ts";
 import { type Manifest, parseManifest } from "../../tpc/manifest.ts";
-import type { Model } from "../../tpc/onnx/model.ts";
+import type { Model } from "../../onnx/file/model.ts";
 
 const [modelPath, manifestPath, dataPath, count = "12", scale = "1", mean = "127", std = "128"] =
   Deno.args;

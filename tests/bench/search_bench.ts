@@ -13,8 +13,8 @@
 import assert from "node:assert/strict";
 import { searchThreshold } from "../../pipeline/search/search_threshold.ts";
 import { divideDyadic } from "../../pipeline/statistics/dyadic.ts";
-import type { Levels } from "../../tpc/core/grid.ts";
-import { type Constraint, ERROR_METHODS, type ErrorMethod } from "../../tpc/core/types.ts";
+import type { Levels } from "../../core/grid.ts";
+import { type Constraint, ERROR_METHODS, type ErrorMethod } from "../../core/types.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
 import { naiveErrors } from "../support/exact.ts";
 import { observe } from "../support/observe.ts";

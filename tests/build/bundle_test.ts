@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { bundle, stopBundling } from "../../build/bundle.ts";
 import { NPM_FOLDER } from "../../build/install.ts";
-import { calibrate } from "../../pipeline/calibrate.ts";
+import { calibrate } from "../../pipeline/passes/calibrate.ts";
 import { writePlim } from "../../pipeline/statistics/plim.ts";
 import { presetTarget } from "../../tpc/targets/read_target.ts";
 import { imageBinary } from "../../wasm/image.ts";

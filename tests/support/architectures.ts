@@ -1,7 +1,7 @@
 /** Networks in the shapes that people quantize, small and with seeded random weights. */
 import type { NodeProto, TensorProto } from "onnx-buf";
-import type { Model } from "../../tpc/onnx/model.ts";
-import { makeTensor } from "../../tpc/onnx/tensor.ts";
+import type { Model } from "../../onnx/file/model.ts";
+import { makeTensor } from "../../onnx/file/tensor.ts";
 import { model, node, value } from "./onnx.ts";
 import { gaussian } from "./random.ts";
 

@@ -1,6 +1,6 @@
 /** The command line in this process. */
-import { runCli } from "../../pipeline/cli/run.ts";
-import { denoHost } from "../../pipeline/host/deno.ts";
+import { runCli } from "../../apps/cli/run.ts";
+import { denoHost } from "../../apps/hosts/deno.ts";
 
 /** What a user sees. */
 export interface CliRun {

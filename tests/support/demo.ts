@@ -1,8 +1,8 @@
 /** The demo model and its images, as samples. */
-import { mapStream } from "../../pipeline/core/map_stream.ts";
-import type { RawSample, Sample, Tensor } from "../../pipeline/core/tensor.ts";
-import { denoHost } from "../../pipeline/host/deno.ts";
-import { type FloatModel, loadFloatModel } from "../../pipeline/quantize.ts";
+import { mapStream } from "../../core/map_stream.ts";
+import type { RawSample, Sample, Tensor } from "../../core/tensor.ts";
+import { denoHost } from "../../apps/hosts/deno.ts";
+import { type FloatModel, loadFloatModel } from "../../pipeline/quantize/quantize.ts";
 import { openSamples } from "../../pipeline/source/open_samples.ts";
 import { parsePreprocessing, preprocessor } from "../../pipeline/source/preprocess.ts";
 

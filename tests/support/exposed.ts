@@ -1,8 +1,8 @@
 /** Inner tensors of a model. */
 import { create } from "@bufbuild/protobuf";
 import { ValueInfoProtoSchema } from "onnx-buf";
-import type { Tensor } from "../../pipeline/core/tensor.ts";
-import { type Model, withFields } from "../../tpc/onnx/model.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import { type Model, withFields } from "../../onnx/file/model.ts";
 import { runModel } from "./run_model.ts";
 
 /** What some tensors of a model hold for an input. */

@@ -1,7 +1,7 @@
 /** Which kernels onnxruntime-web runs for a model, on inputs that tests don't care about. */
 import { exampleFeeds } from "../../pipeline/inference/example_feeds.ts";
 import { profileKernels as profile } from "../../pipeline/inference/profile.ts";
-import { readModel } from "../../tpc/onnx/model.ts";
+import { readModel } from "../../onnx/file/model.ts";
 
 /** Runs a model once and returns the operators that ran, with the names of their nodes. */
 export async function profileKernels(

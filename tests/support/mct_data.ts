@@ -1,5 +1,5 @@
-import { type Levels, symmetricLevels, uniformLevels } from "../../tpc/core/grid.ts";
-import type { ErrorMethod } from "../../tpc/core/types.ts";
+import { type Levels, symmetricLevels, uniformLevels } from "../../core/grid.ts";
+import type { ErrorMethod } from "../../core/types.ts";
 
 /** The data behind MCT's vectors (`mct.md` §9.4), rounded to float32. */
 export function mctData(): Record<string, Float32Array> {

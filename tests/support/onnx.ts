@@ -12,7 +12,7 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from "onnx-buf";
-import type { Model } from "../../tpc/onnx/model.ts";
+import type { Model } from "../../onnx/file/model.ts";
 
 const { FLOAT, INT, INTS, TENSOR } = AttributeProto_AttributeType;
 

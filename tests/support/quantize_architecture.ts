@@ -1,7 +1,7 @@
 /** Architectures through the whole way, with random samples. */
-import type { Sample, Tensor } from "../../pipeline/core/tensor.ts";
-import { loadFloatModel, type Quantization, quantize } from "../../pipeline/quantize.ts";
-import { writeModel } from "../../tpc/onnx/model.ts";
+import type { Sample, Tensor } from "../../core/tensor.ts";
+import { loadFloatModel, type Quantization, quantize } from "../../pipeline/quantize/quantize.ts";
+import { writeModel } from "../../onnx/file/model.ts";
 import { presetTarget } from "../../tpc/targets/read_target.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import type { Architecture } from "./architectures.ts";

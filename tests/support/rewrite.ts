@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
 import { ValueInfoProtoSchema } from "onnx-buf";
 import { runConstants } from "../../pipeline/inference/session.ts";
-import { type Model, withFields } from "../../tpc/onnx/model.ts";
-import { prepareModel } from "../../tpc/onnx/prepare.ts";
-import { makeTensor } from "../../tpc/onnx/tensor.ts";
+import { type Model, withFields } from "../../onnx/file/model.ts";
+import { prepareModel } from "../../onnx/prepare/prepare.ts";
+import { makeTensor } from "../../onnx/file/tensor.ts";
 import { floats, gaussian } from "./random.ts";
 import { assertSameTensors, runModel } from "./run_model.ts";
 

@@ -1,8 +1,8 @@
 /** Runs models in onnxruntime-web and compares them. */
 import assert from "node:assert/strict";
 import { createSession } from "../../pipeline/inference/session.ts";
-import type { Tensor } from "../../pipeline/core/tensor.ts";
-import type { Model } from "../../tpc/onnx/model.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import type { Model } from "../../onnx/file/model.ts";
 
 /** All outputs of a model for some inputs. */
 export async function runModel(

@@ -1,6 +1,6 @@
 /** Checks a rewrite that is given as a function: same numbers, same names, the given model untouched. */
 import assert from "node:assert/strict";
-import { type Model, writeModel } from "../../tpc/onnx/model.ts";
+import { type Model, writeModel } from "../../onnx/file/model.ts";
 import { randomFeeds } from "./rewrite.ts";
 import { assertSameOutputs } from "./run_model.ts";
 

@@ -20,7 +20,7 @@ export async function serveDeno(variables: Record<string, string> = {}): Promise
   const process = new Deno.Command(Deno.execPath(), {
     args: [
       ...["serve", "--port", "0", "--no-prompt", "--allow-read", "--allow-env=PLIMSOLL_*"],
-      "pipeline/host/serve_deno.ts",
+      "apps/hosts/serve_deno.ts",
     ],
     env: { ...variables, NO_COLOR: "1" },
     ...{ stdin: "null", stdout: "null", stderr: "piped" },

@@ -1,5 +1,5 @@
 /** Doubles for streams: a source that counts, a sink that waits. */
-import type { FileContent } from "../../pipeline/core/host.ts";
+import type { FileContent } from "../../core/host.ts";
 
 /** A pull source of `items` that records how many were pulled and why it was cancelled. */
 export function countingSource<T>(items: readonly T[]) {

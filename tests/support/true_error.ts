@@ -1,5 +1,5 @@
 /** Errors by their definition, one element after the other. */
-import type { Levels } from "../../tpc/core/grid.ts";
+import type { Levels } from "../../core/grid.ts";
 
 /** Σ |Q(x) − x|^p / n in float64. */
 export function trueError(values: Float32Array, { step, low, high }: Levels, p: number): number {

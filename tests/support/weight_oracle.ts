@@ -1,6 +1,6 @@
 /** Weight grids by definition and brute force. */
-import { type Levels, roundHalfEven } from "../../tpc/core/grid.ts";
-import type { WeightSpec } from "../../tpc/core/types.ts";
+import { type Levels, roundHalfEven } from "../../core/grid.ts";
+import type { WeightSpec } from "../../core/types.ts";
 
 /** Exponents of error methods; `lp` has its own. */
 export const POWERS: Readonly<Record<string, number>> = { mse: 2, mae: 1 };

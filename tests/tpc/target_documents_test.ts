@@ -1,7 +1,7 @@
 /** What docs/targets.md promises: its example works, its table is whole, old files mean what they meant. */
 import assert from "node:assert/strict";
-import { outlineGraph } from "../../tpc/onnx/outline.ts";
-import { makeTensor } from "../../tpc/onnx/tensor.ts";
+import { outlineGraph } from "../../onnx/graph/outline.ts";
+import { makeTensor } from "../../onnx/file/tensor.ts";
 import { parseTarget } from "../../tpc/targets/read_target.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
 import { fieldTable, type JsonSchema } from "../../tpc/schema/field_reference.ts";

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { canonicalJson } from "../core/canonical_json.ts";
+import { canonicalJson } from "../../core/canonical_json.ts";
 import {
   channelSteps,
   type Decisions,

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { STORED_CODES } from "../core/grid.ts";
-import type { ActivationStorage, WeightStorage } from "../core/types.ts";
+import { STORED_CODES } from "../../core/grid.ts";
+import type { ActivationStorage, WeightStorage } from "../../core/types.ts";
 import type { ManifestActivation, ManifestWeight } from "../manifest.ts";
 
 /** What exporters read of an activation. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { GraphProto } from "onnx-buf";
-import { nodeName } from "../onnx/node.ts";
+import { nodeName } from "../../onnx/graph/node.ts";
 import type { ExportedActivation, InnerTensor } from "./exporter.ts";
 
 /**

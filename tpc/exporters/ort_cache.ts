@@ -10,9 +10,9 @@
  *
  * @module
  */
-import { canonicalJson } from "../core/canonical_json.ts";
-import type { ActivationStorage } from "../core/types.ts";
-import { roundHalfEven } from "../core/grid.ts";
+import { canonicalJson } from "../../core/canonical_json.ts";
+import type { ActivationStorage } from "../../core/types.ts";
+import { roundHalfEven } from "../../core/grid.ts";
 import {
   type Decisions,
   type ExportedActivation,

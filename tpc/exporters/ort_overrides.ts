@@ -14,8 +14,8 @@
  *
  * @module
  */
-import { canonicalJson } from "../core/canonical_json.ts";
-import type { ActivationStorage, WeightStorage } from "../core/types.ts";
+import { canonicalJson } from "../../core/canonical_json.ts";
+import type { ActivationStorage, WeightStorage } from "../../core/types.ts";
 import { channelSteps, type Decisions, type Exporter, Notes, storageBits } from "./exporter.ts";
 
 /** The exporter. */

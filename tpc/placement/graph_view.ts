@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { GraphOutline, OutlineConstant, OutlineNode } from "../onnx/outline.ts";
-import { elementTypes } from "../onnx/operators.ts";
+import type { GraphOutline, OutlineConstant, OutlineNode } from "../../onnx/graph/outline.ts";
+import { elementTypes } from "../../onnx/operators/operators.ts";
 import { maskedTensors } from "./masks.ts";
 
 /** An outline with an index: who makes a tensor, who reads it, of what type it is. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { weightSlot } from "../onnx/operators.ts";
+import { weightSlot } from "../../onnx/operators/operators.ts";
 import type { GraphView } from "./graph_view.ts";
 import { isClamp, outputOf, type Unit } from "./units.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { GraphOutline } from "../onnx/outline.ts";
+import type { GraphOutline } from "../../onnx/graph/outline.ts";
 
 /** Operators whose output has a mask in it when an input has: what stands between a mask and its Softmax. */
 const CARRIERS: ReadonlySet<string> = new Set([

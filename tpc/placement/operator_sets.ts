@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { attributeOf } from "../onnx/operators.ts";
+import { attributeOf } from "../../onnx/operators/operators.ts";
 import type { OperatorSet, Target } from "../targets/target.ts";
 import type { Unit } from "./units.ts";
 

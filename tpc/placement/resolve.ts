@@ -6,11 +6,16 @@
  *
  * @module
  */
-import { storageFor, STORED_CODES } from "../core/grid.ts";
-import { PlimsollError } from "../core/errors.ts";
-import type { ActivationSpec, ActivationStorage, WeightSpec } from "../core/types.ts";
-import type { GraphOutline, OutlineNode } from "../onnx/outline.ts";
-import { clampRange, knownRange, NEEDS_WEIGHTS, weightSlot } from "../onnx/operators.ts";
+import { storageFor, STORED_CODES } from "../../core/grid.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import type { ActivationSpec, ActivationStorage, WeightSpec } from "../../core/types.ts";
+import type { GraphOutline, OutlineNode } from "../../onnx/graph/outline.ts";
+import {
+  clampRange,
+  knownRange,
+  NEEDS_WEIGHTS,
+  weightSlot,
+} from "../../onnx/operators/operators.ts";
 import { type Group, groupFrom, groupOutput } from "./fuse.ts";
 import { GraphView } from "./graph_view.ts";
 import { insideIslands, numberIslands } from "./islands.ts";

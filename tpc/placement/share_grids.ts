@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { OutlineNode } from "../onnx/outline.ts";
+import type { OutlineNode } from "../../onnx/graph/outline.ts";
 import type { Group } from "./fuse.ts";
 import { groupOutput } from "./fuse.ts";
 import type { GraphView } from "./graph_view.ts";

@@ -8,7 +8,7 @@ import type {
   ActivationStorage,
   WeightSpec,
   WeightStorage,
-} from "../core/types.ts";
+} from "../../core/types.ts";
 
 /** One activation tensor that gets a quantizer. */
 export interface ActivationPlan {

@@ -4,8 +4,13 @@
  *
  * @module
  */
-import type { OutlineNode } from "../onnx/outline.ts";
-import { attributeOf, clampRange, dataInputs, scalarValue } from "../onnx/operators.ts";
+import type { OutlineNode } from "../../onnx/graph/outline.ts";
+import {
+  attributeOf,
+  clampRange,
+  dataInputs,
+  scalarValue,
+} from "../../onnx/operators/operators.ts";
 import type { Target } from "../targets/target.ts";
 import { COMPOSITES } from "./composite_library.ts";
 import { type Expression, parseExpression } from "../targets/expression.ts";

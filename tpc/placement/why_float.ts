@@ -9,7 +9,7 @@ import {
   dataInputs,
   NEEDS_WEIGHTS,
   weightSlot,
-} from "../onnx/operators.ts";
+} from "../../onnx/operators/operators.ts";
 import type { OperatorSet, Target } from "../targets/target.ts";
 import type { GraphView } from "./graph_view.ts";
 import { describeOverride, exclusionOf } from "./overrides.ts";

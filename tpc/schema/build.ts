@@ -10,7 +10,7 @@
  * @module
  */
 import { z } from "zod";
-import { canonicalJson } from "../core/canonical_json.ts";
+import { canonicalJson } from "../../core/canonical_json.ts";
 import { manifestSchema } from "../manifest.ts";
 import { extensionSchema, targetFileSchema, targetSchema } from "../targets/target.ts";
 import { fieldTable, type JsonSchema } from "./field_reference.ts";

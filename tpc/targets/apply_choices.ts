@@ -9,7 +9,7 @@ import type {
   MethodChoice,
   Signedness,
   WeightMethod,
-} from "../core/types.ts";
+} from "../../core/types.ts";
 import { checkAllowed } from "./read_target.ts";
 import type { Target } from "./target.ts";
 

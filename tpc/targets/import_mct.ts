@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { canonicalJson } from "../core/canonical_json.ts";
-import { PlimsollError } from "../core/errors.ts";
+import { canonicalJson } from "../../core/canonical_json.ts";
+import { PlimsollError } from "../../core/errors.ts";
 import { allowedValues } from "./mct/allowed.ts";
 import { importSets } from "./mct/import_sets.ts";
 import { importFusing } from "./mct/import_fusing.ts";

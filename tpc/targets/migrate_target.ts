@@ -4,8 +4,8 @@
  * @module
  */
 import { z } from "zod";
-import { PlimsollError } from "../core/errors.ts";
-import { RANGED_OPERATORS } from "../onnx/operators.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import { RANGED_OPERATORS } from "../../onnx/operators/operators.ts";
 import type { Target } from "./target.ts";
 
 const operators = z.array(z.string().min(1)).min(1);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { z } from "zod";
-import { PlimsollError } from "../core/errors.ts";
+import { PlimsollError } from "../../core/errors.ts";
 import { importMctTarget, isMctTarget, type MctImport } from "./import_mct.ts";
 import { parseExpression } from "./expression.ts";
 import { migrateTarget } from "./migrate_target.ts";

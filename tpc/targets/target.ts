@@ -12,7 +12,7 @@ import {
   SIGNEDNESS,
   WEIGHT_METHODS,
   WEIGHT_STORAGES,
-} from "../core/types.ts";
+} from "../../core/types.ts";
 
 const operatorNames = z.array(z.string().min(1)).min(1);
 const exponent = z.number().min(1).max(16).optional().describe("Exponent of method lp, default 2");

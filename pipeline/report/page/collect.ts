@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { weightCodes } from "../../../tpc/core/grid.ts";
+import { weightCodes } from "../../../core/grid.ts";
 import type { Manifest, ManifestActivation, ManifestWeight } from "../../../tpc/manifest.ts";
 import type { HistogramData } from "../../../wasm/mod.ts";
 import type { DiagnosedTensor, Diagnosis } from "../../diagnose/diagnosis.ts";

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Constraint, ErrorMethod } from "../../../tpc/core/types.ts";
+import type { Constraint, ErrorMethod } from "../../../core/types.ts";
 import type { ModelEvaluation } from "../../evaluate/evaluate.ts";
 
 /** Everything on the page. */

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { type Levels, uniformLevels } from "../../../tpc/core/grid.ts";
-import { ERROR_METHODS, type ErrorMethod, type SettledSpec } from "../../../tpc/core/types.ts";
+import { type Levels, uniformLevels } from "../../../core/grid.ts";
+import { ERROR_METHODS, type ErrorMethod, type SettledSpec } from "../../../core/types.ts";
 import type { ManifestActivation } from "../../../tpc/manifest.ts";
 import type { HistogramData } from "../../../wasm/mod.ts";
 import { errorOfGrid, searchThreshold } from "../../search/search_threshold.ts";

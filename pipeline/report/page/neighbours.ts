@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { GraphOutline, OutlineNode } from "../../../tpc/onnx/outline.ts";
+import type { GraphOutline, OutlineNode } from "../../../onnx/graph/outline.ts";
 
 /** Neighbours of one activation. */
 export interface Neighbours {

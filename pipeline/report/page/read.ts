@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "zod";
-import { PlimsollError } from "../../../tpc/core/errors.ts";
+import { PlimsollError } from "../../../core/errors.ts";
 import type { Diagnosis } from "../../diagnose/diagnosis.ts";
 import type { EvaluatedModel } from "./collect.ts";
 

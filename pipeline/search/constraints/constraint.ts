@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Levels } from "../../../tpc/core/grid.ts";
+import type { Levels } from "../../../core/grid.ts";
 import type { Dyadic } from "../../statistics/dyadic.ts";
 import type { Judge, Range } from "../methods/method.ts";
 import type { TensorView } from "../../statistics/tensor_view.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { exp2, power } from "../../../tpc/core/portable_math.ts";
+import { exp2, power } from "../../../core/portable_math.ts";
 
 /** A point of the curve. */
 export interface Point {

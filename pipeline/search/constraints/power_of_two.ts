@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { log2 } from "../../../tpc/core/portable_math.ts";
-import { powerOfTwoAtLeast, symmetricLevels } from "../../../tpc/core/grid.ts";
+import { log2 } from "../../../core/portable_math.ts";
+import { powerOfTwoAtLeast, symmetricLevels } from "../../../core/grid.ts";
 import { compareDyadic, type Dyadic, toNumber } from "../../statistics/dyadic.ts";
 import type { Judge } from "../methods/method.ts";
 import type { TensorView } from "../../statistics/tensor_view.ts";

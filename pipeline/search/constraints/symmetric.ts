@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { exp2, log2 } from "../../../tpc/core/portable_math.ts";
-import { type Levels, symmetricLevels } from "../../../tpc/core/grid.ts";
+import { exp2, log2 } from "../../../core/portable_math.ts";
+import { type Levels, symmetricLevels } from "../../../core/grid.ts";
 import { stopLoss } from "../../statistics/stop_loss.ts";
 import { latticeSteps } from "./lattice.ts";
 import { spikeSteps } from "./spikes.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Levels, uniformLevels } from "../../../tpc/core/grid.ts";
+import { type Levels, uniformLevels } from "../../../core/grid.ts";
 import { latticeSteps } from "./lattice.ts";
 import { searchLine } from "./line_search.ts";
 import type { Judge } from "../methods/method.ts";

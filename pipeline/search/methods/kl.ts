@@ -20,8 +20,8 @@
  *
  * @module
  */
-import { ln } from "../../../tpc/core/portable_math.ts";
-import type { Levels } from "../../../tpc/core/grid.ts";
+import { ln } from "../../../core/portable_math.ts";
+import type { Levels } from "../../../core/grid.ts";
 import { binIndex, countAbove, type ValueBins } from "../../statistics/value_bins.ts";
 import type { Judge } from "./method.ts";
 

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Levels } from "../../../tpc/core/grid.ts";
-import type { ActivationSpec } from "../../../tpc/core/types.ts";
+import type { Levels } from "../../../core/grid.ts";
+import type { ActivationSpec } from "../../../core/types.ts";
 import type { TensorView } from "../../statistics/tensor_view.ts";
 
 /** Real range that a grid should hold. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LinearLayer } from "../../../tpc/onnx/linear_layer.ts";
+import type { LinearLayer } from "../../../onnx/layers/linear_layer.ts";
 
 /** What {@linkcode biasShift} starts from. */
 export interface ShiftInput {

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { WeightSpec } from "../../../tpc/core/types.ts";
-import { elementCount } from "../../../tpc/onnx/tensor.ts";
+import type { WeightSpec } from "../../../core/types.ts";
+import { elementCount } from "../../../onnx/file/tensor.ts";
 
 /** A weight tensor, row-major, with the axis of its output channels, or of its blocks. */
 export interface WeightTensor {

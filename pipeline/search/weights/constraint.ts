@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { power as raise } from "../../../tpc/core/portable_math.ts";
-import type { Levels } from "../../../tpc/core/grid.ts";
+import { power as raise } from "../../../core/portable_math.ts";
+import type { Levels } from "../../../core/grid.ts";
 import type { StepRange } from "./step_search.ts";
 import type { WeightErrors } from "./weight_errors.ts";
 

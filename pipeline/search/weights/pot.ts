@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Levels, powerOfTwoAtLeast } from "../../../tpc/core/grid.ts";
+import { type Levels, powerOfTwoAtLeast } from "../../../core/grid.ts";
 import { exactBest, type WeightConstraint, type WeightSearch } from "./constraint.ts";
 
 /** Constraint `pot` of weights. */

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { decibels } from "../../../tpc/core/portable_math.ts";
-import { type Levels, powerOfTwoAtLeast } from "../../../tpc/core/grid.ts";
-import type { Constraint, WeightSpec } from "../../../tpc/core/types.ts";
+import { decibels } from "../../../core/portable_math.ts";
+import { type Levels, powerOfTwoAtLeast } from "../../../core/grid.ts";
+import type { Constraint, WeightSpec } from "../../../core/types.ts";
 import { stepGroups, type WeightTensor } from "./channel_weights.ts";
 import { DEFAULT_P } from "../methods/lp.ts";
 import { float32AtLeast, type WeightConstraint } from "./constraint.ts";

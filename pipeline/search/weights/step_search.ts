@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { exp, ln } from "../../../tpc/core/portable_math.ts";
-import type { Levels } from "../../../tpc/core/grid.ts";
+import { exp, ln } from "../../../core/portable_math.ts";
+import type { Levels } from "../../../core/grid.ts";
 
 /** A grid with its error. */
 export interface Scored extends Levels {

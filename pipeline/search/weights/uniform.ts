@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { roundHalfEven } from "../../../tpc/core/grid.ts";
+import { roundHalfEven } from "../../../core/grid.ts";
 import {
   exactBest,
   float32AtLeast,

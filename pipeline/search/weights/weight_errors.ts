@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { power as raise } from "../../../tpc/core/portable_math.ts";
-import type { Levels } from "../../../tpc/core/grid.ts";
+import { power as raise } from "../../../core/portable_math.ts";
+import type { Levels } from "../../../core/grid.ts";
 
 /** Weights of one step, ready to judge grids for them. */
 export interface WeightErrors {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type SettingLists, variantsOf } from "../../../pipeline/compare/variants.ts";
-import { PlimsollError } from "../../../tpc/core/errors.ts";
+import { PlimsollError } from "../../../core/errors.ts";
 
 const names = (lists: SettingLists) => variantsOf(lists).map(({ name }) => name);
 const target = ["default"];

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Manifest } from "../../../tpc/manifest.ts";
 import { presetTarget } from "../../../tpc/targets/read_target.ts";
-import { quantize } from "../../../pipeline/quantize.ts";
+import { quantize } from "../../../pipeline/quantize/quantize.ts";
 import { cellCounts } from "../../../pipeline/report/cells.ts";
 import { collectReport } from "../../../pipeline/report/page/collect.ts";
 import type { ReportData } from "../../../pipeline/report/page/data.ts";
@@ -159,7 +159,7 @@ Deno.test("the page is a pure function, carries its data, and asks for nothing",
   assert.equal(page, reportPage({ title: "demo", manifest, statistics }));
   assert.deepEqual(dataOf(page), JSON.parse(JSON.stringify(data)));
   assert.ok(page.length < 3e6, `${page.length} characters`);
-  // What the script does is watched in Chromium, tests/browser/report_test.ts.
+  // What the script does is watched in Chromium, tests/apps/browser/report_test.ts.
   const markup = page.replaceAll(/<script\b.*?<\/script>/gs, "");
   assert.doesNotMatch(markup, /<(link|img|iframe|object|embed)\b|\bsrc=|@import|url\(/);
   assert.match(markup, /default-src 'none'/);

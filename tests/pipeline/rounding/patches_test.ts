@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { layerPatches } from "../../../pipeline/rounding/patches.ts";
 import { layerFinder } from "../../../pipeline/search/layer_finder.ts";
-import { elementCount, makeTensor } from "../../../tpc/onnx/tensor.ts";
+import { elementCount, makeTensor } from "../../../onnx/file/tensor.ts";
 import { model, node, value } from "../../support/onnx.ts";
 import { gaussian } from "../../support/random.ts";
 import { runModel } from "../../support/run_model.ts";

@@ -1,8 +1,8 @@
 /** Symmetric and uniform search against dense brute force on the elements, and against MCT. */
 import assert from "node:assert/strict";
 import { searchThreshold } from "../../../pipeline/search/search_threshold.ts";
-import { symmetricLevels, uniformLevels } from "../../../tpc/core/grid.ts";
-import type { SettledSpec } from "../../../tpc/core/types.ts";
+import { symmetricLevels, uniformLevels } from "../../../core/grid.ts";
+import type { SettledSpec } from "../../../core/types.ts";
 import { DISTRIBUTIONS, draw } from "../../support/distributions.ts";
 import { mctData, recordedChoices } from "../../support/mct_data.ts";
 import { gaussian, uniform as uniformRandom } from "../../support/random.ts";

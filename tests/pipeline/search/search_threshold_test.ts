@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { searchThreshold } from "../../../pipeline/search/search_threshold.ts";
 import { divideDyadic } from "../../../pipeline/statistics/dyadic.ts";
-import type { SettledSpec } from "../../../tpc/core/types.ts";
+import type { SettledSpec } from "../../../core/types.ts";
 import { createNaiveHistogramCore, type HistogramData } from "../../../wasm/mod.ts";
 import { naiveErrors } from "../../support/exact.ts";
 import { mctData } from "../../support/mct_data.ts";

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { calibrate } from "../../../pipeline/calibrate.ts";
+import { calibrate } from "../../../pipeline/passes/calibrate.ts";
 import { decide } from "../../../pipeline/search/decide.ts";
 import { settleMethod } from "../../../pipeline/search/settle_method.ts";
 import { searchThreshold } from "../../../pipeline/search/search_threshold.ts";
 import { readPlim, writePlim } from "../../../pipeline/statistics/plim.ts";
 import { subtractHistogram } from "../../../pipeline/statistics/subtract_histogram.ts";
-import type { ActivationSpec } from "../../../tpc/core/types.ts";
+import type { ActivationSpec } from "../../../core/types.ts";
 import { presetTarget } from "../../../tpc/targets/read_target.ts";
 import { demoModel, demoSamples } from "../../support/demo.ts";
 import { DISTRIBUTIONS, draw } from "../../support/distributions.ts";

@@ -1,6 +1,6 @@
 /** Data from a server of this machine: with ranges, without, and one that misbehaves. */
 import assert from "node:assert/strict";
-import { denoHost } from "../../../pipeline/host/deno.ts";
+import { denoHost } from "../../../apps/hosts/deno.ts";
 import { openSamples } from "../../../pipeline/source/open_samples.ts";
 import { settle } from "../../support/streams.ts";
 

@@ -1,8 +1,8 @@
 /** Every format: what its files give, and how they behave as streams. */
 import assert from "node:assert/strict";
-import { denoHost } from "../../../pipeline/host/deno.ts";
+import { denoHost } from "../../../apps/hosts/deno.ts";
 import { openSamples, type OpenSamplesOptions } from "../../../pipeline/source/open_samples.ts";
-import type { InputTensor, RawSample } from "../../../pipeline/core/tensor.ts";
+import type { InputTensor, RawSample } from "../../../core/tensor.ts";
 import { memoryHost, settle } from "../../support/streams.ts";
 
 const FIXTURES = new URL("fixtures/", import.meta.url).pathname;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { PlimsollError } from "../../../tpc/core/errors.ts";
+import { PlimsollError } from "../../../core/errors.ts";
 import { ImageError } from "../../../wasm/image.ts";
-import type { RawSample, Sample } from "../../../pipeline/core/tensor.ts";
+import type { RawSample, Sample } from "../../../core/tensor.ts";
 import { prepareSamples } from "../../../pipeline/source/prepare_samples.ts";
 import { countingSource, settle } from "../../support/streams.ts";
 

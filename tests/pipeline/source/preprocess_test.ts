@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Tensor } from "../../../pipeline/core/tensor.ts";
-import { PlimsollError } from "../../../tpc/core/errors.ts";
+import type { Tensor } from "../../../core/tensor.ts";
+import { PlimsollError } from "../../../core/errors.ts";
 import { imageDecoder } from "../../../pipeline/source/decode_image.ts";
 import {
   parseCrop,

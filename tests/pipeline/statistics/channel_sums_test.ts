@@ -1,7 +1,7 @@
 /** Sums of channels: exact within rounding, and the same however samples are batched, ordered and merged. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Tensor } from "../../../pipeline/core/tensor.ts";
+import type { Tensor } from "../../../core/tensor.ts";
 import {
   type ChannelAxis,
   ChannelCollector,

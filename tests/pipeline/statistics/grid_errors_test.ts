@@ -4,7 +4,7 @@ import {
   boundedError,
   squaredError,
 } from "../../../pipeline/statistics/grid_errors.ts";
-import type { Levels } from "../../../tpc/core/grid.ts";
+import type { Levels } from "../../../core/grid.ts";
 import { cutBounds, estimateCut } from "../../../pipeline/statistics/stop_loss.ts";
 import { valueBins } from "../../../pipeline/statistics/value_bins.ts";
 import { createHistogramCore } from "../../../wasm/mod.ts";

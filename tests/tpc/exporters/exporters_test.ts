@@ -1,9 +1,9 @@
 /** Each format is read back by the rules of the tool that reads it. */
 import assert from "node:assert/strict";
-import { roundHalfEven } from "../../../tpc/core/grid.ts";
+import { roundHalfEven } from "../../../core/grid.ts";
 import { EXPORT_FORMATS, EXPORTERS } from "../../../tpc/exporters/exporters.ts";
 import { innerTensors } from "../../../tpc/exporters/inner_tensors.ts";
-import { makeTensor } from "../../../tpc/onnx/tensor.ts";
+import { makeTensor } from "../../../onnx/file/tensor.ts";
 import { model, node, value } from "../../support/onnx.ts";
 import type {
   Decisions,

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { withQuantizedOutputs } from "../../support/quantized_outputs.ts";
 import { decide } from "../../../pipeline/search/decide.ts";
-import { quantize } from "../../../pipeline/quantize.ts";
+import { quantize } from "../../../pipeline/quantize/quantize.ts";
 import { readPlim } from "../../../pipeline/statistics/plim.ts";
 import { EXPORTERS } from "../../../tpc/exporters/exporters.ts";
 import { innerTensors } from "../../../tpc/exporters/inner_tensors.ts";
-import { writeModel } from "../../../tpc/onnx/model.ts";
+import { writeModel } from "../../../onnx/file/model.ts";
 import { presetTarget } from "../../../tpc/targets/read_target.ts";
 import { demoModel, demoSamples } from "../../support/demo.ts";
 

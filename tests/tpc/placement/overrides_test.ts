@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { outlineGraph } from "../../../tpc/onnx/outline.ts";
-import { makeTensor } from "../../../tpc/onnx/tensor.ts";
+import { outlineGraph } from "../../../onnx/graph/outline.ts";
+import { makeTensor } from "../../../onnx/file/tensor.ts";
 import { matchesPattern } from "../../../tpc/placement/overrides.ts";
 import { addOverrides, parseTarget, presetTarget } from "../../../tpc/targets/read_target.ts";
 import { resolve } from "../../../tpc/placement/resolve.ts";

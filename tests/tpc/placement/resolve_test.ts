@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { outlineGraph } from "../../../tpc/onnx/outline.ts";
-import { makeTensor } from "../../../tpc/onnx/tensor.ts";
+import { outlineGraph } from "../../../onnx/graph/outline.ts";
+import { makeTensor } from "../../../onnx/file/tensor.ts";
 import { watchedTensors } from "../../../tpc/placement/types.ts";
 import { resolve } from "../../../tpc/placement/resolve.ts";
 import { presetTarget } from "../../../tpc/targets/read_target.ts";

@@ -1,8 +1,8 @@
 /** Composites as PyTorch, TensorFlow and Keras exporters write them, and what must not be taken for one. */
 import assert from "node:assert/strict";
 import type { NodeProto, TensorProto } from "onnx-buf";
-import { outlineGraph } from "../../../tpc/onnx/outline.ts";
-import { makeTensor } from "../../../tpc/onnx/tensor.ts";
+import { outlineGraph } from "../../../onnx/graph/outline.ts";
+import { makeTensor } from "../../../onnx/file/tensor.ts";
 import { GraphView } from "../../../tpc/placement/graph_view.ts";
 import { nameOf, unitsOf } from "../../../tpc/placement/units.ts";
 import { presetTarget } from "../../../tpc/targets/read_target.ts";

@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import type { NodeProto } from "onnx-buf";
-import type { Quantization } from "../../../pipeline/quantize.ts";
-import type { Model } from "../../../tpc/onnx/model.ts";
-import { readModel } from "../../../tpc/onnx/model.ts";
-import { outlineGraph } from "../../../tpc/onnx/outline.ts";
-import { dimensions, makeTensor, tensorData } from "../../../tpc/onnx/tensor.ts";
+import type { Quantization } from "../../../pipeline/quantize/quantize.ts";
+import type { Model } from "../../../onnx/file/model.ts";
+import { readModel } from "../../../onnx/file/model.ts";
+import { outlineGraph } from "../../../onnx/graph/outline.ts";
+import { dimensions, makeTensor, tensorData } from "../../../onnx/file/tensor.ts";
 import { addOverrides, presetTarget, TARGET_NAMES } from "../../../tpc/targets/read_target.ts";
 import { resolve } from "../../../tpc/placement/resolve.ts";
 import type { Architecture } from "../../support/architectures.ts";

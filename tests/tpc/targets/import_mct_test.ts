@@ -1,9 +1,9 @@
 /** Import of MCT's platforms, on dumps of its own; golden/mct/README.md says where they come from. */
 import assert from "node:assert/strict";
 import { importMctTarget } from "../../../tpc/targets/import_mct.ts";
-import { readModel } from "../../../tpc/onnx/model.ts";
-import { outlineGraph } from "../../../tpc/onnx/outline.ts";
-import { makeTensor } from "../../../tpc/onnx/tensor.ts";
+import { readModel } from "../../../onnx/file/model.ts";
+import { outlineGraph } from "../../../onnx/graph/outline.ts";
+import { makeTensor } from "../../../onnx/file/tensor.ts";
 import { parseTarget, presetTarget, readTarget } from "../../../tpc/targets/read_target.ts";
 import { resolve } from "../../../tpc/placement/resolve.ts";
 import type { Target } from "../../../tpc/targets/target.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { canonicalJson } from "../../core/canonical_json.ts";
-import type { Constraint } from "../../core/types.ts";
+import { canonicalJson } from "../../../core/canonical_json.ts";
+import type { Constraint } from "../../../core/types.ts";
 import type { ImportNotes } from "./notes.ts";
 import { isKernelSet } from "./operator_sets.ts";
 import type { MctConfig, MctPlatform } from "./schema.ts";

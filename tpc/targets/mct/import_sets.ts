@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { canonicalJson } from "../../core/canonical_json.ts";
+import { canonicalJson } from "../../../core/canonical_json.ts";
 import type { ImportNotes } from "./notes.ts";
 import {
   INDEX_OPERATORS,

@@ -3,8 +3,13 @@
  *
  * @module
  */
-import { storageFor, STORED_CODES } from "../../core/grid.ts";
-import type { ActivationStorage, Constraint, Granularity, Signedness } from "../../core/types.ts";
+import { storageFor, STORED_CODES } from "../../../core/grid.ts";
+import type {
+  ActivationStorage,
+  Constraint,
+  Granularity,
+  Signedness,
+} from "../../../core/types.ts";
 import type { ImportNotes } from "./notes.ts";
 import {
   AVERAGING_OPERATORS,

@@ -3,8 +3,8 @@ import {
   searchWeightSteps,
   type WeightSearchInput,
 } from "../../../../pipeline/search/weights/search_weight_steps.ts";
-import { type Levels, roundHalfEven } from "../../../../tpc/core/grid.ts";
-import { CONSTRAINTS, type WeightSpec } from "../../../../tpc/core/types.ts";
+import { type Levels, roundHalfEven } from "../../../../core/grid.ts";
+import { CONSTRAINTS, type WeightSpec } from "../../../../core/types.ts";
 import { floats, gaussian, uniform } from "../../../support/random.ts";
 import { sharedPath } from "../../../support/shared.ts";
 import { bestGrid, clipsNothing, gridError, POWERS } from "../../../support/weight_oracle.ts";

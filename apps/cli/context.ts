@@ -1,0 +1,18 @@
+/**
+ * What every command gets.
+ *
+ * @module
+ */
+import type { Host } from "../../core/host.ts";
+import type { Screen } from "./screen.ts";
+
+/** Host and cancellation of one invocation. */
+export interface Context {
+  readonly host: Host;
+  /** Standard error; what `host` prints goes through it. */
+  readonly screen: Screen;
+  /** Aborts when the user interrupts. */
+  readonly signal: AbortSignal;
+  /** Checkpoint that is kept when the user interrupts; set by commands that write one. */
+  kept?: string;
+}

@@ -1,0 +1,199 @@
+/**
+ * How the work of a calibration is cut: workers, shards, checkpoints. None of it changes a result.
+ *
+ * @module
+ */
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { PlimsollError } from "../../core/errors.ts";
+import type { CalibrateOptions } from "../../pipeline/passes/calibrate.ts";
+import type { Host } from "../../core/host.ts";
+import { RangeSet } from "../../pipeline/statistics/coverage.ts";
+import { readPlim, writePlim } from "../../pipeline/statistics/plim.ts";
+import type { DataCoverage } from "../../pipeline/statistics/statistics.ts";
+import { positiveInteger } from "./option_values.ts";
+import type { TargetOptions } from "./options.ts";
+import type { ProgressPrinter } from "./progress.ts";
+
+/** Options of {@linkcode addWorkOptions}. */
+export interface WorkOptions {
+  workers: number;
+  shard?: Shard;
+  checkpoint?: string;
+  every: number;
+  resume?: boolean;
+  onNonfinite: "fail" | "skip";
+}
+
+/** Part `index` of `count`, from 1. */
+export interface Shard {
+  readonly index: number;
+  readonly count: number;
+}
+
+/** Adds `--workers`, `--shard`, `--checkpoint` and what belongs to them. */
+export function addWorkOptions(command: Command): Command {
+  return command
+    .option(
+      "--workers <n>",
+      "run n workers side by side; never changes a result",
+      positiveInteger,
+      1,
+    )
+    .option(
+      "--shard <i/n>",
+      "take only every n-th sample, from the i-th on; `merge` joins shards",
+      shard,
+    )
+    .option("--checkpoint <file>", "keep statistics so far in a file, in case the run is killed")
+    .option("--every <n>", "samples between two checkpoints", positiveInteger, 256)
+    .option("--resume", "go on from the checkpoint, if there is one")
+    .addOption(
+      new Option("--on-nonfinite <policy>", "what becomes of a sample that makes NaN or infinity")
+        .choices(["fail", "skip"]).default("fail"),
+    );
+}
+
+/**
+ * Refuses combinations that can't be: what looks at statistics after every batch needs one worker, and a second
+ * pass would see the samples that the first has left out.
+ *
+ * @throws {PlimsollError} kind `usage`.
+ */
+export function checkWork(
+  { workers, untilStable, onNonfinite, verify, exact, autoBy, weightRounding, ...rest }:
+    & WorkOptions
+    & Pick<TargetOptions, "equalize" | "shiftNegative">
+    & {
+      data?: string;
+      untilStable?: number;
+      verify?: boolean;
+      exact?: boolean;
+      diagnose?: boolean;
+      evalData?: string;
+      autoBy?: string;
+      weightRounding?: string;
+    },
+): void {
+  const fail = (wanted: string, found: string) =>
+    new PlimsollError("usage", {
+      action: "reading the options",
+      wanted,
+      found,
+      remedy: "Leave one of the two out",
+    });
+  if (workers > 1 && untilStable !== undefined) {
+    throw fail("--until-stable with one worker", `--workers ${workers}`);
+  }
+  if (exact && autoBy === "output") {
+    throw fail("--exact or --auto-by output", "both");
+  }
+  const hasSecondPass = verify || exact || autoBy === "output" || weightRounding === "gptq";
+  if (onNonfinite === "skip" && hasSecondPass) {
+    throw fail("a second pass over samples that all count", "--on-nonfinite skip");
+  }
+  const hasFirstPass = rest.equalize === "yes" || rest.shiftNegative === "yes";
+  // Without evaluation samples those of the calibration are looked at again.
+  const isReadAgain = hasSecondPass || hasFirstPass || rest.diagnose && rest.evalData === undefined;
+  if (rest.data === "-" && isReadAgain) {
+    throw fail("samples that can be read more than once", "standard input");
+  }
+}
+
+function shard(text: string): Shard {
+  const [index, count] = text.split("/").map(Number);
+  const isSound = /^\d+\/\d+$/.test(text) && index >= 1 && index <= count;
+  if (!isSound) throw new InvalidArgumentError("Give i/n with i from 1 to n.");
+  return { index, count };
+}
+
+/** What the work options say, ready for `loadSamples` and `calibrate`. */
+export interface Work {
+  /** Samples of other shards, and of the checkpoint: they need not be read. */
+  readonly skip: (index: number) => boolean;
+  /** How many of `count` samples are left. */
+  readonly left: (count: number | undefined) => number | undefined;
+  /** For `calibrate`, but for source and preprocessing. */
+  readonly options: Pick<
+    CalibrateOptions,
+    "workers" | "startWorker" | "checkpoint" | "resume" | "onNonFinite" | "onSkip"
+  >;
+}
+
+/**
+ * Reads the checkpoint, if any, and prepares the work.
+ *
+ * @param model SHA-256 of the model: a checkpoint of another one is refused.
+ * @throws {PlimsollError} kinds `usage` and `input`.
+ */
+export async function prepareWork(
+  host: Host,
+  options: WorkOptions,
+  { model, progress }: { model: string; progress: ProgressPrinter },
+): Promise<Work> {
+  const { checkpoint: file, every, workers } = options;
+  const fail = (wanted: string, found: string, remedy: string) =>
+    new PlimsollError("usage", { action: "reading the options", wanted, found, remedy });
+  if (options.resume && file === undefined) {
+    throw fail("a checkpoint to resume from", "no --checkpoint", "Name the file with --checkpoint");
+  }
+  if (workers > 1 && host.startWorker === undefined) {
+    throw fail("a host with workers", "one without", "Leave --workers out");
+  }
+  if (file !== undefined) await host.checkWritable(file);
+  const exists = file !== undefined && await host.fileExists(file);
+  if (exists && !options.resume) {
+    throw fail(
+      "a new file for the checkpoint",
+      `${JSON.stringify(file)}, which is there already`,
+      "Go on from it with --resume, or remove it",
+    );
+  }
+  const resume = exists && options.resume
+    ? await readPlim(await host.readFile(file), file)
+    : undefined;
+  if (resume !== undefined && resume.model.sha256 !== model) {
+    throw new PlimsollError("data", {
+      action: `resuming from ${JSON.stringify(file)}`,
+      wanted: `a checkpoint of the model with SHA-256 ${model}`,
+      found: `one of ${resume.model.sha256}`,
+      remedy: "Name the same model, or another checkpoint",
+    });
+  }
+  const covered = coveredBy(resume?.data);
+  const { shard } = options;
+  const skip = (index: number) =>
+    shard !== undefined && index % shard.count !== shard.index - 1 || covered.has(index);
+  return {
+    skip,
+    left: (count) => {
+      if (count === undefined) return undefined;
+      let left = 0;
+      for (let index = 0; index < count; index++) if (!skip(index)) left++;
+      return left;
+    },
+    options: {
+      workers,
+      resume,
+      onNonFinite: options.onNonfinite,
+      onSkip: (reason) =>
+        progress.note(
+          `left out: ${reason.parts.found}, tensor ${
+            reason.parts.action.replace("observing tensor ", "")
+          }`,
+        ),
+      ...(host.startWorker === undefined ? {} : { startWorker: () => host.startWorker!() }),
+      ...(file === undefined ? {} : {
+        checkpoint: {
+          every,
+          write: async (statistics) =>
+            await host.writeFiles(new Map([[file, await writePlim(statistics)]])),
+        },
+      }),
+    },
+  };
+}
+
+/** Positions of the samples that statistics cover; one run has one source. */
+export function coveredBy(data: DataCoverage | undefined): RangeSet {
+  return RangeSet.from(data?.sources.flatMap(({ ranges }) => ranges) ?? []);
+}

@@ -1,0 +1,162 @@
+/**
+ * Deno as a host: the only file below `main.ts` that names it.
+ *
+ * @module
+ */
+import type { Host } from "../../core/host.ts";
+import * as failures from "./failures.ts";
+import { pageFile } from "./page_files.ts";
+import { listBelow, type ReadableFolders } from "./list_files.ts";
+import { checkWhole, type WritableFolders, writeWhole } from "./whole_files.ts";
+
+const ROOT = new URL("../..", import.meta.url);
+
+/** Files, terminal and assets of a Deno process. */
+export const denoHost: Host = {
+  readFile: (path) => Deno.readFile(path).catch((cause) => throwUnreadable(path, cause)),
+  openFile: async (path) => {
+    const file = await Deno.open(path).catch((cause) => throwUnreadable(path, cause));
+    // Deno opens folders, too, and fails at the first read.
+    if ((await file.stat()).isDirectory) {
+      file.close();
+      throwUnreadable(path, new Error("it is a folder"));
+    }
+    return readOnDemand(file);
+  },
+  readRange,
+  fileExists: async (path) => {
+    try {
+      return (await Deno.stat(path)).isFile;
+    } catch {
+      return false;
+    }
+  },
+  fileSize: async (path) => {
+    const info = await Deno.stat(path).catch(() => undefined);
+    return info?.isFile ? info.size : undefined;
+  },
+  listFiles: (path) => listBelow(system, path),
+  fetch: (url, init) => fetch(url, init).catch((cause) => throwUnreachable(url, init, cause)),
+  openInput,
+  startWorker: () =>
+    new Worker(new URL("../../pipeline/passes/calibration_worker.ts", import.meta.url), {
+      type: "module",
+    }),
+  checkWritable: (path) => checkWhole(system, path),
+  writeFiles: (files) => writeWhole(system, files),
+  assetPath: (name) => {
+    const { pathname } = new URL(name, ROOT);
+    return decodeURIComponent(Deno.build.os === "windows" ? pathname.slice(1) : pathname);
+  },
+  print: (text) => writeAll(Deno.stdout, text),
+  printError: (text) => writeAll(Deno.stderr, text),
+  serve: async (options) => {
+    const { fetch, port, hostname, signal, onListen } = options;
+    try {
+      const server = Deno.serve({
+        ...{ port, hostname, signal },
+        onListen: (address) => onListen(`http://${hostname}:${address.port}/`),
+      }, fetch);
+      await server.finished;
+    } catch (cause) {
+      failures.throwDeaf(options, cause);
+    }
+  },
+  pageFile,
+  isTerminal: Deno.stderr.isTerminal(),
+};
+
+/** Bytes per read of a file. */
+const CHUNK_BYTES = 1 << 16;
+
+/** What can be read piece by piece. */
+interface Readable {
+  read(buffer: Uint8Array): Promise<number | null>;
+  close(): void;
+}
+
+/** `Deno.FsFile.readable` reads one chunk ahead; this one reads when asked, and closes on cancel. */
+function readOnDemand(file: Readable): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({
+    pull: async (controller) => {
+      const buffer = new Uint8Array(CHUNK_BYTES);
+      const count = await file.read(buffer);
+      if (count === null) {
+        file.close();
+        controller.close();
+      } else controller.enqueue(buffer.subarray(0, count));
+    },
+    cancel: () => file.close(),
+  }, { highWaterMark: 0 });
+}
+
+let isInputTaken = false;
+
+function openInput(): ReadableStream<Uint8Array<ArrayBuffer>> {
+  if (isInputTaken) throw failures.inputTaken();
+  isInputTaken = true;
+  return readOnDemand(Deno.stdin);
+}
+
+async function readRange(
+  path: string,
+  offset: number,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  using file = await Deno.open(path).catch((cause) => throwUnreadable(path, cause));
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  try {
+    await file.seek(offset, Deno.SeekMode.Start);
+    while (done < length) {
+      const count = await file.read(bytes.subarray(done));
+      if (count === null) break;
+      done += count;
+    }
+  } catch (cause) {
+    throwUnreadable(path, cause);
+  }
+  if (done < length) throw failures.cutOff(path, offset, length, done);
+  return bytes;
+}
+
+const system: ReadableFolders & WritableFolders = {
+  entries: async (folder) => {
+    const entries: Deno.DirEntry[] = [];
+    for await (const entry of Deno.readDir(folder)) entries.push(entry);
+    return entries;
+  },
+  info: (path) => Deno.stat(path),
+  realPath: (path) => Deno.realPath(path),
+  unreadable: throwUnreadable,
+  exists: (path) => Deno.stat(path).then(() => true, () => false),
+  makeFolder: (path) => Deno.mkdir(path),
+  removeFolder: (path) => Deno.remove(path),
+  writeNew: async (path, pieces) => {
+    using file = await Deno.open(path, { write: true, createNew: true });
+    for (const piece of pieces) {
+      for (let done = 0; done < piece.length;) done += await file.write(piece.subarray(done));
+    }
+  },
+  rename: (from, to) => Deno.rename(from, to),
+  removeFile: (path) => Deno.remove(path),
+};
+
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  let bytes = new TextEncoder().encode(text);
+  try {
+    while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+  } catch (error) {
+    // The reader has seen enough, as `head` has: no failure of ours.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+function throwUnreadable(path: string, cause: unknown): never {
+  failures.throwUnreadable(path, cause, cause instanceof Deno.errors.NotFound);
+}
+
+function throwUnreachable(url: string, init: RequestInit | undefined, cause: unknown): never {
+  const isDenied = cause instanceof Deno.errors.NotCapable;
+  failures.throwUnreachable(url, init, cause, isDenied ? "Allow it with --allow-net" : undefined);
+}

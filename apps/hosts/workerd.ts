@@ -1,0 +1,36 @@
+/**
+ * The HTTP handler inside Cloudflare's workerd. It compiles no bytes: whoever writes the worker imports the modules
+ * and hands them in, as `build/workerd/worker.js` does.
+ *
+ * @module
+ */
+import { supplyWasm } from "../../wasm/mod.ts";
+import { createHandler, type Handler } from "../http/mod.ts";
+import { settingsFrom } from "../http/settings.ts";
+import { supplyRuntime } from "../../pipeline/inference/runtime.ts";
+import { DEFAULTS_128_MB, type WorkerEnvironment, type WorkerHandler } from "./worker_handler.ts";
+
+/** Compiled WebAssembly, as static imports give it. */
+export interface WorkerModules {
+  /** `ort-wasm-simd-threaded.wasm` of onnxruntime-web. */
+  readonly runtime: WebAssembly.Module;
+  /** `histogram.wasm`. */
+  readonly histogram: WebAssembly.Module;
+  /** `image.wasm`. */
+  readonly image: WebAssembly.Module;
+}
+
+/** The default export of a worker that does everything. */
+export function createWorker({ runtime, histogram, image }: WorkerModules): WorkerHandler {
+  supplyRuntime({ kind: "wasm", binary: runtime });
+  supplyWasm({ histogram, image });
+  let handler: Handler | undefined;
+  return {
+    fetch: (request, environment) => (handler ??= make(environment)).fetch(request),
+  };
+}
+
+function make(environment: WorkerEnvironment): Handler {
+  const { limits, ...settings } = settingsFrom((name) => environment[name]);
+  return createHandler({ ...settings, limits: { ...DEFAULTS_128_MB, ...limits } });
+}

@@ -1,0 +1,198 @@
+/**
+ * Layers that are linear in their input: Conv, ConvTranspose, Gemm and MatMul with constant weights.
+ * What folds into one folds into all of them.
+ *
+ * @module
+ */
+import type { NodeProto, TensorProto } from "onnx-buf";
+import { constantFloats, type FloatConstant } from "../graph/constant_value.ts";
+import type { GraphIndex } from "../graph/graph_index.ts";
+import type { Shapes } from "../operators/infer_shapes.ts";
+import { withFields } from "../file/model.ts";
+import { floatAttribute, intAttribute, isOperator, withAttributes } from "../graph/node.ts";
+import { elementCount, makeTensor } from "../file/tensor.ts";
+
+/** A layer with its weights. */
+export interface LinearLayer {
+  readonly node: NodeProto;
+  readonly weight: FloatConstant;
+  /** Number of input and output channels. */
+  readonly channels: { readonly input: number; readonly output: number };
+  /** Channel axis of input and output, counted from the end: −3 for a 2-D Conv, −1 for a Gemm. */
+  readonly axis: number;
+  /** Rank of input and output where known. */
+  readonly rank?: number;
+  /** The output has at least this rank. */
+  readonly minRank: number;
+  /** Whether it has a place for a bias: a MatMul of matrices can become a Gemm, others have none. */
+  readonly takesBias: boolean;
+  /** Input channel that an element of the weights, by its position in memory, is multiplied with. */
+  inputChannel(position: number): number;
+  /** Output channel that an element of the weights adds to. */
+  outputChannel(position: number): number;
+}
+
+/** Recognises a layer; undefined for other operators and weights that aren't constant. */
+export function linearLayer(
+  node: NodeProto,
+  index: GraphIndex,
+  shapes: Shapes,
+): LinearLayer | undefined {
+  if (!isOperator(node, "Conv", "ConvTranspose", "Gemm", "MatMul")) return;
+  const weight = constantFloats(index, node.input[1]);
+  if (weight === undefined || weight.dims.length < 2) return;
+  const rank = weight.dims.length;
+  const base = { node, weight, rank, minRank: rank, takesBias: true };
+  const [rows, columns] = weight.dims;
+  switch (node.opType) {
+    case "Conv":
+    case "ConvTranspose": {
+      // Conv [output, input / group, …], ConvTranspose [input, output / group, …]: a group's rows meet its columns only.
+      const group = intAttribute(node, "group", 1);
+      const kernel = elementCount(weight.dims.slice(2));
+      const row = (i: number) => Math.floor(i / (columns * kernel));
+      const column = (i: number) =>
+        Math.floor(row(i) / (rows / group)) * columns + Math.floor(i / kernel) % columns;
+      const isTransposed = node.opType === "ConvTranspose";
+      return {
+        ...base,
+        axis: 1 - rank,
+        channels: isTransposed
+          ? { input: rows, output: columns * group }
+          : { input: columns * group, output: rows },
+        inputChannel: isTransposed ? row : column,
+        outputChannel: isTransposed ? column : row,
+      };
+    }
+    case "Gemm": {
+      const isTransposed = intAttribute(node, "transB", 0) !== 0;
+      const [first, last] = [(i: number) => Math.floor(i / columns), (i: number) => i % columns];
+      return {
+        ...base,
+        axis: -1,
+        channels: isTransposed
+          ? { input: columns, output: rows }
+          : { input: rows, output: columns },
+        inputChannel: isTransposed ? last : first,
+        outputChannel: isTransposed ? first : last,
+      };
+    }
+    default: {
+      // MatMul: […, input, output]
+      const [input, output] = weight.dims.slice(-2);
+      const left = shapes.get(node.input[0])?.length;
+      const known = left === undefined || left < 2 ? undefined : Math.max(left, rank);
+      return {
+        ...base,
+        channels: { input, output },
+        axis: -1,
+        rank: known,
+        // A vector on the left loses an axis.
+        minRank: known ?? rank - 1,
+        takesBias: left === 2 && rank === 2,
+        inputChannel: (i) => Math.floor(i / output) % input,
+        outputChannel: (i) => i % output,
+      };
+    }
+  }
+}
+
+/**
+ * The bias of a layer per output channel, with Gemm's `beta` applied; zeros where it has none, and
+ * undefined where it isn't constant or not per channel.
+ */
+export function layerBias(layer: LinearLayer, index: GraphIndex): Float64Array | undefined {
+  const { node, channels: { output } } = layer;
+  const name = node.input[2] ?? "";
+  if (name === "" || node.opType === "MatMul") return new Float64Array(output);
+  const bias = constantFloats(index, name);
+  // Gemm's C may be anything that broadcasts to [M, N].
+  if (bias === undefined || bias.data.length !== 1 && bias.data.length !== output) return;
+  if (bias.data.length !== 1 && bias.dims.at(-1) !== output) return;
+  const beta = node.opType === "Gemm" ? floatAttribute(node, "beta", 1) : 1;
+  const isScalar = bias.data.length === 1;
+  return Float64Array.from({ length: output }, (_, o) => beta * bias.data[isScalar ? 0 : o]);
+}
+
+/** Σ W·t of each output channel, with Gemm's `alpha`: what an offset of each input channel adds to the output. */
+export function outputOffset(layer: LinearLayer, offset: Float64Array): Float64Array {
+  const { node, weight, channels } = layer;
+  const alpha = node.opType === "Gemm" ? floatAttribute(node, "alpha", 1) : 1;
+  const sums = new Float64Array(channels.output);
+  weight.data.forEach((w, i) => {
+    sums[layer.outputChannel(i)] += w * offset[layer.inputChannel(i)];
+  });
+  return sums.map((sum) => alpha * sum);
+}
+
+/** What {@linkcode changeLayer} changes. */
+export interface LayerChange {
+  /** Factor of each input channel. */
+  readonly inputFactor?: Float64Array;
+  /** Factor of each output channel, for the weights; `bias` has it already. */
+  readonly outputFactor?: Float64Array;
+  /** The new bias per output channel. */
+  readonly bias: Float64Array;
+  /** The new input and output, where they change. */
+  readonly input?: string;
+  readonly output?: string;
+}
+
+/**
+ * A layer with other weights, rounded once from float64. Constants that something else reads, too,
+ * are left as they are, and the layer gets new ones called after `suffix`. Undefined when a new number
+ * would be beyond float32.
+ */
+export function changeLayer(
+  layer: LinearLayer,
+  change: LayerChange,
+  { index, suffix, newName }: {
+    readonly index: GraphIndex;
+    readonly suffix: string;
+    readonly newName: (wish: string) => string;
+  },
+): { node: NodeProto; initializers: TensorProto[] } | undefined {
+  const { node, weight } = layer;
+  const { inputFactor, outputFactor } = change;
+  const nameFor = (name: string, role: string) =>
+    isPrivate(name, node, index) ? name : newName(`${suffix}/folded_${role}`);
+  const initializers: TensorProto[] = [];
+  let [, weightName] = node.input;
+  if (!isOne(inputFactor) || !isOne(outputFactor)) {
+    const scaled = Float32Array.from(
+      weight.data,
+      (w, i) =>
+        w * (outputFactor?.[layer.outputChannel(i)] ?? 1) *
+        (inputFactor?.[layer.inputChannel(i)] ?? 1),
+    );
+    if (!scaled.every(Number.isFinite)) return;
+    weightName = nameFor(weightName, "weight");
+    initializers.push(makeTensor(weightName, weight.dims, scaled));
+  }
+  const old = node.opType === "MatMul" ? "" : node.input[2] ?? "";
+  const input = [change.input ?? node.input[0], weightName];
+  const hasBias = old !== "" || change.bias.some((value) => value !== 0);
+  if (hasBias) {
+    const rounded = Float32Array.from(change.bias);
+    if (!rounded.every(Number.isFinite)) return;
+    const biasName = nameFor(old, "bias");
+    initializers.push(makeTensor(biasName, [rounded.length], rounded));
+    input.push(biasName);
+  }
+  // layerBias() has applied beta.
+  const plain = node.opType === "Gemm" ? withAttributes(node, { beta: undefined }) : node;
+  const opType = node.opType === "MatMul" && hasBias ? "Gemm" : node.opType;
+  const output = [change.output ?? node.output[0]];
+  return { node: withFields(plain, { opType, input, output }), initializers };
+}
+
+function isOne(factors: Float64Array | undefined): boolean {
+  return factors === undefined || factors.every((factor) => factor === 1);
+}
+
+/** Whether a constant is read by this node alone, once. */
+function isPrivate(name: string, node: NodeProto, index: GraphIndex): boolean {
+  const isReadOnce = node.input.indexOf(name) === node.input.lastIndexOf(name);
+  return name !== "" && isReadOnce && index.consumers.get(name)?.length === 1 &&
+    !index.outputs.has(name);
+}

@@ -1,0 +1,122 @@
+/**
+ * Folding of constants: Constant nodes become initializers, and sub-graphs that depend on nothing
+ * but constants are computed once and replaced by their results.
+ *
+ * @module
+ */
+import { create } from "@bufbuild/protobuf";
+import {
+  AttributeProto_AttributeType,
+  type NodeProto,
+  type TensorProto,
+  TensorProto_DataType,
+  ValueInfoProtoSchema,
+} from "onnx-buf";
+import { editGraph } from "../graph/edit_graph.ts";
+import { indexGraph, reads } from "../graph/graph_index.ts";
+import { type Model, withFields } from "../file/model.ts";
+import { intAttribute, isOperator, subgraphs } from "../graph/node.ts";
+import { makeTensor } from "../file/tensor.ts";
+
+/**
+ * Runs a model that has no inputs and returns all its outputs as tensors. Whoever has an ONNX
+ * runtime can give one; this folder has none.
+ */
+export type ConstantRunner = (model: Model) => Promise<TensorProto[]>;
+
+/** Operators whose result differs from run to run. */
+const RANDOM = [
+  "Bernoulli",
+  "Multinomial",
+  "RandomNormal",
+  "RandomNormalLike",
+  "RandomUniform",
+  "RandomUniformLike",
+];
+
+/** Operators whose results are no tensors, and so can't be initializers. */
+const NO_TENSORS = [
+  ...["SequenceConstruct", "SequenceEmpty", "SequenceInsert", "SequenceErase", "SplitToSequence"],
+  ...["ConcatFromSequence", "SequenceAt", "SequenceLength", "Optional", "OptionalGetElement"],
+];
+
+/** Turns every Constant node into an initializer of the same name. */
+export function foldConstantNodes(model: Model): Model {
+  const remove = new Set<NodeProto>();
+  const initializers: TensorProto[] = [];
+  const outputs = new Set(model.graph.output.map(({ name }) => name));
+  for (const node of model.graph.node) {
+    // A graph output can't be an initializer in every runtime: that Constant stays.
+    if (node.opType !== "Constant" || outputs.has(node.output[0])) continue;
+    const tensor = constantValue(node);
+    if (tensor === undefined) continue;
+    remove.add(node);
+    initializers.push(withFields(tensor, { name: node.output[0] }));
+  }
+  return remove.size === 0 ? model : editGraph(model, { remove, initializers });
+}
+
+/** Value of a Constant node; undefined for sparse tensors and strings, which stay nodes. */
+function constantValue(node: NodeProto): TensorProto | undefined {
+  const { TENSOR, FLOAT, FLOATS, INT, INTS } = AttributeProto_AttributeType;
+  const [attribute] = node.attribute;
+  switch (attribute?.type) {
+    case TENSOR:
+      return attribute.t;
+    case FLOAT:
+      return makeTensor("", [], Float32Array.of(attribute.f));
+    case FLOATS:
+      return makeTensor("", [attribute.floats.length], Float32Array.from(attribute.floats));
+    case INT:
+      return makeTensor("", [], BigInt64Array.of(attribute.i));
+    case INTS:
+      return makeTensor("", [attribute.ints.length], BigInt64Array.from(attribute.ints));
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * Computes every sub-graph that depends on constants only and puts its results in place as
+ * initializers. Random operators, those of other operator sets, operators with sub-graphs, strings,
+ * sequences and graph outputs stay.
+ *
+ * Expects {@linkcode foldConstantNodes} to have run.
+ */
+export async function foldConstantSubgraphs(model: Model, run: ConstantRunner): Promise<Model> {
+  const index = indexGraph(model.graph);
+  const { STRING } = TensorProto_DataType;
+  const constant = new Set(
+    [...index.initializers.values()].filter(({ dataType }) => dataType !== STRING)
+      .map(({ name }) => name),
+  );
+  const folded = new Set<NodeProto>();
+  for (const node of index.nodes) {
+    const inputs = [...reads(node)];
+    const computable = inputs.length > 0 && inputs.every((name) => constant.has(name)) &&
+      isOperator(node, node.opType) && !isOperator(node, ...RANDOM, ...NO_TENSORS) &&
+      !(isOperator(node, "Cast") && intAttribute(node, "to", 0) === STRING) &&
+      subgraphs(node).length === 0 &&
+      !node.output.some((name) => index.outputs.has(name)) &&
+      // A quantized weight's DequantizeLinear must stay what it is.
+      node.opType !== "DequantizeLinear";
+    if (!computable) continue;
+    folded.add(node);
+    for (const name of node.output) constant.add(name);
+  }
+  if (folded.size === 0) return model;
+  const results = [...folded].flatMap(({ output }) => output).filter((name) =>
+    index.consumers.get(name)?.some((reader) => !folded.has(reader))
+  );
+  const node = index.nodes.filter((entry) => folded.has(entry));
+  const needed = new Set(node.flatMap((entry) => [...reads(entry)]));
+  const subgraph = withFields(model.graph, {
+    node,
+    input: [],
+    output: results.map((name) => create(ValueInfoProtoSchema, { name })),
+    initializer: model.graph.initializer.filter(({ name }) => needed.has(name)),
+    valueInfo: [],
+  });
+  const initializers = await run(withFields<Model>(model, { graph: subgraph }));
+  return editGraph(model, { remove: folded, initializers });
+}

@@ -1,0 +1,86 @@
+/**
+ * A calibration worker's side of the conversation in `workers/messages.ts`.
+ *
+ * @module
+ */
+import { PlimsollError } from "../../core/errors.ts";
+import { readModelWithData } from "../../onnx/file/external_data.ts";
+import { calibrateHere } from "./calibrate_here.ts";
+import { NoSampleError } from "../../core/no_sample_error.ts";
+import type { Sample } from "../../core/tensor.ts";
+import type { FromWorker, SentError, ToWorker, WorkerJob } from "../workers/messages.ts";
+
+/**
+ * Calibrates with the samples that come as messages.
+ *
+ * @param post Sends a message to the pool.
+ * @returns Takes a message from the pool.
+ */
+export function serveCalibration(post: (message: FromWorker) => void): (message: ToWorker) => void {
+  let controller: ReadableStreamDefaultController<Sample>;
+  let answered = () => {};
+  let isSnapshotWanted = false;
+  const run = async ({ model: bytes, weights, ...job }: WorkerJob) => {
+    const samples = new ReadableStream<Sample>({
+      start: (own) => void (controller = own),
+      // One question at a time: the promise stands until its answer is here.
+      pull: () =>
+        new Promise<void>((resolve) => {
+          answered = resolve;
+          post({ kind: "pull" });
+        }),
+      // The next batch comes in while this one is at work.
+    }, { highWaterMark: job.batch });
+    const { model } = await readModelWithData(
+      bytes,
+      "the model",
+      (location, offset, length) =>
+        Promise.resolve(weights.get(location)!.subarray(offset, offset + length)),
+    );
+    let done = 0;
+    const statistics = await calibrateHere(samples, {
+      ...job,
+      model,
+      onSkip: (error) => post({ kind: "skipped", error: sendError(error) }),
+    }, {
+      afterBatch: async (count, soFar) => {
+        if (isSnapshotWanted) {
+          isSnapshotWanted = false;
+          post({ kind: "statistics", statistics: await soFar(), isLast: false });
+        }
+        post({ kind: "done", samples: count - done });
+        done = count;
+      },
+    });
+    post({ kind: "statistics", statistics, isLast: true });
+  };
+  return (message) => {
+    switch (message.kind) {
+      case "start":
+        return void run(message.job).catch((error) =>
+          post({ kind: "failed", error: sendError(error) })
+        );
+      case "sample":
+        controller.enqueue(message.sample);
+        return answered();
+      case "end":
+        controller.close();
+        return answered();
+      case "snapshot":
+        isSnapshotWanted = true;
+        return;
+      default:
+        message satisfies never;
+    }
+  };
+}
+
+function sendError(error: unknown): SentError {
+  if (!(error instanceof PlimsollError)) {
+    const message = error instanceof Error ? error.stack ?? error.message : String(error);
+    return { kind: "defect", message };
+  }
+  // Causes may be of classes that don't travel.
+  const { cause: _, ...parts } = error.parts;
+  return { kind: error.kind, parts, isNoSample: error instanceof NoSampleError };
+}

@@ -1,0 +1,126 @@
+/**
+ * One streaming pass of samples through the float model: source → batch → inference → observer.
+ *
+ * @module
+ */
+import { PlimsollError } from "../../core/errors.ts";
+import type { Model } from "../../onnx/file/model.ts";
+import { type GraphOutline, outlineGraph } from "../../onnx/graph/outline.ts";
+import {
+  type FloatNode,
+  layerInputs,
+  type Watched,
+  watchedTensors,
+} from "../../tpc/placement/types.ts";
+import { resolve } from "../../tpc/placement/resolve.ts";
+import type { Target } from "../../tpc/targets/target.ts";
+import { NoSampleError } from "../../core/no_sample_error.ts";
+import type { OnProgress } from "../../core/progress.ts";
+import type { OnTime } from "../../core/timing.ts";
+import type { InferredBatch, Sample } from "../../core/tensor.ts";
+import { batchSizeFor, exposeTensors, inferBatches } from "../inference/infer.ts";
+import { createSession } from "../inference/session.ts";
+import { batchSamples } from "../source/batches.ts";
+
+/** What a pass needs. */
+export interface PassOptions {
+  /** The prepared float model. */
+  readonly model: Model;
+  /** Decides which tensors are watched. */
+  readonly target: Target;
+  /** Samples per inference run, by default by their size. Changes speed and memory, never a result. */
+  readonly batch?: number;
+  /** Number of samples to come, for progress. */
+  readonly total?: number;
+  /** Told after every batch. */
+  readonly onProgress?: OnProgress;
+  /** Told how long inference and the observer took for a batch. */
+  readonly onTime?: OnTime;
+  /** Stops all stages. */
+  readonly signal?: AbortSignal;
+}
+
+/** Sees each batch with the watched activations. Returns true when it has seen enough. */
+export type Observe = (batch: InferredBatch) => Promise<boolean> | boolean;
+
+/** Nodes that a message names. */
+const SHOWN_NODES = 5;
+
+/** Reason by which an observer that has seen enough stops the stages. */
+const ENOUGH = new Error("enough samples");
+
+/**
+ * Streams samples through the model with every tensor exposed that the target quantizes. All passes
+ * expose the same tensors, since what is exposed decides the last bits of the activations.
+ *
+ * @param stage What progress calls this pass.
+ * @param start Called once with the watched tensors and the outline of the model; gives the observer.
+ * @returns Outline of the model and number of samples seen.
+ * @throws {PlimsollError} kinds `model` (nothing to quantize), `data` (wrong shape, no sample), `runtime`.
+ */
+export async function streamActivations(
+  samples: ReadableStream<Sample>,
+  options: PassOptions,
+  stage: string,
+  start: (watched: Watched, outline: GraphOutline) => Promise<Observe>,
+): Promise<{ outline: GraphOutline; samples: number }> {
+  const { model, target, total, onProgress, onTime, signal } = options;
+  try {
+    const outline = outlineGraph(model.graph);
+    const { inputs } = outline;
+    const placement = resolve(outline, target);
+    const watched = { tensors: watchedTensors(placement), layers: layerInputs(placement) };
+    if (watched.tensors.length === 0) throw nothingToQuantize(target, placement.float, outline);
+    const observe = await start(watched, outline);
+    const exposed = [
+      ...new Set([...watched.tensors, ...watched.layers.map(({ tensor }) => tensor)]),
+    ];
+    await using session = await createSession(exposeTensors(model, exposed), {
+      name: "the float model",
+    });
+    const enough = new AbortController();
+    let done = 0;
+    const sink = new WritableStream<InferredBatch>({
+      write: async (batch) => {
+        const before = performance.now();
+        const isEnough = await observe(batch);
+        onTime?.("observe", performance.now() - before);
+        done += batch.batch.samples.length;
+        onProgress?.({ stage, done, total: isEnough ? done : total });
+        if (isEnough) enough.abort(ENOUGH);
+      },
+    });
+    await samples
+      .pipeThrough(batchSamples(batchSizeFor(inputs, options.batch)))
+      .pipeThrough(inferBatches(session, inputs, exposed, onTime))
+      .pipeTo(sink, { signal: AbortSignal.any([enough.signal, ...signal ? [signal] : []]) })
+      .catch((error) => {
+        if (error !== ENOUGH) throw error;
+      });
+    if (done === 0) throw new NoSampleError(stage);
+    return { outline, samples: done };
+  } catch (error) {
+    // Before the pipe stands, nothing else would tell the source to let go of its files.
+    if (!samples.locked) await samples.cancel(error).catch(() => {});
+    throw error;
+  }
+}
+
+function nothingToQuantize(
+  { name }: Target,
+  float: readonly FloatNode[],
+  { constants }: GraphOutline,
+): PlimsollError {
+  const nodes = [...new Set(float.map(({ op, reason }) => `${op} (${reason})`))];
+  const weights = Object.values(constants);
+  const isOther = weights.length > 0 && weights.every(({ type }) => type !== "float");
+  return new PlimsollError("model", {
+    action: "looking for tensors to quantize",
+    wanted: `an operator that target ${name} quantizes`,
+    found: (nodes.length === 0 ? "none" : `only ${nodes.slice(0, SHOWN_NODES).join(", ")}`) +
+      (isOther ? ", and no weights of float32" : ""),
+    remedy: isOther
+      ? "Export the model in float32: float16 and float64 aren't quantized"
+      : "Give another model or --target",
+  });
+}

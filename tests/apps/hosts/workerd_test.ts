@@ -1,0 +1,118 @@
+/** Cloudflare's workerd: the whole handler, and the small one for the edge. */
+import assert from "node:assert/strict";
+import { stopBundling } from "../../../build/bundle.ts";
+import { buildOnce } from "../../../build/cached.ts";
+import { buildWorkers, EDGE_FOLDER, WORKERD_FOLDER } from "../../../build/workers.ts";
+import { readPlim } from "../../../pipeline/statistics/plim.ts";
+import { inFolder, runCommand } from "../../support/cli.ts";
+import { DEMO_MODEL } from "../../support/demo.ts";
+import { bytesOf, demoForm, demoOptions, form, problemOf } from "../../support/requests.ts";
+import { quantizeDemo, SAMPLES } from "../../support/requests.ts";
+import { memoryOf, serveEdge, serveWorkerd } from "../../support/servers.ts";
+
+const options = { sanitizeOps: false, sanitizeResources: false };
+
+async function build(): Promise<void> {
+  await buildOnce(new URL(".stamp", EDGE_FOLDER), buildWorkers);
+  await stopBundling();
+}
+
+Deno.test(
+  "workerd calibrates and quantizes, with the bytes of the command line",
+  options,
+  async () => {
+    await build();
+    await using server = await serveWorkerd(WORKERD_FOLDER.pathname, { PLIMSOLL_TOKEN: "secret" });
+    const headers = { authorization: "Bearer secret" };
+    await inFolder(async (folder) => {
+      const run = await runCommand(
+        "calibrate",
+        "--samples",
+        String(SAMPLES),
+        "--out",
+        `${folder}/s.plim`,
+      );
+      assert.equal(run.code, 0, run.error);
+      const expected = await Deno.readFile(`${folder}/s.plim`);
+      const init = async () => ({ method: "POST", body: await demoForm(), headers });
+      const statistics = await bytesOf(
+        await fetch(`${server.url}v1/calibrate?${await demoOptions()}`, await init()),
+      );
+      assert.deepEqual(statistics, expected);
+
+      const search = ["--statistics", `${folder}/s.plim`, "--model", DEMO_MODEL];
+      await runCommand("search", ...search, "--out", `${folder}/m.json`);
+      await runCommand("emit", "--manifest", `${folder}/m.json`, "--out", `${folder}/q.onnx`);
+      const events = await fetch(
+        `${server.url}v1/quantize?${await demoOptions({ result: "all" })}`,
+        {
+          ...await init(),
+          headers: { ...headers, accept: "application/x-ndjson" },
+        },
+      );
+      const lines = (await events.text()).trimEnd().split("\n").map((line) => JSON.parse(line));
+      assert.ok(lines.some(({ event }) => event === "progress"));
+      assert.equal(lines.at(-1).event, "done");
+      for (const [name, path] of [["model.onnx", "q.onnx"], ["manifest.json", "m.json"]]) {
+        const pieces = lines.filter((line) => line.event === "data" && line.name === name);
+        const whole = atob(pieces.map(({ base64 }) => base64).join(""));
+        const bytes = Uint8Array.from(whole, (char) => char.charCodeAt(0));
+        assert.deepEqual(bytes, await Deno.readFile(`${folder}/${path}`), name);
+      }
+    });
+    const refused = await fetch(`${server.url}v1/calibrate`, { method: "POST", body: "x" });
+    assert.equal(refused.status, 401);
+    await problemOf(refused);
+  },
+);
+
+Deno.test("workerd decodes images with the image core", options, async () => {
+  await build();
+  await using server = await serveWorkerd(WORKERD_FOLDER.pathname);
+  // A data set of one image that has to be decoded and resized to the 28 × 28 of the demo.
+  const gif = atob("R0lGODlhAQABAPAAAP8AAP///yH5BAAAAAAALAAAAAABAAEAAAICRAEAOw==");
+  const image = Uint8Array.from(gif, (char) => char.charCodeAt(0));
+  const { packTar } = await import("modern-tar");
+  const tar = await packTar([{
+    header: { name: "a.gif", size: image.length, type: "file" },
+    body: image,
+  }]);
+  const query = new URLSearchParams({
+    preprocess: JSON.stringify({ resize: { width: 28, height: 28 }, grayscale: true }),
+  });
+  const body = await form({ model: DEMO_MODEL, samples: new Uint8Array(tar) });
+  const bytes = await bytesOf(
+    await fetch(`${server.url}v1/calibrate?${query}`, { method: "POST", body }),
+  );
+  assert.equal((await readPlim(bytes, "statistics")).data.samples, 1);
+});
+
+Deno.test(
+  "the edge searches and emits without WebAssembly, with 32 MiB of JavaScript heap and less than 128 MB in all",
+  options,
+  async () => {
+    await build();
+    const files = Array.from(Deno.readDirSync(EDGE_FOLDER), ({ name }) => name);
+    assert.deepEqual(files.filter((name) => name.endsWith(".wasm")), []);
+    const script = await Deno.readFile(new URL("worker.js", EDGE_FOLDER));
+    assert.ok(script.length < 600_000, `${script.length} bytes`);
+    await using server = await serveEdge();
+    await inFolder(async (folder) => {
+      const run = await runCommand(...quantizeDemo(folder, 16));
+      assert.equal(run.code, 0, run.error);
+      const parts = { model: DEMO_MODEL, statistics: `${folder}/statistics.plim` };
+      for (const [result, file] of [["model", "model.onnx"], ["manifest", "manifest.json"]]) {
+        const response = await fetch(`${server.url}v1/quantize?result=${result}`, {
+          ...{ method: "POST", body: await form(parts) },
+        });
+        assert.deepEqual(await bytesOf(response), await Deno.readFile(`${folder}/${file}`), file);
+      }
+    });
+    // Of it some 55 MB are workerd's own, which no isolate is charged for.
+    const { peak } = await memoryOf(server.pid);
+    assert.ok(peak < 128e6 + 55e6, `${peak} bytes`);
+    const gone = await fetch(`${server.url}v1/calibrate`, { method: "POST", body: "x" });
+    assert.equal(gone.status, 404);
+    await problemOf(gone);
+  },
+);

@@ -1,0 +1,99 @@
+/**
+ * Manifest → list of edits. Decides every scale, name and node of the quantized model, changes
+ * nothing; `apply_edits.ts` does.
+ *
+ * @module
+ */
+import { STORED_CODES } from "../../core/grid.ts";
+import type { Manifest } from "../manifest.ts";
+import { BIAS_INPUT } from "../../onnx/operators/operators.ts";
+import type { WeightGrid } from "../../onnx/quantized/quantize_weights.ts";
+import { weightGrid } from "./weight_grid.ts";
+import type { ActivationStorage, Grid, WeightStorage } from "../../core/types.ts";
+
+/** One change of the float model. */
+export type Edit =
+  /** A node whose effect is in its producer's quantizer: its output is made by the producer. */
+  | { readonly kind: "absorb"; readonly node: string }
+  /** QuantizeLinear, Clip on the codes when the grid is narrower than uint8, DequantizeLinear. */
+  | {
+    readonly kind: "activation";
+    readonly tensor: string;
+    readonly grid: Grid;
+    readonly storage: ActivationStorage;
+    /** Whether codes beyond the grid must be cut off: not where the type or the producer does it. */
+    readonly isClipped: boolean;
+  }
+  /** Weights to codes, with DequantizeLinear. */
+  | {
+    readonly kind: "weight";
+    readonly node: string;
+    readonly input: number;
+    readonly storage: WeightStorage;
+    /** The codes, where they aren't the nearest ones. */
+    readonly rounded?: Int16Array;
+  } & WeightGrid
+  /** Bias to int32 codes; `scales` is fl32(input scale · weight scale), absent where it stays float. */
+  | {
+    readonly kind: "bias";
+    readonly node: string;
+    readonly input: number;
+    /** As for the weights. */
+    readonly axis?: number;
+    readonly scales?: Float32Array;
+    /** What is taken away from each element before; a layer without a bias gets one. */
+    readonly shift?: readonly number[];
+  };
+
+/** Codes of weights that aren't the nearest ones, by the name of their node. */
+export type WeightCodes = ReadonlyMap<string, Int16Array>;
+
+/**
+ * Edits that make the quantized model.
+ *
+ * @param codes Those of weights whose `rounding` says that they aren't the nearest ones.
+ * @throws {RangeError} when the weights of the manifest have no steps or codes yet.
+ */
+export function insertQdq(manifest: Manifest, codes: WeightCodes = new Map()): Edit[] {
+  const edits: Edit[] = [];
+  const scaleOf = new Map(manifest.activations.map(({ tensor, scale }) => [tensor, scale]));
+  for (const { tensor, fused, ...grid } of manifest.activations) {
+    for (const node of fused) edits.push({ kind: "absorb", node });
+    const { scale, zeroPoint, quantizedMin, quantizedMax, storage, derived = false } = grid;
+    const [least, most] = STORED_CODES[storage];
+    edits.push({
+      kind: "activation",
+      tensor,
+      storage,
+      grid: { scale, zeroPoint, quantizedMin, quantizedMax },
+      // A preserving operator's codes are in range already; a Clip after it would do nothing.
+      isClipped: !derived && (quantizedMin > least || quantizedMax < most),
+    });
+  }
+  for (const weight of manifest.weights) {
+    const { node, input, bias, biasShift: shift, activation, storage } = weight;
+    const grid = weightGrid(weight);
+    const rounded = codes.get(node);
+    if (weight.rounding !== undefined && rounded === undefined) {
+      throw new RangeError(`Weights ${weight.tensor} have no codes`);
+    }
+    edits.push({
+      ...{ kind: "weight", node, input, storage },
+      ...grid,
+      ...(weight.rounding === undefined ? {} : { rounded }),
+    });
+    const inputScale = scaleOf.get(activation);
+    if (bias === undefined && shift === undefined || inputScale === undefined) continue;
+    edits.push({
+      ...{ kind: "bias", node, input: bias?.input ?? BIAS_INPUT },
+      ...(shift === undefined ? {} : { shift }),
+      // A bias code has one scale for all its products: blocks have several.
+      ...(grid.blockSize !== undefined ? {} : {
+        ...(grid.axis === undefined ? {} : { axis: 0 }),
+        // ONNX Runtime recognises the bias by exactly this float32 product.
+        scales: grid.scales.map((s) => inputScale * s),
+      }),
+    });
+  }
+  return edits;
+}
