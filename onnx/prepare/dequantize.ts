@@ -9,6 +9,7 @@
  */
 import { type NodeProto, type TensorProto, TensorProto_DataType } from "onnx-buf";
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import {
   CODE_LIMITS,
   CODE_MOVERS,
@@ -41,7 +42,7 @@ export function refuseQuantized(model: Model, name: string): void {
     action: `reading ${JSON.stringify(name)} as a float model`,
     wanted: "a model without quantized operators",
     found: `${describeNode(found[0])}${more}`,
-    remedy: "Give the float model, or --requantize to take the real values of this one",
+    remedy: `Give the float model, or ${option("requantize")} to take the real values of this one`,
   });
 }
 

@@ -10,6 +10,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type NodeProto, OperatorSetIdProtoSchema, type TensorProto } from "onnx-buf";
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import { roundHalfEven } from "../../core/grid.ts";
 import type { Edit } from "./insert_qdq.ts";
 import { editGraph } from "../../onnx/graph/edit_graph.ts";
@@ -238,7 +239,9 @@ class Emitter {
       action: "emitting the quantized model",
       wanted: `a model of opset ${OPSET_OF_OTHERS} or newer, which has steps for blocks of weights`,
       found: `opset ${opset}`,
-      remedy: "Convert it with onnx.version_converter, or use --weight-granularity channel",
+      remedy: `Convert it with onnx.version_converter, or use ${
+        option("weightGranularity", "channel")
+      }`,
     });
   }
 
