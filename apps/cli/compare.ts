@@ -137,8 +137,8 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
         if (event.kind !== "calibrated") return;
         statistics.push(event.file);
         const { number, count } = event.pass;
-        const name = `${out}/${statisticsName(number - 1, count)}`;
-        await host.writeFiles(new Map([[name, event.file]]));
+        context.saved = `${out}/${statisticsName(number - 1, count)}`;
+        await host.writeFiles(new Map([[context.saved, event.file]]));
       },
     },
   );

@@ -15,6 +15,8 @@ export interface Context {
   readonly args: readonly string[];
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal;
+  /** Statistics that were written before an interruption. */
+  saved?: string;
   /** Checkpoint that is kept when the user interrupts; set by commands that write one. */
   kept?: string;
 }

@@ -67,7 +67,7 @@ export function samplesAt(
   hooks: Pick<Selection, "watch" | "onRead">,
 ): SampleOpener {
   return {
-    isOneShot: path === "-",
+    ...(path === "-" ? { isOneShot: true, name: "standard input" } : {}),
     open: (skip) => loadSamples(host, path, options, { ...hooks, skip }),
   };
 }

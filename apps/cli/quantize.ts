@@ -146,7 +146,8 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
       case "calibrated":
         statistics = event.statistics;
         // Whatever fails later: this was the long part.
-        return await host.writeFiles(new Map([[`${options.out}/statistics.plim`, event.file]]));
+        context.saved = `${options.out}/statistics.plim`;
+        return await host.writeFiles(new Map([[context.saved, event.file]]));
       case "made":
       case "pass":
         return;

@@ -45,10 +45,12 @@ export async function runCli(
     return EXIT.done;
   } catch (error) {
     if (signal.aborted) {
-      const { kept } = context;
+      const { kept, saved } = context;
       screen.endBar();
       context.host.printError(
-        kept === undefined
+        saved !== undefined
+          ? `\nInterrupted: the calibration is whole, in ${saved}; \`search\` and \`emit\` go on from there\n`
+          : kept === undefined
           ? "\nInterrupted: nothing was written\n"
           : `\nInterrupted: go on with --resume --checkpoint ${kept}\n`,
       );

@@ -49,7 +49,11 @@ function wishOption(key: string, wish: Wish): Option {
 function valueOf(wish: Wish, text: string): unknown {
   const value = parseWish(wish, text);
   if (value !== undefined) return value;
-  throw new InvalidArgumentError(`Give ${wantedOf(wish)}.`);
+  throw new InvalidArgumentError(
+    formOf(wish.schema).kind === "yesNo"
+      ? "Allowed choices are yes, no."
+      : `Give ${wantedOf(wish)}.`,
+  );
 }
 
 /** Makes options that are yes when named take a value, where several values may be given. */

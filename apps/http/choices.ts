@@ -4,6 +4,7 @@
  * @module
  */
 import { type ResolvedRecipe, resolveRecipe } from "../../tpc/recipe/recipe.ts";
+import { parseWish } from "../../tpc/recipe/wish.ts";
 import { WISH_ENTRIES } from "../../tpc/recipe/wishes.ts";
 import { checkOverrides, TARGET_NAMES } from "../../tpc/targets/read_target.ts";
 import {
@@ -36,9 +37,10 @@ export function recipeOf(options: Options, onNote: (text: string) => void): Reso
     );
   }
   const wishes = Object.fromEntries(
-    WISH_ENTRIES.flatMap(([key]) => {
+    WISH_ENTRIES.flatMap(([key, wish]) => {
       const value = (options as Record<string, unknown>)[key];
-      return value === undefined ? [] : [[key, value]];
+      if (value === undefined) return [];
+      return [[key, typeof value === "string" ? parseWish(wish, value) : value]];
     }),
   );
   const resolved = resolveRecipe({ target, ...wishes, overrides: checkOverrides(override) });

@@ -5,8 +5,8 @@
  */
 import { z } from "zod";
 import { optionName, requestWording, wordOptions } from "../../core/option_words.ts";
-import { parseWish, type Wish } from "../../tpc/recipe/wish.ts";
-import { WISH_ENTRIES, WISHES, type Wishes } from "../../tpc/recipe/wishes.ts";
+import { formOf, type Wish, wishText } from "../../tpc/recipe/wish.ts";
+import { WISH_ENTRIES, WISHES } from "../../tpc/recipe/wishes.ts";
 import { INTERPOLATIONS } from "../../wasm/image.ts";
 import { FORMATS } from "../../pipeline/source/format.ts";
 import { Problem } from "./problem.ts";
@@ -37,11 +37,13 @@ function asJson(value: unknown): unknown {
   }
 }
 
+const yesOrNo = z.enum(["yes", "no"]);
+
 /** The wishes that samples can give which are read once, which those of a request are. */
 const wishOptions = Object.fromEntries(
   WISH_ENTRIES.filter(([key, { pass }]) => pass === undefined && key !== "requantize")
     .map(([key, wish]) => [key, wishOption(wish)]),
-) as { [Key in keyof Wishes]: z.ZodType<Wishes[Key]> };
+);
 
 /** What thresholds are searched for. */
 export const targetOptions = {
@@ -58,11 +60,19 @@ export const targetOptions = {
   ).describe("Settings for tensors, nodes or operators by name or pattern: JSON"),
 };
 
-/** A wish as text or as JSON has it. */
-function wishOption(wish: Wish): z.ZodType {
-  const read = (value: unknown) =>
-    typeof value === "string" ? parseWish(wish, value) ?? value : value;
-  return z.preprocess(read, wish.schema).describe(wordOptions(wish.text, requestWording));
+/** A wish as text or as JSON has it; yes and no stay texts, as a description says best. */
+function wishOption({ schema, text }: Wish): z.ZodType {
+  const option = formOf(schema).kind === "yesNo"
+    ? z.preprocess((value) => typeof value === "boolean" ? wishText(value) : value, yesOrNo)
+    : z.preprocess(asNumberOr(schema), schema);
+  return option.describe(wordOptions(text, requestWording));
+}
+
+/** Numbers come as text in a query; choices that are texts stay so. */
+function asNumberOr(schema: z.ZodType): (value: unknown) => unknown {
+  const form = formOf(schema);
+  const isText = form.kind === "choice" && typeof form.values[0] === "string";
+  return (value) => isText ? value : asNumber(value);
 }
 
 /** How samples are read and counted. */
@@ -97,9 +107,10 @@ export const dataOptions = {
 /** How the model is read. */
 export const modelOptions = {
   requantize: z.preprocess(
-    (value) => value === "" || value === "true" ? true : value,
-    wishOption(WISHES.requantize),
-  ).describe(WISHES.requantize.text) as z.ZodType<boolean>,
+    (value) =>
+      value === "" || value === "true" || value === "yes" ? true : value === "no" ? false : value,
+    WISHES.requantize.schema,
+  ).describe(WISHES.requantize.text),
 };
 
 /** What of a quantization is sent back. */

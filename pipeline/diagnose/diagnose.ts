@@ -22,6 +22,7 @@ import type { OnProgress } from "../../core/progress.ts";
 import type { Batch, InputTensor, Sample, Tensor } from "../../core/tensor.ts";
 import { batchSizeFor, exposeTensors, feedsFor } from "../inference/infer.ts";
 import { createSession } from "../inference/default_runtime.ts";
+import { SessionStack } from "../inference/session_stack.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { batchSamples } from "../source/batches.ts";
 import type { DiagnosedTensor, Diagnosis } from "./diagnosis.ts";
@@ -86,7 +87,7 @@ export async function diagnose(
   try {
     const { compared, missing, cut } = pair(float, quantized);
     const { inputs } = outlineGraph(float.graph);
-    await using sessions = new AsyncDisposableStack();
+    await using sessions = new SessionStack();
     const open = async (model: Model, name: string, optimization?: "disabled") =>
       sessions.use(await createSession(model, { name, optimization, runtime }));
     const names = {

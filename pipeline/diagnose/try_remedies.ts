@@ -15,6 +15,7 @@ import type { Sample } from "../../core/tensor.ts";
 import { evaluate, type ModelEvaluation } from "../evaluate/evaluate.ts";
 import { batchSizeFor } from "../inference/infer.ts";
 import { createSession } from "../inference/default_runtime.ts";
+import { SessionStack } from "../inference/session_stack.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { type Candidate, candidatesFor } from "./candidates.ts";
 import type { Diagnosis, Remedies, Remedy } from "./diagnosis.ts";
@@ -101,7 +102,7 @@ async function measure(
   const results: ModelEvaluation[] = [];
   const turns = Math.ceil(models.length / OPEN_SESSIONS);
   for (let turn = 0; turn < turns; turn++) {
-    await using sessions = new AsyncDisposableStack();
+    await using sessions = new SessionStack();
     const contestants = [{
       name: "float",
       session: sessions.use(await createSession(original, { name: "the float model", runtime })),

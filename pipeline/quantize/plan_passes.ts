@@ -79,7 +79,7 @@ export const PASS_NAMES = {
  */
 export function refuseImpossible(
   variants: readonly Planned[],
-  { isOneShot }: SampleOpener,
+  { isOneShot, name = "samples that can be read once" }: SampleOpener,
   { onNonFinite, workers = 1, watch, resume, checkpoint }: RunOptions,
 ): void {
   const fail = (wanted: string, found: string, remedy: string) =>
@@ -99,13 +99,11 @@ export function refuseImpossible(
   const learned = further.find(({ isLearned }) => isLearned);
   if (isOneShot) {
     const found = second !== undefined
-      ? `samples that can be read once, and ${second.name}, which takes ${
-        PASS_NAMES[second.passes[0]]
-      }`
+      ? `${name}, and ${second.name}, which takes ${PASS_NAMES[second.passes[0]]}`
       : learned !== undefined
-      ? `samples that can be read once, and ${learned.name}, which takes ${PASS_NAMES.ranges}`
+      ? `${name}, and ${learned.name}, which takes ${PASS_NAMES.ranges}`
       : groups.length > 1
-      ? `samples that can be read once, and ${groups.length} calibration passes`
+      ? `${name}, and ${groups.length} calibration passes`
       : undefined;
     if (found !== undefined) {
       throw fail(

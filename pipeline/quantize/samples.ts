@@ -29,6 +29,8 @@ export interface SampleOpener {
    * @param skip Samples that nobody wants, by position: they need not be read.
    */
   open(skip?: (index: number) => boolean): Promise<OpenedSamples>;
+  /** What messages call samples that can be read once. */
+  readonly name?: string;
   /** Whether they can be opened once only, as standard input, a stream or the body of a request. */
   readonly isOneShot?: boolean;
 }

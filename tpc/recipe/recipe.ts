@@ -124,7 +124,7 @@ function readWanted(wanted: NonNullable<Recipe["target"]>) {
 
 /** What messages call a target that has no file. */
 function nameOf(target: object): string {
-  return "name" in target && typeof target.name === "string" ? target.name : "the target";
+  return "name" in target && typeof target.name === "string" ? target.name : option("target");
 }
 
 /**

@@ -54,6 +54,7 @@ Deno.test("quantize writes five files and prints the accuracy of float, mse and 
       "manifest.json",
       "model.onnx",
       "report.html",
+      "run.json",
       "statistics.plim",
     ]);
     for (const word of ["float", "mse", "noclipping", "top-1", "Ankle boot"]) {
@@ -76,6 +77,8 @@ Deno.test("quantize writes five files and prints the accuracy of float, mse and 
       statistics,
       "--model",
       DEMO_MODEL,
+      "--recipe",
+      `${folder}/new/out/manifest.json`,
       "--out",
       `${folder}/m.json`,
     ]);

@@ -5,6 +5,8 @@ import { unpackTar } from "modern-tar";
 import type { HandlerOptions } from "../../../apps/http/handler.ts";
 import { createEdgeHandler } from "../../../apps/http/edge.ts";
 import { createHandler } from "../../../apps/http/mod.ts";
+import { canonicalJson } from "../../../core/canonical_json.ts";
+import { parsePreprocessing } from "../../../tpc/recipe/preprocessing.ts";
 import { runCommand } from "../../support/cli.ts";
 import { CALIBRATION, DEMO_MODEL } from "../../support/demo.ts";
 import {
@@ -42,6 +44,17 @@ await runCommand("emit", "--manifest", `${FOLDER}/m.json`, "--out", `${FOLDER}/q
 const STATISTICS = await Deno.readFile(`${FOLDER}/s.plim`);
 const MANIFEST = await Deno.readFile(`${FOLDER}/m.json`);
 const MODEL = await Deno.readFile(`${FOLDER}/q.onnx`);
+/** The manifest where samples came as images: it knows what they were before, which statistics don't. */
+const WHOLE_MANIFEST = await wholeManifest();
+
+async function wholeManifest(): Promise<Uint8Array> {
+  const manifest = JSON.parse(new TextDecoder().decode(MANIFEST));
+  const file = JSON.parse(await Deno.readTextFile("data/fashion/preprocess.json"));
+  const preprocessing = parsePreprocessing(file, "preprocess.json");
+  return new TextEncoder().encode(
+    canonicalJson({ ...manifest, recipe: { ...manifest.recipe, preprocessing } }),
+  );
+}
 
 async function post(
   path: string,
@@ -117,7 +130,7 @@ for (const type of ["application/x-ndjson", "text/event-stream"]) {
     assert.equal(progress.at(-1).total, SAMPLES);
     assert.equal(events.at(-1).event, "done");
     for (
-      const [name, bytes] of [["model.onnx", MODEL], ["manifest.json", MANIFEST]] as const
+      const [name, bytes] of [["model.onnx", MODEL], ["manifest.json", WHOLE_MANIFEST]] as const
     ) {
       const pieces = events.filter((event) => event.event === "data" && event.name === name);
       const whole = atob(pieces.map(({ base64 }) => base64).join(""));
