@@ -37,6 +37,13 @@ export const SUBPATHS = {
   edge: "apps/http/edge.ts",
 };
 
+/** Those that may run a model have a runtime of Node's. */
+const NODE_SUBPATHS = {
+  search: "apps/hosts/node_search.ts",
+  statistics: "apps/hosts/node_statistics.ts",
+  http: "apps/hosts/node_http.ts",
+};
+
 const typesOf = (entry: string) => `./types/${entry.replace(/\.ts$/, ".d.ts")}`;
 
 /** Files beside the bundles. */
@@ -55,6 +62,7 @@ export async function buildPackage(): Promise<void> {
       plimsoll: "apps/hosts/node_main.ts",
       calibration_worker: "apps/hosts/node_worker.ts",
       ...SUBPATHS,
+      ...NODE_SUBPATHS,
     },
     ...{ outdir: "dist/npm", platform: "node", external, minify: false },
   });

@@ -3,8 +3,8 @@
  *
  * @module
  */
+import "./node_default.ts";
 import type { HostWorker } from "../../core/host.ts";
-import { supplyRuntime } from "../../pipeline/inference/default_runtime.ts";
 import {
   type PlacedSamples,
   placedSamples,
@@ -12,10 +12,7 @@ import {
   type SamplePlaceOptions,
 } from "../../pipeline/source/sample_opener.ts";
 import { nodeReader } from "./node_reader.ts";
-import { nodeRuntimeSource } from "./node_runtime.ts";
 import { startThread } from "./node_thread.ts";
-
-supplyRuntime(nodeRuntimeSource());
 
 export * from "../../pipeline/mod.ts";
 
