@@ -6,7 +6,7 @@
  */
 export { canonicalJson } from "../core/canonical_json.ts";
 export { type ErrorKind, type ErrorParts, PlimsollError } from "../core/errors.ts";
-export type { HostWorker, Reader } from "../core/host.ts";
+export type { Reader } from "../core/host.ts";
 export type { Progress } from "../core/progress.ts";
 export type { InputTensor, Sample, SampleInput } from "../core/tensor.ts";
 export { type Manifest, parseManifest } from "../tpc/manifest.ts";
@@ -14,9 +14,6 @@ export type { Preprocessing } from "../tpc/recipe/preprocessing.ts";
 export { parseRecipe, type Recipe } from "../tpc/recipe/recipe.ts";
 export { TARGET_NAMES } from "../tpc/targets/read_target.ts";
 export type { Target } from "../tpc/targets/target.ts";
-export type { ModelEvaluation } from "./evaluate/evaluate.ts";
-export { evaluateModels } from "./evaluate/evaluate_models.ts";
-export { supplyRuntime } from "./inference/default_runtime.ts";
 export type { Runtime, RuntimeSource } from "./inference/runtime.ts";
 export { createRuntime } from "./inference/session.ts";
 export type { FloatModel, LoadOptions } from "./quantize/float_model.ts";
@@ -33,10 +30,8 @@ export {
 export {
   type GivenSample,
   type OpenedSamples,
-  openerOf,
   type SampleOpener,
   type Samples,
 } from "./quantize/samples.ts";
 export { reportPage } from "./report/page/render.ts";
-export { type SamplePlace, type SamplePlaceOptions } from "./source/sample_opener.ts";
-export { supplyWasm } from "../wasm/mod.ts";
+export type { PlacedSamples, SamplePlace, SamplePlaceOptions } from "./source/sample_opener.ts";

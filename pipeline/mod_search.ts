@@ -30,6 +30,16 @@ export type {
 } from "./diagnose/diagnosis.ts";
 export type { DecidedInput } from "./diagnose/redecide.ts";
 export { type TryOptions, tryRemedies } from "./diagnose/try_remedies.ts";
+export type { ModelEvaluation } from "./evaluate/evaluate.ts";
+export { evaluateModels } from "./evaluate/evaluate_models.ts";
+export type { EvaluateVariantsOptions, NamedModel } from "./evaluate/evaluate_variants.ts";
+export { supplyRuntime } from "./inference/default_runtime.ts";
+export type {
+  InferenceSession,
+  NativeRuntime,
+  RuntimeBinary,
+  SessionOptions,
+} from "./inference/runtime.ts";
 export type { PairedCounts, PairedDifference } from "./evaluate/paired.ts";
 export { type ByOutputOptions, chooseByOutput } from "./passes/choose_by_output.ts";
 export { learnRewrites } from "./passes/learn_rewrites.ts";

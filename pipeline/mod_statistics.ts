@@ -4,6 +4,7 @@
  * @module
  */
 export { sha256 } from "../core/hash.ts";
+export type { FileEntry, HostWorker } from "../core/host.ts";
 export type { OnProgress } from "../core/progress.ts";
 export type { PixelImage, RawSample, Tensor } from "../core/tensor.ts";
 export type { OnTime, Work } from "../core/timing.ts";
@@ -28,4 +29,4 @@ export { mergeStatistics } from "./statistics/merge_statistics.ts";
 export { readPlim, writePlim } from "./statistics/plim.ts";
 export type { DataCoverage, Statistics, TensorStatistics } from "./statistics/statistics.ts";
 export type { StartWorker } from "./workers/pool.ts";
-export type { HistogramData } from "../wasm/mod.ts";
+export { type HistogramData, supplyWasm, type WasmModules } from "../wasm/mod.ts";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export type { OptionWording } from "../core/option_words.ts";
 export { emitModel } from "./emission/emit.ts";
 export type { WeightCodes } from "./emission/insert_qdq.ts";
 export {

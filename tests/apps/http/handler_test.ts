@@ -23,31 +23,25 @@ const ROOT = "http://localhost";
 /** What the command line makes of the demo. */
 const FOLDER = await Deno.makeTempDir({ prefix: "plimsoll " });
 addEventListener("unload", () => Deno.removeSync(FOLDER, { recursive: true }));
-const run = await runCommand(
-  "calibrate",
-  "--samples",
-  String(SAMPLES),
-  "--out",
-  `${FOLDER}/s.plim`,
-);
-assert.equal(run.code, 0, run.error);
-await runCommand(
-  "search",
-  "--statistics",
-  `${FOLDER}/s.plim`,
-  "--model",
-  DEMO_MODEL,
-  "--out",
-  `${FOLDER}/m.json`,
-);
-await runCommand("emit", "--manifest", `${FOLDER}/m.json`, "--out", `${FOLDER}/q.onnx`);
-const STATISTICS = await Deno.readFile(`${FOLDER}/s.plim`);
-const MANIFEST = await Deno.readFile(`${FOLDER}/m.json`);
-const MODEL = await Deno.readFile(`${FOLDER}/q.onnx`);
-/** The manifest where samples came as images: it knows what they were before, which statistics don't. */
-const WHOLE_MANIFEST = await wholeManifest();
+let [STATISTICS, MANIFEST, MODEL, WHOLE_MANIFEST]: Uint8Array<ArrayBuffer>[] = [];
 
-async function wholeManifest(): Promise<Uint8Array> {
+Deno.test.beforeAll(async () => {
+  const [statistics, manifest, model] = ["s.plim", "m.json", "q.onnx"].map((name) =>
+    `${FOLDER}/${name}`
+  );
+  const run = await runCommand("calibrate", "--samples", String(SAMPLES), "--out", statistics);
+  assert.equal(run.code, 0, run.error);
+  const files = ["--statistics", statistics, "--model", DEMO_MODEL];
+  await runCommand("search", ...files, "--out", manifest);
+  await runCommand("emit", "--manifest", manifest, "--out", model);
+  [STATISTICS, MANIFEST, MODEL] = [statistics, manifest, model].map((path) =>
+    Deno.readFileSync(path)
+  );
+  // Where samples came as images the manifest knows what they were before, which statistics don't.
+  WHOLE_MANIFEST = await wholeManifest();
+});
+
+async function wholeManifest(): Promise<Uint8Array<ArrayBuffer>> {
   const manifest = JSON.parse(new TextDecoder().decode(MANIFEST));
   const file = JSON.parse(await Deno.readTextFile("data/fashion/preprocess.json"));
   const preprocessing = parsePreprocessing(file, "preprocess.json");

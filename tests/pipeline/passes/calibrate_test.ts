@@ -27,7 +27,9 @@ const stream = (samples: readonly Sample[] = all) =>
   ReadableStream.from(samples.map((sample) => structuredClone(sample)));
 const run = async (more: Partial<CalibrateOptions> = {}, samples: readonly Sample[] = all) =>
   await calibrate(stream(samples), { ...options, ...more });
-const whole = await writePlim(await run());
+let whole: Uint8Array;
+
+Deno.test.beforeAll(async () => void (whole = await writePlim(await run())));
 
 for (const workers of [2, 3, 4]) {
   for (const batch of [1, 8]) {

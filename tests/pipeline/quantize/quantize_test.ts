@@ -1,4 +1,5 @@
 /** The whole way, on the demo. */
+import type { FloatModel } from "../../../pipeline/quantize/float_model.ts";
 import assert from "node:assert/strict";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import type { Sample } from "../../../core/tensor.ts";
@@ -20,13 +21,20 @@ import { withQuantizedOutputs } from "../../support/quantized_outputs.ts";
 import { profileKernels } from "../../support/kernels.ts";
 
 const target = presetTarget("default")!;
-const float = await demoModel();
+let float: FloatModel;
 const COUNT = 70;
 const results = new Map<number, Quantization>();
-for (const batch of [1, 7, 64]) {
-  results.set(batch, await quantize(float, await demoSamples(COUNT), { target }, { batch }));
-}
-const { model, manifest, recipe, statistics, float: { prepared } } = results.get(7)!;
+let made: Quantization;
+let { model, manifest, recipe, statistics } = {} as Quantization;
+
+Deno.test.beforeAll(async () => {
+  float = await demoModel();
+  for (const batch of [1, 7, 64]) {
+    results.set(batch, await quantize(float, await demoSamples(COUNT), { target }, { batch }));
+  }
+  made = results.get(7)!;
+  ({ model, manifest, recipe, statistics } = made);
+});
 
 for (const batch of [1, 64]) {
   Deno.test(`quantize() gives the same bytes with batch ${batch} as with batch 7`, () => {
@@ -55,7 +63,7 @@ Deno.test("every ERR(t) in the manifest is the float64 nearest to the exact erro
   const watched = manifest.activations.filter(({ sameAs }) => sameAs === undefined).map((entry) =>
     entry.tensor
   );
-  await using session = await createSession(exposeTensors(prepared, watched), {
+  await using session = await createSession(exposeTensors(made.float.prepared, watched), {
     name: "float",
   });
   for await (const { input } of await demoSamples(COUNT)) {
@@ -109,10 +117,10 @@ Deno.test("the statistics alone give the same decisions again", async () => {
   const again = await decide({
     statistics: await readPlim(statistics, "s.plim"),
     statisticsSha256: manifest.statistics.sha256,
-    ...{ target, recipe, model: prepared },
+    ...{ target, recipe, model: made.float.prepared },
   });
   assert.equal(canonicalJson(again), canonicalJson(manifest));
-  assert.deepEqual(writeModel(emitModel(prepared, again)), model);
+  assert.deepEqual(writeModel(emitModel(made.float.prepared, again)), model);
 });
 
 for (const bits of [4, 6]) {

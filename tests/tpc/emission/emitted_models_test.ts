@@ -16,13 +16,16 @@ import { runModel } from "../../support/run_model.ts";
 
 const PRESETS = ["default", "onnxruntime", "tflite"];
 const emitted = new Map<string, { architecture: Architecture; file: Uint8Array<ArrayBuffer> }>();
-for (const [name, make] of Object.entries(ARCHITECTURES)) {
-  for (const preset of PRESETS) {
-    const architecture = make();
-    const { model: file } = await quantizeArchitecture(architecture, preset);
-    emitted.set(`${name} for ${preset}`, { architecture, file });
+
+Deno.test.beforeAll(async () => {
+  for (const [name, make] of Object.entries(ARCHITECTURES)) {
+    for (const preset of PRESETS) {
+      const architecture = make();
+      const { model: file } = await quantizeArchitecture(architecture, preset);
+      emitted.set(`${name} for ${preset}`, { architecture, file });
+    }
   }
-}
+});
 
 Deno.test("emitted models keep names, shapes and types of inputs and outputs", () => {
   for (const [name, { architecture: { model: { graph } }, file }] of emitted) {

@@ -74,9 +74,12 @@ function network(): Architecture {
 
 const architecture = network();
 const results = new Map<string, Quantization>();
-for (const name of TARGET_NAMES) {
-  results.set(name, await quantizeArchitecture(architecture, name));
-}
+
+Deno.test.beforeAll(async () => {
+  for (const name of TARGET_NAMES) {
+    results.set(name, await quantizeArchitecture(architecture, name));
+  }
+});
 
 /** A constant of an emitted model, as it is stored. */
 interface Stored {
