@@ -49,6 +49,11 @@ const OTHER_BYTES: Partial<Record<TensorProto_DataType, number>> = {
   [TensorProto_DataType.UINT64]: 8,
 };
 
+/** Whether {@linkcode tensorData} can read the type of a tensor. */
+export function holdsNumbers({ dataType }: TensorProto): boolean {
+  return Object.hasOwn(ARRAYS, dataType);
+}
+
 /** Bytes that the elements of a tensor take when stored raw; undefined for types not known here. */
 export function byteLength(tensor: TensorProto): number | undefined {
   const type = tensor.dataType as keyof typeof ARRAYS;

@@ -12,26 +12,17 @@ import {
   type ValueInfoProto,
 } from "onnx-buf";
 import { type GraphIndex, indexGraph } from "./graph_index.ts";
-import { type AttributeValue, isOperator, nodeName, plainAttributes, subgraphs } from "./node.ts";
+import { isOperator, nodeName, subgraphs } from "./node.ts";
+import { type NodeView, viewNode } from "./node_view.ts";
 import { dimensions, floatData } from "../file/tensor.ts";
 
 /** Element type of a tensor as far as placement cares. */
 export type ElementType = "float" | "other";
 
 /** One operator of the graph. */
-export interface OutlineNode {
+export interface OutlineNode extends NodeView {
   /** Its name, or that of its first output when it has none. */
   readonly name: string;
-  /** Operator type, as Conv. */
-  readonly op: string;
-  /** Empty for the default operator set. */
-  readonly domain: string;
-  /** Names of the tensors that it reads; empty for one left out. */
-  readonly inputs: readonly string[];
-  /** Names of the tensors that it makes. */
-  readonly outputs: readonly string[];
-  /** Attributes that are numbers, strings or lists of numbers. */
-  readonly attributes: Readonly<Record<string, AttributeValue>>;
   /** Tensors that sub-graphs (If, Loop) read from this graph. */
   readonly captures: readonly string[];
   /** Element types of its outputs, where its inputs don't tell them: of If, Loop, Scan and ConstantOfShape. */
@@ -87,11 +78,7 @@ export function outlineGraph(graph: GraphProto): GraphOutline {
     outputs: graph.output.map(outlineValue),
     nodes: index.nodes.map((node) => ({
       name: nodeName(node),
-      op: node.opType,
-      domain: node.domain === "ai.onnx" ? "" : node.domain,
-      inputs: node.input,
-      outputs: node.output,
-      attributes: plainAttributes(node),
+      ...viewNode(node),
       captures: subgraphs(node).length === 0
         ? []
         : [...index.consumers].filter(([name, readers]) =>

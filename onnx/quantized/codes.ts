@@ -6,21 +6,13 @@
 import { type GraphProto, type NodeProto, type TensorProto, TensorProto_DataType } from "onnx-buf";
 import { STORED_CODES } from "../../core/grid.ts";
 import { subgraphs } from "../graph/node.ts";
+import { viewNode } from "../graph/node_view.ts";
+import { operatorOf } from "../operators/operators.ts";
 import { dimensions, elementCount, tensorData } from "../file/tensor.ts";
 
-/** Operators that make, read or compute with codes, those of ONNX Runtime's own set among them. */
-const QUANTIZED =
-  /^(QuantizeLinear|DequantizeLinear|DynamicQuantize\w*|ConvInteger|MatMulInteger\w*|QLinear\w+|QGemm|QAttention|QEmbed\w+|QOrdered\w+|QMoE|MatMulNBits|MatMulBnb4|GatherBlockQuantized)$/;
-
-/** Operators that move codes without a look at them; the output is on the grid of the first input. */
-export const CODE_MOVERS: ReadonlySet<string> = new Set([
-  ...["MaxPool", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Split"],
-  ...["Gather", "GatherElements", "Tile", "Expand", "DepthToSpace", "SpaceToDepth", "Identity"],
-]);
-
 /** Whether a node makes, reads or computes with codes. */
-export function isQuantizedOperator({ opType }: NodeProto): boolean {
-  return QUANTIZED.test(opType);
+export function isQuantizedOperator(node: NodeProto): boolean {
+  return operatorOf(viewNode(node))?.isQuantized ?? false;
 }
 
 /** The nodes of a graph and of its sub-graphs that make, read or compute with codes. */

@@ -12,7 +12,7 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
-import { CODE_MOVERS } from "../../onnx/quantized/codes.ts";
+import { operatorNamed } from "../../onnx/operators/operators.ts";
 import { cutAtQuantizers } from "../../onnx/quantized/cut_at_quantizers.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { outlineGraph } from "../../onnx/graph/outline.ts";
@@ -219,7 +219,9 @@ function describe(
 function worstOf(tensors: readonly DiagnosedTensor[]): DiagnosedTensor[] {
   const rank = ({ local: { sqnr, maxAbs } }: DiagnosedTensor) =>
     sqnr ?? (maxAbs === 0 ? Infinity : -Infinity);
-  return tensors.filter(({ producer }) => producer === null || !CODE_MOVERS.has(producer.op))
+  // What is only moved has the error that it had before.
+  const isMoved = (op: string) => operatorNamed(op)?.keeps === "elements";
+  return tensors.filter(({ producer }) => producer === null || !isMoved(producer.op))
     .toSorted((a, b) => rank(a) - rank(b));
 }
 
