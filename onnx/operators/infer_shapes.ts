@@ -24,8 +24,12 @@ export function inferShapes(graph: GraphProto, index: GraphIndex): Shapes {
   }
   for (const node of index.nodes.map(viewNode)) {
     const operator = operatorOf(node);
-    const known = node.inputs.map((input) => shapes.get(input));
-    const inferred = operator?.shape(known, completeNode(node, operator), index);
+    const inferred = operator?.shape({
+      inputs: node.inputs,
+      shapes: node.inputs.map((input) => shapes.get(input)),
+      attributes: completeNode(node, operator).attributes,
+      constant: (input) => index.numbers(node.inputs[input]),
+    });
     const [name] = node.outputs;
     const declared = shapes.get(name);
     if (declared === undefined && inferred !== undefined) shapes.set(name, inferred);

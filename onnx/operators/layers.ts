@@ -69,7 +69,7 @@ export const LAYERS: Operators = {
   // Not linear in one input alone: the offsets are data, too.
   DeformConv: { since: 19, shape: convolved(1), data: [0], defaults: { group: 1 } },
   Einsum: { since: 12, shape: summed },
-  Det: { since: 11, shape: ([x]) => x?.slice(0, -2) },
+  Det: { since: 11, shape: ({ shapes: [x] }) => x?.slice(0, -2) },
 
   // Normalisations.
   BatchNormalization: { since: 1, ...NORM, types: [{ input: 0 }, { input: 3 }] },
@@ -99,7 +99,7 @@ export const LAYERS: Operators = {
 
   // Signals. A spectrum has real and imaginary parts along its last axis.
   DFT: { since: 17, shape: sameRank, data: [0], homogeneous: "tensor" },
-  STFT: { since: 17, shape: ([x]) => [x?.[0], undefined, undefined, 2], data: [0] },
+  STFT: { since: 17, shape: ({ shapes: [x] }) => [x?.[0], undefined, undefined, 2], data: [0] },
   ...each({ BlackmanWindow: 17, HammingWindow: 17, HannWindow: 17 }, WINDOW),
   MelWeightMatrix: {
     since: 17,

@@ -153,7 +153,7 @@ export const MOVEMENT: Operators = {
   ...each({ Bernoulli: 15, RandomNormalLike: 1, RandomUniformLike: 1 }, RANDOM_LIKE),
   Multinomial: {
     since: 7,
-    shape: ([x]) => [x?.[0], undefined],
+    shape: ({ shapes: [x] }) => [x?.[0], undefined],
     types: [{ attribute: "dtype" }],
     defaults: { dtype: TensorProto_DataType.INT32 },
     isRandom: true,

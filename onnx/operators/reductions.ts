@@ -82,12 +82,14 @@ export const REDUCTIONS: Operators = {
     range: [0, Infinity],
     defaults: { p: 2 },
   },
-  ...each({ MaxRoiPool: 1, RoiAlign: 10 }, {
+  MaxRoiPool: { since: 1, shape: regionsPooled, data: [0], homogeneous: "tensor" },
+  RoiAlign: {
+    since: 10,
     shape: regionsPooled,
     data: [0],
     homogeneous: "tensor",
     defaults: { output_height: 1, output_width: 1 },
-  }),
+  },
 };
 
 /** Means, unless padding counts in them. */

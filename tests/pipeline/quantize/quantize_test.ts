@@ -151,7 +151,7 @@ Deno.test("quantized top-1 is within 0.5 points of float on 1,000 evaluation ima
 });
 
 const python = await new Deno.Command("python3", {
-  args: ["-c", "import onnx"],
+  args: ["-c", "import onnx.checker"],
   stdout: "null",
   stderr: "null",
 })
@@ -163,7 +163,7 @@ Deno.test({
     const path = await Deno.makeTempFile({ suffix: ".onnx" });
     await Deno.writeFile(path, model);
     const script =
-      "import onnx, sys; onnx.checker.check_model(onnx.load(sys.argv[1]), full_check=True)";
+      "import onnx.checker, sys; onnx.checker.check_model(onnx.load(sys.argv[1]), full_check=True)";
     const { success, stderr } = await new Deno.Command("python3", { args: ["-c", script, path] })
       .output();
     await Deno.remove(path);
