@@ -4,7 +4,7 @@
  * @module
  */
 import { create } from "@bufbuild/protobuf";
-import { type TensorProto, TensorProto_DataType, TensorProtoSchema } from "onnx-buf";
+import { type TensorProto, TensorProto_DataType, TensorProtoSchema } from "./onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
 
 /** Element types that this project makes or reads as numbers, by their ONNX number. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TensorProto } from "onnx-buf";
+import type { TensorProto } from "../file/onnx_pb.ts";
 import type { GraphIndex } from "./graph_index.ts";
 import { dimensions, floatData, holdsNumbers, tensorData } from "../file/tensor.ts";
 

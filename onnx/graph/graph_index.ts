@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { GraphProto, NodeProto, TensorProto } from "onnx-buf";
+import type { GraphProto, NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { constantNumbers } from "./constant_value.ts";
 import { subgraphs } from "./node.ts";

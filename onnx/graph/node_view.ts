@@ -4,22 +4,12 @@
  *
  * @module
  */
-import type { NodeProto } from "onnx-buf";
-import { type AttributeValue, plainAttributes } from "./node.ts";
+import type { NodeProto } from "../file/onnx_pb.ts";
+import { plainAttributes } from "./node.ts";
+import type { OutlineNode } from "./outline.ts";
 
 /** A node as rules see it. */
-export interface NodeView {
-  /** Operator type, as Conv. */
-  readonly op: string;
-  /** Empty for the default operator set. */
-  readonly domain: string;
-  /** Names of the tensors that it reads; empty for one left out. */
-  readonly inputs: readonly string[];
-  /** Names of the tensors that it makes. */
-  readonly outputs: readonly string[];
-  /** Attributes that are numbers, strings or lists of numbers. */
-  readonly attributes: Readonly<Record<string, AttributeValue>>;
-}
+export type NodeView = Pick<OutlineNode, "op" | "domain" | "inputs" | "outputs" | "attributes">;
 
 /** Constants of a graph, whether it is a model's or an outline's. */
 export interface Constants {

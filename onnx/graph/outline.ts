@@ -10,19 +10,29 @@ import {
   type NodeProto,
   TensorProto_DataType,
   type ValueInfoProto,
-} from "onnx-buf";
+} from "../file/onnx_pb.ts";
 import { type GraphIndex, indexGraph } from "./graph_index.ts";
-import { isOperator, nodeName, subgraphs } from "./node.ts";
-import { type NodeView, viewNode } from "./node_view.ts";
+import { type AttributeValue, isOperator, nodeName, subgraphs } from "./node.ts";
+import { viewNode } from "./node_view.ts";
 import { dimensions, floatData } from "../file/tensor.ts";
 
 /** Element type of a tensor as far as placement cares. */
 export type ElementType = "float" | "other";
 
 /** One operator of the graph. */
-export interface OutlineNode extends NodeView {
+export interface OutlineNode {
   /** Its name, or that of its first output when it has none. */
   readonly name: string;
+  /** Operator type, as Conv. */
+  readonly op: string;
+  /** Empty for the default operator set. */
+  readonly domain: string;
+  /** Names of the tensors that it reads; empty for one left out. */
+  readonly inputs: readonly string[];
+  /** Names of the tensors that it makes. */
+  readonly outputs: readonly string[];
+  /** Attributes that are numbers, strings or lists of numbers. */
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
   /** Tensors that sub-graphs (If, Loop) read from this graph. */
   readonly captures: readonly string[];
   /** Element types of its outputs, where its inputs don't tell them: of If, Loop, Scan and ConstantOfShape. */

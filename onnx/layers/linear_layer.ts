@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import { constantFloats, type FloatConstant } from "../graph/constant_value.ts";
 import type { GraphIndex } from "../graph/graph_index.ts";
 import type { Shapes } from "../operators/infer_shapes.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { TensorProto_DataType } from "onnx-buf";
+import { TensorProto_DataType } from "../file/onnx_pb.ts";
 import type { Constants, NodeView } from "../graph/node_view.ts";
 import { each, type Operators, type Range } from "./operator.ts";
 import { broadcast, oneAxisMore, sameShape } from "./shape_rules.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { GraphProto, ValueInfoProto } from "onnx-buf";
+import type { GraphProto, ValueInfoProto } from "../file/onnx_pb.ts";
 import { dimensions } from "../file/tensor.ts";
 import type { GraphIndex } from "../graph/graph_index.ts";
 import { viewNode } from "../graph/node_view.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type GraphProto, TensorProto_DataType, type ValueInfoProto } from "onnx-buf";
+import { type GraphProto, TensorProto_DataType, type ValueInfoProto } from "../file/onnx_pb.ts";
 import type { GraphIndex } from "../graph/graph_index.ts";
 import { type NodeView, viewNode } from "../graph/node_view.ts";
 import type { ElementType, GraphOutline } from "../graph/outline.ts";

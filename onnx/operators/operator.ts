@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TensorProto_DataType } from "onnx-buf";
+import type { TensorProto_DataType } from "../file/onnx_pb.ts";
 import type { AttributeValue } from "../graph/node.ts";
 import type { Constants, NodeView } from "../graph/node_view.ts";
 import type { ShapeRule } from "./shape_rules.ts";

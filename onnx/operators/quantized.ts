@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { TensorProto_DataType } from "onnx-buf";
+import { TensorProto_DataType } from "../file/onnx_pb.ts";
 import type { Operators } from "./operator.ts";
 import { convolved, multipliedStacks, sameShape } from "./shape_rules.ts";
 

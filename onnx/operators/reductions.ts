@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { TensorProto_DataType } from "onnx-buf";
+import { TensorProto_DataType } from "../file/onnx_pb.ts";
 import type { NodeView } from "../graph/node_view.ts";
 import { each, type Kept, type Operators } from "./operator.ts";
 import {

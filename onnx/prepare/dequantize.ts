@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { type NodeProto, type TensorProto, TensorProto_DataType } from "onnx-buf";
+import { type NodeProto, type TensorProto, TensorProto_DataType } from "../file/onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { CODE_LIMITS, isQuantizedOperator, quantizedNodes, readCodes } from "../quantized/codes.ts";
 import { constantFloats } from "../graph/constant_value.ts";

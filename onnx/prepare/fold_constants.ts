@@ -11,7 +11,7 @@ import {
   type TensorProto,
   TensorProto_DataType,
   ValueInfoProtoSchema,
-} from "onnx-buf";
+} from "../file/onnx_pb.ts";
 import { editGraph } from "../graph/edit_graph.ts";
 import { indexGraph, reads } from "../graph/graph_index.ts";
 import { type Model, withFields } from "../file/model.ts";

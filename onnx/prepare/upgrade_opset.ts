@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { AttributeProto, GraphProto, NodeProto, TensorProto } from "onnx-buf";
+import type { AttributeProto, GraphProto, NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { indexGraph, reads } from "../graph/graph_index.ts";
 import { inferShapes } from "../operators/infer_shapes.ts";

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { type NodeProto, type TensorProto, TensorProto_DataType } from "onnx-buf";
+import { type NodeProto, type TensorProto, TensorProto_DataType } from "../file/onnx_pb.ts";
 import { constantNumbers, type Initializers } from "../graph/constant_value.ts";
 import { operatorNamed } from "../operators/operators.ts";
 import type { Shapes } from "../operators/infer_shapes.ts";

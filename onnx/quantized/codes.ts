@@ -3,7 +3,12 @@
  *
  * @module
  */
-import { type GraphProto, type NodeProto, type TensorProto, TensorProto_DataType } from "onnx-buf";
+import {
+  type GraphProto,
+  type NodeProto,
+  type TensorProto,
+  TensorProto_DataType,
+} from "../file/onnx_pb.ts";
 import { STORED_CODES } from "../../core/grid.ts";
 import { subgraphs } from "../graph/node.ts";
 import { viewNode } from "../graph/node_view.ts";

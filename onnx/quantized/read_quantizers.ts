@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type NodeProto, type TensorProto, TensorProto_DataType } from "onnx-buf";
+import { type NodeProto, type TensorProto, TensorProto_DataType } from "../file/onnx_pb.ts";
 import { CODE_LIMITS, readCodes } from "./codes.ts";
 import { constantFloats } from "../graph/constant_value.ts";
 import { type GraphIndex, indexGraph } from "../graph/graph_index.ts";

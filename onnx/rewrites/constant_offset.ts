@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { NodeProto } from "onnx-buf";
+import type { NodeProto } from "../file/onnx_pb.ts";
 import { constantFloats } from "../graph/constant_value.ts";
 import type { GraphIndex } from "../graph/graph_index.ts";
 import { isOperator, stringAttribute } from "../graph/node.ts";

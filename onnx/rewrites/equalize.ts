@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { NodeProto } from "onnx-buf";
+import type { NodeProto } from "../file/onnx_pb.ts";
 import { editGraph } from "../graph/edit_graph.ts";
 import { indexGraph } from "../graph/graph_index.ts";
 import { inferShapes } from "../operators/infer_shapes.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import { powerOfTwoAtLeast } from "../../core/grid.ts";
 import { editGraph } from "../graph/edit_graph.ts";
 import type { Workshop } from "../layers/fold_layers.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { create } from "@bufbuild/protobuf";
-import { ModelProtoSchema, ValueInfoProtoSchema } from "onnx-buf";
+import { ModelProtoSchema, ValueInfoProtoSchema } from "../../onnx/file/onnx_pb.ts";
 import * as ort from "onnxruntime-web/wasm";
 import { detachWeights } from "../../onnx/file/external_data.ts";
 import { type Model, writeModel } from "../../onnx/file/model.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { groupBy } from "../../core/group_by.ts";
-import type { NodeProto } from "onnx-buf";
+import type { NodeProto } from "../../onnx/file/onnx_pb.ts";
 import { isQuantizedOperator, readCodes } from "../../onnx/quantized/codes.ts";
 import { type GraphIndex, indexGraph } from "../../onnx/graph/graph_index.ts";
 import type { Model } from "../../onnx/file/model.ts";

@@ -1,7 +1,7 @@
 /** The table of operators: complete, as old as ONNX says, and true. */
 import assert from "node:assert/strict";
 import { fromBinary } from "@bufbuild/protobuf";
-import { TensorProtoSchema } from "onnx-buf";
+import { TensorProtoSchema } from "../../onnx/file/onnx_pb.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { type Model, parseModel, withFields } from "../../onnx/file/model.ts";
 import { dimensions, tensorData } from "../../onnx/file/tensor.ts";

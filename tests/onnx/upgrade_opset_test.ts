@@ -6,7 +6,7 @@ import {
   GraphProtoSchema,
   type NodeProto,
   type TensorProto,
-} from "onnx-buf";
+} from "../../onnx/file/onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { type Model, opsetVersion } from "../../onnx/file/model.ts";
 import { makeTensor } from "../../onnx/file/tensor.ts";

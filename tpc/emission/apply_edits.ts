@@ -8,7 +8,11 @@
  * @module
  */
 import { create } from "@bufbuild/protobuf";
-import { type NodeProto, OperatorSetIdProtoSchema, type TensorProto } from "onnx-buf";
+import {
+  type NodeProto,
+  OperatorSetIdProtoSchema,
+  type TensorProto,
+} from "../../onnx/file/onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { roundHalfEven } from "../../core/grid.ts";
 import type { Edit } from "./insert_qdq.ts";

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { type NodeProto, TensorProto_DataType } from "onnx-buf";
+import { type NodeProto, TensorProto_DataType } from "../../onnx/file/onnx_pb.ts";
 import { constantNumbers } from "../../onnx/graph/constant_value.ts";
 import { foldConstantNodes } from "../../onnx/prepare/fold_constants.ts";
 import { type GraphIndex, indexGraph } from "../../onnx/graph/graph_index.ts";

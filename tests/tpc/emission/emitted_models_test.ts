@@ -1,7 +1,11 @@
 /** What is emitted is valid ONNX, loads elsewhere, keeps its interface, and computes what it says. */
 import assert from "node:assert/strict";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { type NodeProto, TensorProto_DataType, ValueInfoProtoSchema } from "onnx-buf";
+import {
+  type NodeProto,
+  TensorProto_DataType,
+  ValueInfoProtoSchema,
+} from "../../../onnx/file/onnx_pb.ts";
 import { type Model, readModel, writeModel } from "../../../onnx/file/model.ts";
 import { withFields } from "../../../onnx/file/model.ts";
 import { dimensions, elementCount, makeTensor, tensorData } from "../../../onnx/file/tensor.ts";
