@@ -6,6 +6,7 @@
 import { Command, CommanderError } from "commander";
 import { PlimsollError } from "../../core/errors.ts";
 import type { Host } from "../../core/host.ts";
+import { commandLineWording } from "../../core/option_words.ts";
 import { VERSION } from "../../core/version.ts";
 import { addCalibrateCommand } from "./calibrate.ts";
 import { addCompareCommand } from "./compare.ts";
@@ -38,7 +39,7 @@ export async function runCli(
   signal: AbortSignal,
 ): Promise<number> {
   const screen = new Screen(host);
-  const context: Context = { host: screen.host, screen, signal };
+  const context: Context = { host: screen.host, screen, signal, args };
   try {
     await makeProgram(context).parseAsync([...args], { from: "user" });
     return EXIT.done;
@@ -55,7 +56,7 @@ export async function runCli(
     }
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     if (error instanceof PlimsollError) {
-      screen.failure(error.message);
+      screen.failure(error.messageIn(commandLineWording));
       return error.kind === "usage" ? EXIT.usage : EXIT.failed;
     }
     const trace = error instanceof Error ? error.stack : String(error);

@@ -9,6 +9,7 @@
  */
 import { type NodeProto, type TensorProto, TensorProto_DataType } from "../file/onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import { CODE_LIMITS, isQuantizedOperator, quantizedNodes, readCodes } from "../quantized/codes.ts";
 import { constantFloats } from "../graph/constant_value.ts";
 import { editGraph } from "../graph/edit_graph.ts";
@@ -37,7 +38,7 @@ export function refuseQuantized(model: Model, name: string): void {
     action: `reading ${JSON.stringify(name)} as a float model`,
     wanted: "a model without quantized operators",
     found: `${describeNode(found[0])}${more}`,
-    remedy: "Give the float model, or --requantize to take the real values of this one",
+    remedy: `Give the float model, or ${option("requantize")} to take the real values of this one`,
   });
 }
 

@@ -13,7 +13,8 @@ import { outlineInputs } from "../../onnx/graph/outline.ts";
 import { numbered, type OnProgress } from "../../core/progress.ts";
 import type { Sample } from "../../core/tensor.ts";
 import { batchSizeFor, feedsFor } from "../inference/infer.ts";
-import { createSession } from "../inference/session.ts";
+import { createSession } from "../inference/default_runtime.ts";
+import type { Runtime } from "../inference/runtime.ts";
 import { SessionStack } from "../inference/session_stack.ts";
 import { streamOf } from "../../core/stream_of.ts";
 import { batchSamples } from "../source/batches.ts";
@@ -55,6 +56,8 @@ export interface EvaluateVariantsOptions {
   readonly openSessions?: number;
   readonly onProgress?: OnProgress;
   readonly signal?: AbortSignal;
+  /** Where models run; the default runtime when absent. */
+  readonly runtime?: Runtime;
 }
 
 /** Evaluates variants against the float model, which comes first in the result. */
@@ -86,7 +89,10 @@ async function evaluateTurn(
   const contestants: Contestant[] = [];
   for (const { name, model } of models) {
     signal?.throwIfAborted();
-    contestants.push({ name, session: sessions.use(await createSession(model, { name })) });
+    contestants.push({
+      name,
+      session: sessions.use(await createSession(model, { name, runtime: options.runtime })),
+    });
   }
   const { samples, count: total, classes } = await open();
   const first = keepFirst(batchSizeFor(inputs, 1));

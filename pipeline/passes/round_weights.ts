@@ -126,7 +126,7 @@ async function gather(
   const collectors = places.map(({ patches, magnitude }) =>
     new MomentsCollector(patches, magnitude)
   );
-  await using product = await createGramProduct();
+  await using product = await createGramProduct(options.runtime);
   let seen = 0;
   await streamActivations(
     stream,

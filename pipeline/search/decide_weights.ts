@@ -4,6 +4,7 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import { weightCodes } from "../../core/grid.ts";
 import type { WeightSpec } from "../../core/types.ts";
 import type { Manifest, ManifestWeight } from "../../tpc/manifest.ts";
@@ -92,9 +93,9 @@ export function decideWeights(manifest: Manifest, model: Model): Manifest {
         action: `searching steps for ${JSON.stringify(weight.tensor)}`,
         wanted: "finite weights",
         found: `${data[broken]} at position ${broken}`,
-        remedy: `Leave node ${
-          JSON.stringify(weight.node)
-        } float with --override, or mend the model`,
+        remedy: `Leave node ${JSON.stringify(weight.node)} float with ${
+          option("override")
+        }, or mend the model`,
       });
     }
     const bias = weight.bias && floatData(tensors.get(weight.bias.tensor)!);

@@ -4,6 +4,7 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 
 /** Formats of data sets by name, as `--data-format` takes them. */
 export const FORMATS = ["tar", "zip", "npy", "npz", "idx", "parquet", "ndjson", "raw"] as const;
@@ -71,11 +72,15 @@ export function detectFormat({ name, path, head, asked, hasShape }: FormatHints)
     action: `opening ${JSON.stringify(name)}`,
     wanted: wish === undefined
       ? `a data set: a folder, or a ${FORMATS.join(", ")} file`
-      : `${file(wish)}, as ${asked === undefined ? "its name says" : "--data-format says"}`,
+      : `${file(wish)}, as ${
+        asked === undefined ? "its name says" : `${option("dataFormat")} says`
+      }`,
     found: head.length === 0 ? "an empty file" : describe(magic, head),
     remedy: magic === "image"
       ? "Give the folder or archive that holds the images"
-      : "Name the format with --data-format, raw values with --input-shape, too, or give another file",
+      : `Name the format with ${option("dataFormat")}, raw values with ${
+        option("inputShape")
+      }, too, or give another file`,
   });
 }
 

@@ -9,7 +9,7 @@ import {
   type TensorProto,
   TensorProtoSchema,
 } from "../../onnx/file/onnx_pb.ts";
-import { runConstants } from "../../pipeline/inference/session.ts";
+import { runConstants } from "../../pipeline/inference/default_runtime.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import {
   detachWeights,

@@ -6,7 +6,7 @@ import type { Tensor } from "../../core/tensor.ts";
 import { type Model, parseModel, withFields } from "../../onnx/file/model.ts";
 import { dimensions, tensorData } from "../../onnx/file/tensor.ts";
 import { viewNode } from "../../onnx/graph/node_view.ts";
-import { createSession } from "../../pipeline/inference/session.ts";
+import { createSession } from "../../pipeline/inference/default_runtime.ts";
 import { indexGraph } from "../../onnx/graph/graph_index.ts";
 import type { Operator } from "../../onnx/operators/operator.ts";
 import { inferShapes } from "../../onnx/operators/infer_shapes.ts";
@@ -83,6 +83,8 @@ Deno.test("records have the age, inputs and attributes that ONNX gives their ope
 /** Folder of the onnx package's models of single nodes, where Python has it. */
 const examples = await new Deno.Command("python3", {
   args: ["-c", "import onnx.backend.test as t, os; print(os.path.dirname(t.__file__))"],
+  // Here the folder onnx/ would be taken for the package.
+  cwd: "tests",
 }).output().then(
   ({ success, stdout }) =>
     success ? `${new TextDecoder().decode(stdout).trim()}/data/node` : undefined,

@@ -9,7 +9,7 @@ import {
   TypeProtoSchema,
   ValueInfoProtoSchema,
 } from "../../onnx/file/onnx_pb.ts";
-import { runConstants } from "../../pipeline/inference/session.ts";
+import { runConstants } from "../../pipeline/inference/default_runtime.ts";
 import { readModel, withFields } from "../../onnx/file/model.ts";
 import { prepareModel } from "../../onnx/prepare/prepare.ts";
 import { scaleReluBounds } from "../../onnx/rewrites/scale_relu_bounds.ts";

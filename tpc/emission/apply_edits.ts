@@ -14,6 +14,7 @@ import {
   type TensorProto,
 } from "../../onnx/file/onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import { roundHalfEven } from "../../core/grid.ts";
 import type { Edit } from "./insert_qdq.ts";
 import { editGraph } from "../../onnx/graph/edit_graph.ts";
@@ -242,7 +243,9 @@ class Emitter {
       action: "emitting the quantized model",
       wanted: `a model of opset ${OPSET_OF_OTHERS} or newer, which has steps for blocks of weights`,
       found: `opset ${opset}`,
-      remedy: "Convert it with onnx.version_converter, or use --weight-granularity channel",
+      remedy: `Convert it with onnx.version_converter, or use ${
+        option("weightGranularity", "channel")
+      }`,
     });
   }
 

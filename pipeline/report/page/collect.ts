@@ -3,8 +3,12 @@
  *
  * @module
  */
+import { canonicalJson, compactJson } from "../../../core/canonical_json.ts";
 import { weightCodes } from "../../../core/grid.ts";
+import { optionName } from "../../../core/option_words.ts";
 import type { Manifest, ManifestActivation, ManifestWeight } from "../../../tpc/manifest.ts";
+import { wishText } from "../../../tpc/recipe/wish.ts";
+import { WISH_ENTRIES } from "../../../tpc/recipe/wishes.ts";
 import type { HistogramData } from "../../../wasm/mod.ts";
 import type { DiagnosedTensor, Diagnosis } from "../../diagnose/diagnosis.ts";
 import type { ModelEvaluation } from "../../evaluate/evaluate.ts";
@@ -22,6 +26,7 @@ import type {
   ReportData,
   ReportDiagnosis,
   ReportWeight,
+  RunDescription,
 } from "./data.ts";
 import { methodResults, rangeOf } from "./methods.ts";
 import { type Neighbours, neighbours } from "./neighbours.ts";
@@ -43,6 +48,8 @@ export interface ReportInput {
   readonly evaluation?: readonly EvaluatedModel[];
   /** What comparing the models layer by layer found. */
   readonly diagnosis?: Diagnosis;
+  /** Paths and times of the run that made them, for who wants to repeat it. */
+  readonly run?: RunDescription;
 }
 
 /** A model of the accuracy table: an evaluation, with what a comparison adds. */
@@ -60,13 +67,13 @@ export interface EvaluatedModel {
  * graph, suspects, accuracy.
  */
 export function collectReport(
-  { title, manifest, statistics, evaluation, diagnosis }: ReportInput,
+  { title, manifest, statistics, evaluation, diagnosis, run }: ReportInput,
 ): ReportData {
   const activations = reportActivations(manifest, statistics, diagnosis);
   const weights = manifest.weights.map(reportWeight);
   return {
     title,
-    made: howItWasMade(manifest),
+    made: howItWasMade(manifest, run),
     accuracy: evaluation === undefined || evaluation.length === 0 ? null : accuracy(evaluation),
     ...{ activations, weights },
     float: manifest.float.map(({ node, op, reason }) => ({ node, op, reason })),
@@ -202,7 +209,10 @@ function accuracy(models: readonly EvaluatedModel[]): Accuracy {
   };
 }
 
-function howItWasMade({ tool, model, target, statistics, data, rewrites }: Manifest): HowItWasMade {
+function howItWasMade(
+  { tool, model, target, statistics, data, rewrites, recipe }: Manifest,
+  run: RunDescription | undefined,
+): HowItWasMade {
   return {
     tool: `${tool.name} ${tool.version}`,
     model: model.sha256,
@@ -213,7 +223,31 @@ function howItWasMade({ tool, model, target, statistics, data, rewrites }: Manif
     data: data.sha256,
     preprocessing: data.preprocessing,
     rewrites: describeRewrites(rewrites),
+    wishes: recipe === undefined ? [] : [
+      ...WISH_ENTRIES.flatMap(([key]) =>
+        recipe[key] === undefined ? [] : [[optionName(key), wishText(recipe[key])] as const]
+      ),
+      ...(recipe.overrides ?? []).map((entry) => ["override", compactJson(entry)] as const),
+    ],
+    definitions: recipe === undefined ? null : {
+      target: canonicalJson(recipe.target),
+      preprocessing: recipe.preprocessing === undefined
+        ? null
+        : canonicalJson(recipe.preprocessing),
+    },
+    repeat: recipe === undefined ? null : repeatCommand(run),
+    run: run ?? null,
   };
+}
+
+/** The command that makes the same files again: the manifest is a recipe, and model and data lie where they lay. */
+function repeatCommand(run: RunDescription | undefined): string {
+  const { model = "MODEL.onnx", data = "DATA" } = run?.inputs ?? {};
+  const quoted = (text: string) =>
+    /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+  return `quantize --recipe manifest.json --model ${quoted(model)} --data ${
+    quoted(data)
+  } --out again`;
 }
 
 function describeRewrites(rewrites: Manifest["rewrites"]): string[] {

@@ -4,7 +4,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import type { Sample } from "../../../core/tensor.ts";
 import { evaluate } from "../../../pipeline/evaluate/evaluate.ts";
 import { exposeTensors } from "../../../pipeline/inference/infer.ts";
-import { createSession } from "../../../pipeline/inference/session.ts";
+import { createSession } from "../../../pipeline/inference/default_runtime.ts";
 import { type Quantization, quantize } from "../../../pipeline/quantize/quantize.ts";
 import { decide } from "../../../pipeline/search/decide.ts";
 import { divideDyadic } from "../../../pipeline/statistics/dyadic.ts";
@@ -24,9 +24,9 @@ const float = await demoModel();
 const COUNT = 70;
 const results = new Map<number, Quantization>();
 for (const batch of [1, 7, 64]) {
-  results.set(batch, await quantize(float, await demoSamples(COUNT), { target, batch }));
+  results.set(batch, await quantize(float, await demoSamples(COUNT), { target }, { batch }));
 }
-const { model, manifest, statistics } = results.get(7)!;
+const { model, manifest, recipe, statistics, float: { prepared } } = results.get(7)!;
 
 for (const batch of [1, 64]) {
   Deno.test(`quantize() gives the same bytes with batch ${batch} as with batch 7`, () => {
@@ -40,7 +40,9 @@ for (const batch of [1, 64]) {
 Deno.test("quantize() gives the same bytes for the same samples in another order", async () => {
   const samples = await Array.fromAsync(await demoSamples(COUNT));
   const shuffled = samples.map((_, i) => samples[(i * 37 + 11) % COUNT]);
-  const other = await quantize(float, ReadableStream.from<Sample>(shuffled), { target, batch: 8 });
+  const other = await quantize(float, ReadableStream.from<Sample>(shuffled), { target }, {
+    batch: 8,
+  });
   assert.deepEqual(other.statistics, statistics);
 });
 
@@ -53,7 +55,7 @@ Deno.test("every ERR(t) in the manifest is the float64 nearest to the exact erro
   const watched = manifest.activations.filter(({ sameAs }) => sameAs === undefined).map((entry) =>
     entry.tensor
   );
-  await using session = await createSession(exposeTensors(float.prepared, watched), {
+  await using session = await createSession(exposeTensors(prepared, watched), {
     name: "float",
   });
   for await (const { input } of await demoSamples(COUNT)) {
@@ -107,10 +109,10 @@ Deno.test("the statistics alone give the same decisions again", async () => {
   const again = await decide({
     statistics: await readPlim(statistics, "s.plim"),
     statisticsSha256: manifest.statistics.sha256,
-    ...{ target, model: float.prepared },
+    ...{ target, recipe, model: prepared },
   });
   assert.equal(canonicalJson(again), canonicalJson(manifest));
-  assert.deepEqual(writeModel(emitModel(float.prepared, again)), model);
+  assert.deepEqual(writeModel(emitModel(prepared, again)), model);
 });
 
 for (const bits of [4, 6]) {
@@ -120,8 +122,9 @@ for (const bits of [4, 6]) {
       activation: { ...target.activation, bits },
       weight: { ...target.weight, bits },
     };
-    const { manifest: decided } = await quantize(float, await demoSamples(20), { target: fewer });
-    const emitted = emitModel(float.prepared, decided);
+    const { manifest: decided, emitted } = await quantize(float, await demoSamples(20), {
+      target: fewer,
+    });
     await using session = await createSession(emitted, { name: "quantized" });
     const [sample] = await Array.fromAsync(await demoSamples(1));
     const feeds = new Map([["image", { data: sample.input.data, dims: [1, 1, 28, 28] }]]);
@@ -152,6 +155,8 @@ Deno.test("quantized top-1 is within 0.5 points of float on 1,000 evaluation ima
 
 const python = await new Deno.Command("python3", {
   args: ["-c", "import onnx.checker"],
+  // Here the folder onnx/ would be taken for the package.
+  cwd: "tests",
   stdout: "null",
   stderr: "null",
 })
@@ -163,9 +168,11 @@ Deno.test({
     const path = await Deno.makeTempFile({ suffix: ".onnx" });
     await Deno.writeFile(path, model);
     const script =
-      "import onnx.checker, sys; onnx.checker.check_model(onnx.load(sys.argv[1]), full_check=True)";
-    const { success, stderr } = await new Deno.Command("python3", { args: ["-c", script, path] })
-      .output();
+      "import onnx, sys; onnx.checker.check_model(onnx.load(sys.argv[1]), full_check=True)";
+    const { success, stderr } = await new Deno.Command("python3", {
+      args: ["-c", script, path],
+      cwd: "tests",
+    }).output();
     await Deno.remove(path);
     assert.ok(success, new TextDecoder().decode(stderr));
   },

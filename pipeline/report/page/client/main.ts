@@ -4,7 +4,7 @@
  * @module
  */
 /// <reference lib="dom" />
-import type { ReportData } from "../data.ts";
+import type { ReportData, RunDescription } from "../data.ts";
 import { accuracyTable } from "./accuracy.ts";
 import { activationDetail } from "./activation_detail.ts";
 import { diagnosisSection } from "./diagnosis.ts";
@@ -174,6 +174,7 @@ class Page {
       terms([
         ["tool", made.tool],
         ["target", made.target],
+        ...made.wishes.map(([name, value]) => [name, value] as const),
         [
           "calibration",
           `${count(made.samples)} samples${
@@ -186,7 +187,12 @@ class Page {
         ["samples, SHA-256", h("code", {}, made.data)],
         made.preprocessing === null ? null : ["preprocessing", h("code", {}, made.preprocessing)],
         ["statistics", h("code", {}, made.statistics)],
+        made.repeat === null ? null : ["the same again", h("code", {}, made.repeat)],
+        made.run === null ? null : ["run", runText(made.run)],
+        made.run === null ? null : ["command", h("code", {}, made.run.command.join(" "))],
       ]),
+      ...definition("Target as the recipe found it", made.definitions?.target ?? null),
+      ...definition("Preprocessing", made.definitions?.preprocessing ?? null),
       h(
         "p",
         { class: "note" },
@@ -195,6 +201,17 @@ class Page {
       ),
     );
   }
+}
+
+/** When, how long, where. */
+function runText({ started, seconds, machine, tool }: RunDescription): string {
+  return [tool, started, `${seconds} s`, machine ?? []].flat().join(", ");
+}
+
+/** A long text that opens on demand. */
+function definition(title: string, text: string | null): HTMLElement[] {
+  if (text === null) return [];
+  return [h("details", {}, h("summary", {}, title), h("pre", {}, text))];
 }
 
 const element = document.getElementById("data")!;
