@@ -174,6 +174,7 @@ async function readRecords(
 ): Promise<Records> {
   const { name } = bytes;
   const { selection, labels, inputShape } = settings;
+  // The compiler asks for each format.
   switch (format) {
     case "tar": {
       const { classes, folderClass } = folderClasses(undefined, labels.classes);

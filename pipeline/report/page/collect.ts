@@ -13,6 +13,7 @@ import type { HistogramData } from "../../../wasm/mod.ts";
 import type { DiagnosedTensor, Diagnosis } from "../../diagnose/diagnosis.ts";
 import type { ModelEvaluation } from "../../evaluate/evaluate.ts";
 import type { PairedDifference } from "../../evaluate/paired.ts";
+import { SHOWN_METHODS } from "../../search/methods/methods.ts";
 import { gridStatistics } from "../../search/grid_statistics.ts";
 import type { Statistics } from "../../statistics/statistics.ts";
 import { cellCounts } from "../cells.ts";
@@ -77,6 +78,7 @@ export function collectReport(
     accuracy: evaluation === undefined || evaluation.length === 0 ? null : accuracy(evaluation),
     ...{ activations, weights },
     float: manifest.float.map(({ node, op, reason }) => ({ node, op, reason })),
+    shownMethods: SHOWN_METHODS,
     suspects: suspects(activations, weights),
     diagnosis: diagnosis === undefined ? null : reportDiagnosis(diagnosis),
   };

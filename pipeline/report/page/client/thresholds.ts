@@ -17,9 +17,9 @@ export interface ThresholdLine {
   readonly color: string;
 }
 
-/** Colour of a method, from the style sheet. */
+/** Colour of a method, from the style sheet; that of text for one without. */
 export function colorOf(method: string): string {
-  return `var(--${method})`;
+  return `var(--${method}, var(--text))`;
 }
 
 /** Lines of all methods that aren't hidden, ascending. */
