@@ -39,11 +39,17 @@ export async function buildPackage(): Promise<void> {
       calibration_worker: "apps/hosts/node_worker.ts",
       edge: "apps/http/edge.ts",
     },
-    ...{ outdir: "dist/npm", platform: "node", external, minify: false },
+    outdir: "dist/npm",
+    platform: "node",
+    external,
+    minify: false,
   });
   await bundleAll({
     entries: { web: "apps/hosts/web_library.ts" },
-    ...{ outdir: "dist/npm", platform: "web", external, minify: false },
+    outdir: "dist/npm",
+    platform: "web",
+    external,
+    minify: false,
   });
   await makeExecutable(new URL("plimsoll.js", PACKAGE_FOLDER));
   await writeTypes();
@@ -130,10 +136,17 @@ async function writeTypes(): Promise<void> {
     new URL("tsconfig.json", folder),
     JSON.stringify({
       compilerOptions: {
-        ...{ target: "esnext", module: "esnext", moduleResolution: "bundler", strict: true },
-        ...{ lib: ["esnext", "dom", "dom.iterable", "dom.asynciterable"], types: ["node"] },
-        ...{ allowImportingTsExtensions: true, resolveJsonModule: true, noEmit: true },
-        ...{ verbatimModuleSyntax: true, skipLibCheck: true },
+        target: "esnext",
+        module: "esnext",
+        moduleResolution: "bundler",
+        strict: true,
+        lib: ["esnext", "dom", "dom.iterable", "dom.asynciterable"],
+        types: ["node"],
+        allowImportingTsExtensions: true,
+        resolveJsonModule: true,
+        noEmit: true,
+        verbatimModuleSyntax: true,
+        skipLibCheck: true,
       },
       files: [entry],
     }),

@@ -131,7 +131,8 @@ function outlineConstants(index: GraphIndex): Record<string, OutlineConstant> {
     const isPlain = values?.every(Number.isFinite);
     const masks = data?.some((x) => x <= MASK);
     constants[name] = {
-      ...{ type: typeOf(tensor.dataType), shape },
+      type: typeOf(tensor.dataType),
+      shape,
       ...(isPlain ? { values } : {}),
       ...(masks ? { masks } : {}),
     };

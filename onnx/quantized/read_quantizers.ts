@@ -128,11 +128,16 @@ function readActivation(node: NodeProto, index: GraphIndex): ActivationQuantizer
   return {
     tensor,
     producer: producer === undefined ? null : realProducer(producer, index),
-    ...{ float, dequantized, codes: [least, most], range },
+    float,
+    dequantized,
+    codes: [least, most],
+    range,
     type: grid.type,
     bits: Math.ceil(Math.log2(most - least + 1)),
     signed: range[0] < 0,
-    ...{ scales, zeroPoints, axis: grid.axis },
+    scales,
+    zeroPoints,
+    axis: grid.axis,
   };
 }
 

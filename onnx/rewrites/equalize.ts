@@ -103,10 +103,7 @@ export function equalize(
       { layer: second, input: factors.input.get(second.node)! },
     ]);
     if (!isDone) continue;
-    equalized.push({
-      ...{ first: nodeName(first.node), second: nodeName(second.node) },
-      ...{ tensor, factor },
-    });
+    equalized.push({ first: nodeName(first.node), second: nodeName(second.node), tensor, factor });
   }
   return {
     model: equalized.length === 0 ? model : editGraph(model, rescaling.changes()),

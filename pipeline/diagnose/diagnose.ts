@@ -158,7 +158,10 @@ function pair(float: Model, quantized: Model) {
   const cut = cutAtQuantizers(quantized, quantizers);
   const sums = () => ({ accumulated: new ErrorSums(), local: new ErrorSums() });
   const compared: Compared[] = quantizers.map((quantizer) => ({
-    ...{ tensor: quantizer.tensor, quantizer, quantized: quantizer.dequantized[0], sums: sums() },
+    tensor: quantizer.tensor,
+    quantizer,
+    quantized: quantizer.dequantized[0],
+    sums: sums(),
     local: cut.ends.get(quantizer.tensor)!.output,
   }));
   const ends = new Set(quantizers.flatMap(({ dequantized }) => dequantized));

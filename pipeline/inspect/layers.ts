@@ -105,7 +105,10 @@ export function listLayers(model: Model, target: Target): ModelLayers & {
     const range = clampRange(node, index);
     const bound = (value: number) => Number.isFinite(value) ? value : null;
     return {
-      ...{ op, node: name, outputs, shape: shapeOf(outputs[0]) },
+      op,
+      node: name,
+      outputs,
+      shape: shapeOf(outputs[0]),
       inputs: inputs.filter((tensor) => tensor !== "" && !Object.hasOwn(outline.constants, tensor)),
       parameters: constants.filter(isParameter)
         .reduce((sum, { shape }) => sum + elementCount(shape), 0),

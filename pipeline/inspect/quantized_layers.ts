@@ -115,7 +115,9 @@ function describe(node: NodeProto, index: GraphIndex, ends: Ends): QuantizedLaye
     node: nodeName(node),
     inputs: data.map((name) => ends.after.get(name)?.tensor ?? name),
     outputs: node.output.filter((name) => name !== "").map((name) => outOf(name)?.tensor ?? name),
-    ...{ precision, constants, quantizer },
+    precision,
+    constants,
+    quantizer,
   };
 }
 

@@ -247,7 +247,8 @@ function describe(view: TensorView, size: Size, method: Method, { levels, thresh
     ? undefined
     : errorSum(view, size, levels, threshold, power);
   return {
-    ...{ threshold, levels },
+    threshold,
+    levels,
     error: chosen?.estimate ?? (method.kind === "judge" ? method.error(view, levels) : null),
     bounds: chosen === undefined ? null : { lower: chosen.lower, upper: chosen.upper },
     sqnr: Number.isFinite(sqnr) ? sqnr : null,

@@ -252,7 +252,9 @@ async function readZip(
     isLabelled: hasSidecars ||
       [labels.file, labels.pattern, folderClass].some((way) => way !== undefined),
     samples: memberSamples(zipMembers(bytes), {
-      ...{ ...settings, name, folderClass },
+      ...settings,
+      name,
+      folderClass,
       labels: { ...labels, classes },
     }),
   };

@@ -201,7 +201,13 @@ class Emitter {
       quantizeWeights(data, dims, { axis, blockSize, scales, zeroPoints, codes });
     // Zero points are there even when all are zero: QGemm is only taken then (measured, 1.30).
     this.#dequantizeConstant(node, input, {
-      ...{ name, dims, scales, axis, blockSize, zeroPoints, storage },
+      name,
+      dims,
+      scales,
+      axis,
+      blockSize,
+      zeroPoints,
+      storage,
       codes: quantized,
     });
   }

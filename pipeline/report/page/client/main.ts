@@ -137,7 +137,10 @@ class Page {
     if (this.#selection === undefined || width <= 0) return;
     const { kind, index } = this.#selection;
     const options = {
-      ...{ data: this.#data, width, isLog: this.#isLog, hidden: this.#hidden },
+      data: this.#data,
+      width,
+      isLog: this.#isLog,
+      hidden: this.#hidden,
       onScale: () => {
         this.#isLog = !this.#isLog;
         this.#drawDetail();

@@ -44,7 +44,9 @@ export function thresholdLines(
     const names = group.map(({ method }) => method).join(" · ");
     const value = constraint === "uniform" ? at.map(real).join(" … ") : real(group[0].threshold);
     return {
-      ...{ methods: group, at, label: `${names} ${value}` },
+      methods: group,
+      at,
+      label: `${names} ${value}`,
       isChosen: chosen !== undefined,
       color: colorOf((chosen ?? group[0]).method),
     };
