@@ -11,13 +11,12 @@ import {
 } from "../file/onnx_pb.ts";
 import { STORED_CODES } from "../../core/grid.ts";
 import { subgraphs } from "../graph/node.ts";
-import { viewNode } from "../graph/node_view.ts";
 import { operatorOf } from "../operators/operators.ts";
 import { dimensions, elementCount, tensorData } from "../file/tensor.ts";
 
-/** Whether a node makes, reads or computes with codes. */
-export function isQuantizedOperator(node: NodeProto): boolean {
-  return operatorOf(viewNode(node))?.isQuantized ?? false;
+/** Whether a node makes, reads or computes with codes, whichever operator set a tool has put it into. */
+export function isQuantizedOperator({ opType: op }: NodeProto): boolean {
+  return ["", "com.microsoft"].some((domain) => operatorOf({ op, domain })?.isQuantized);
 }
 
 /** The nodes of a graph and of its sub-graphs that make, read or compute with codes. */
