@@ -64,7 +64,10 @@ export async function buildPackage(): Promise<void> {
       ...SUBPATHS,
       ...NODE_SUBPATHS,
     },
-    ...{ outdir: "dist/npm", platform: "node", external, minify: false },
+    outdir: "dist/npm",
+    platform: "node",
+    external,
+    minify: false,
   });
   await bundleAll({
     entries: Object.fromEntries(
@@ -73,7 +76,10 @@ export async function buildPackage(): Promise<void> {
         entry,
       ]),
     ),
-    ...{ outdir: "dist/npm", platform: "web", external, minify: false },
+    outdir: "dist/npm",
+    platform: "web",
+    external,
+    minify: false,
   });
   await makeExecutable(new URL("plimsoll.js", PACKAGE_FOLDER));
   await writeTypes([NODE_ENTRY, WEB_ENTRY, ...Object.values(SUBPATHS)], PACKAGE_FOLDER);

@@ -78,7 +78,10 @@ async function run(options: CalibrateCommandOptions, context: Context): Promise<
   }, { watch, onRead: progress.addBytes });
   const { statistics, file } = await calibrateFor(float, recipe, opener, {
     ...work,
-    ...{ signal, batch: options.batch, onTime: watch.add, watch: watching.watch },
+    signal,
+    batch: options.batch,
+    onTime: watch.add,
+    watch: watching.watch,
     onEvent: (event) => {
       if (event.kind === "progress") progress.report(event.progress);
       if (event.kind !== "prepared") return;

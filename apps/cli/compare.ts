@@ -118,7 +118,8 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
 
   const { workers, onNonfinite } = options;
   const work = await prepareWork(host, { workers, onNonfinite, every: 1 }, {
-    ...{ model: float.sha256, progress },
+    model: float.sha256,
+    progress,
   });
   const reading = { ...options, recipePreprocessing: variants[0].recipe.preprocessing };
   const hooks = { onRead: progress.addBytes };
@@ -129,7 +130,8 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
     samplesAt(host, path, reading, hooks),
     {
       ...work,
-      ...{ signal, batch: options.batch },
+      signal,
+      batch: options.batch,
       onEvent: async (event) => {
         if (event.kind === "progress") progress.report(event.progress);
         if (event.kind === "pass") announce(event.pass, progress);
@@ -147,7 +149,9 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
     { name: "float", model: float.original },
     results.map(({ name, emitted }) => ({ name, model: emitted })),
     {
-      ...{ signal, batch: options.batch, onProgress: progress.report },
+      signal,
+      batch: options.batch,
+      onProgress: progress.report,
       // A pipe can't be read again.
       ...(evalPath === "-" ? { openSessions: MAX_VARIANTS } : {}),
       open: async () => {
@@ -162,27 +166,38 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
   const sizes = [
     serialiseFor(float, float.original),
     ...results.map(({ model: file, weights }) => ({
-      ...{ file, weights },
+      file,
+      weights,
     })),
   ].map(bytesOf);
   const comparison = compareModels(
     measured.map((entry, i) => ({ ...entry, bytes: sizes[i] })),
   );
   const result = describeComparison({
-    ...{ float, leftOut, source, comparison, statistics },
-    ...{ planned: variants, quantized: results },
+    float,
+    leftOut,
+    source,
+    comparison,
+    statistics,
+    planned: variants,
+    quantized: results,
   });
   record.finish({ model: model ?? modelTitle(model), data: path, evaluation: evalPath });
   const files = filesOf(out, variants, results, statistics);
   files.set(`${out}/run.json`, record.json());
   const pages = await reportsOf(out, variants, results, {
-    ...{ title: modelTitle(model), comparison, statistics, run: record.value() },
+    title: modelTitle(model),
+    comparison,
+    statistics,
+    run: record.value(),
   });
   for (const [path, page] of pages) files.set(path, page);
   files.set(`${out}/comparison.json`, canonicalJson(result));
   await host.writeFiles(files);
   const latency = measured.map(({ evaluation: { name }, ...entry }) => ({
-    ...{ name, milliseconds: entry.milliseconds, ratio: entry.latency },
+    name,
+    milliseconds: entry.milliseconds,
+    ratio: entry.latency,
   }));
   if (options.json) {
     return host.print(canonicalJson({ files: [...files.keys()], ...result, latency }));

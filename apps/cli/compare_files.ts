@@ -66,7 +66,9 @@ export async function reportsOf(
     `${out}/${planned[i].folder}/report.html`,
     reportPage({
       title: `${title}: ${planned[i].name}`,
-      ...{ manifest, statistics: passes[pass], run },
+      manifest,
+      statistics: passes[pass],
+      run,
       evaluation: comparison.models,
     }),
   ]));

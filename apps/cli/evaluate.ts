@@ -72,7 +72,8 @@ async function run(
   }
   const samples = await loadSamples(host, data, options, { onRead: progress.addBytes });
   const evaluations = await evaluateModels(models, samples, {
-    ...{ batch: options.batch, signal },
+    batch: options.batch,
+    signal,
     onProgress: progress.report,
   });
   progress.step(`evaluated ${models.length} models on ${evaluations[0].samples} samples`);

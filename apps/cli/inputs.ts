@@ -166,7 +166,9 @@ export async function loadSamples(
   const classesBeside = await loadClasses(host, path);
   const onBroken = options.onBroken === "skip" ? brokenReporter(host) : undefined;
   const { samples, ...source } = await openSamples(host, path, {
-    ...{ limit: options.samples, skip: selection.skip, onBroken },
+    limit: options.samples,
+    skip: selection.skip,
+    onBroken,
     format: options.dataFormat,
     inputShape: options.inputShape,
     onNote: (text) => host.printError(`note: ${text}\n`),

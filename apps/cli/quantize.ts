@@ -162,7 +162,11 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     calibration,
     {
       ...work,
-      ...{ signal, onEvent, batch: options.batch, onTime: watch.add, watch: watching.watch },
+      signal,
+      onEvent,
+      batch: options.batch,
+      onTime: watch.add,
+      watch: watching.watch,
     },
   );
   progress.step(`${decisionStep(result.manifest)}; ${watch}`);
@@ -171,8 +175,12 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     const covered = coveredBy(data);
     const { samples } = await calibration.open((index) => !covered.has(index));
     const checked = await verify(result.manifest, samples, {
-      ...{ target: result.target, signal, batch: options.batch, onProgress: progress.report },
-      ...{ total: data.samples, model: result.float.prepared },
+      target: result.target,
+      signal,
+      batch: options.batch,
+      onProgress: progress.report,
+      total: data.samples,
+      model: result.float.prepared,
     });
     progress.note(verificationReport(checked));
   }
@@ -189,7 +197,10 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
   const { diagnoseSamples, diagnoseRemedies } = options;
   const samples = wholeBatches(result.float, diagnoseSamples ?? DEFAULT_DIAGNOSE_SAMPLES);
   const diagnosis = !options.diagnose ? undefined : await diagnoseQuantized(result, {
-    ...{ statistics: statistics!, signal, batch: options.batch, onProgress: progress.report },
+    statistics: statistics!,
+    signal,
+    batch: options.batch,
+    onProgress: progress.report,
     remedies: diagnoseRemedies ?? DEFAULT_DIAGNOSE_REMEDIES,
     opener: samplesAt(host, evalPath ?? path, { ...reading, samples }, hooks),
     data: evalPath === undefined ? "calibration" : "evaluation",
@@ -212,7 +223,10 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     [
       `${options.out}/report.html`,
       reportPage({
-        ...{ title, manifest: result.manifest, statistics: statistics!, run: record.value() },
+        title,
+        manifest: result.manifest,
+        statistics: statistics!,
+        run: record.value(),
         ...(evaluations && { evaluation: evaluations.map((evaluation) => ({ evaluation })) }),
         ...(diagnosis && { diagnosis }),
       }),
@@ -222,7 +236,8 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
   const paths = [...files.keys()];
   if (options.json) {
     return host.print(canonicalJson({
-      ...{ files: paths, evaluation: evaluations ?? null },
+      files: paths,
+      evaluation: evaluations ?? null,
       ...(diagnosis === undefined ? {} : { diagnosis }),
     }));
   }

@@ -141,7 +141,9 @@ export async function prepareWork(
   }
   const { shard } = options;
   return {
-    ...{ workers, resume, onNonFinite: options.onNonfinite },
+    workers,
+    resume,
+    onNonFinite: options.onNonfinite,
     ...(shard === undefined
       ? {}
       : { leaveOut: (index) => index % shard.count !== shard.index - 1 }),

@@ -56,7 +56,9 @@ export const denoHost: Host = {
     const { fetch, port, hostname, signal, onListen } = options;
     try {
       const server = Deno.serve({
-        ...{ port, hostname, signal },
+        port,
+        hostname,
+        signal,
         onListen: (address) => onListen(`http://${hostname}:${address.port}/`),
       }, fetch);
       await server.finished;

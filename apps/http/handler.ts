@@ -42,7 +42,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** Makes a handler for some operations; `/health` says when their runtime, if they have one, is lost. */
 export function createHandlerFor(
   operations: readonly Operation[],
-  { limits: own, token, onDefect }: HandlerOptions = {},
+  { limits: own, token, onDefect }: HandlerOptions,
   runtime?: Runtime,
 ): Handler {
   const limits: Limits = { ...DEFAULT_LIMITS, ...own };

@@ -24,7 +24,10 @@ async function prepare(input: OperationInput, runtime: Runtime) {
   const float = await modelOf(input, {}, runtime.runConstants);
   const { stream, filename } = input.samples!;
   const prepared = await openPreparedSamples(stream, {
-    ...{ preprocessing, name: "the samples", path: filename, onNote },
+    preprocessing,
+    name: "the samples",
+    path: filename,
+    onNote,
     format: options.dataFormat,
     inputShape: options.inputShape?.split(/[x×,]/).map(Number),
     limit: options.samples,
@@ -40,7 +43,10 @@ async function prepare(input: OperationInput, runtime: Runtime) {
     open: () => Promise.resolve({ ...prepared, samples }),
   };
   const work: RunOptions = {
-    ...{ signal, runtime, batch: batchOf(input), onNonFinite: options.onNonfinite },
+    signal,
+    runtime,
+    batch: batchOf(input),
+    onNonFinite: options.onNonfinite,
     onSkip: (error) => onNote(`left out: ${error.message}`),
     onEvent: (event) => {
       if (event.kind === "progress") onProgress?.(event.progress);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import { editGraph, type GraphChanges } from "../graph/edit_graph.ts";
 import { type GraphIndex, indexGraph } from "../graph/graph_index.ts";
 import { inferShapes, type Shapes } from "../operators/infer_shapes.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { NodeProto } from "onnx-buf";
+import type { NodeProto } from "../file/onnx_pb.ts";
 import {
   type Affine,
   channelAffine,

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { NodeProto } from "onnx-buf";
+import type { NodeProto } from "../file/onnx_pb.ts";
 import {
   type Affine,
   channelAffine,
@@ -80,7 +80,10 @@ function chainBefore(layer: LinearLayer, index: GraphIndex, shapes: Shapes): Cha
     if (readers.length !== 1 || index.outputs.has(tensor)) return best;
     const shape = shapes.get(input);
     const affine = channelAffine(node, {
-      ...{ channels, axis, rank, minRank: shape?.length ?? 0 },
+      channels,
+      axis,
+      rank,
+      minRank: shape?.length ?? 0,
       hasChannels: shape?.at(axis) === channels,
     }, index);
     if (affine === undefined) return best;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import { channelAffine, mappedInput } from "../layers/channel_affine.ts";
 import { convPadding } from "../layers/conv_padding.ts";
 import type { GraphChanges } from "../graph/edit_graph.ts";

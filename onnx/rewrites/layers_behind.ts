@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { NodeProto } from "onnx-buf";
+import type { NodeProto } from "../file/onnx_pb.ts";
 import type { Workshop } from "../layers/fold_layers.ts";
 import { type LinearLayer, linearLayer } from "../layers/linear_layer.ts";
 import { isOperator } from "../graph/node.ts";

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import type { Workshop } from "../layers/fold_layers.ts";
 import { changeLayer, layerBias, type LinearLayer } from "../layers/linear_layer.ts";
 import { nodeName } from "../graph/node.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import { absorbOffset } from "./absorb_offset.ts";
 import { constantPadding, padsConstant, passesOffset } from "./constant_offset.ts";
 import { editGraph, type GraphChanges } from "../graph/edit_graph.ts";

@@ -13,7 +13,7 @@
  */
 import { PlimsollError } from "../../core/errors.ts";
 import { option } from "../../core/option_words.ts";
-import { CODE_MOVERS } from "../../onnx/quantized/codes.ts";
+import { operatorNamed } from "../../onnx/operators/operators.ts";
 import { cutAtQuantizers } from "../../onnx/quantized/cut_at_quantizers.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { outlineGraph } from "../../onnx/graph/outline.ts";
@@ -159,7 +159,10 @@ function pair(float: Model, quantized: Model) {
   const cut = cutAtQuantizers(quantized, quantizers);
   const sums = () => ({ accumulated: new ErrorSums(), local: new ErrorSums() });
   const compared: Compared[] = quantizers.map((quantizer) => ({
-    ...{ tensor: quantizer.tensor, quantizer, quantized: quantizer.dequantized[0], sums: sums() },
+    tensor: quantizer.tensor,
+    quantizer,
+    quantized: quantizer.dequantized[0],
+    sums: sums(),
     local: cut.ends.get(quantizer.tensor)!.output,
   }));
   const ends = new Set(quantizers.flatMap(({ dequantized }) => dequantized));
@@ -224,7 +227,9 @@ function describe(
 function worstOf(tensors: readonly DiagnosedTensor[]): DiagnosedTensor[] {
   const rank = ({ local: { sqnr, maxAbs } }: DiagnosedTensor) =>
     sqnr ?? (maxAbs === 0 ? Infinity : -Infinity);
-  return tensors.filter(({ producer }) => producer === null || !CODE_MOVERS.has(producer.op))
+  // What is only moved has the error that it had before.
+  const isMoved = (op: string) => operatorNamed(op)?.keeps === "elements";
+  return tensors.filter(({ producer }) => producer === null || !isMoved(producer.op))
     .toSorted((a, b) => rank(a) - rank(b));
 }
 

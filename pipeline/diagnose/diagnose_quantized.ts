@@ -52,7 +52,11 @@ export async function diagnoseQuantized(
   if (remedies === 0) return diagnosis;
   const tried = await tryRemedies(diagnosis, {
     ...pass,
-    ...{ statistics, target, manifest, codes, tensors: remedies },
+    statistics,
+    target,
+    manifest,
+    codes,
+    tensors: remedies,
     open: () => opener.open(),
     model: float.prepared,
     original: float.original,

@@ -118,7 +118,10 @@ async function measure(
     const { samples, count: total } = await open();
     const report = numbered(onProgress, turn + 1, turns);
     const [, ...found] = await evaluate(contestants, samples, {
-      ...{ inputs, total, signal, batch: batchSizeFor(inputs, options.batch) },
+      inputs,
+      total,
+      signal,
+      batch: batchSizeFor(inputs, options.batch),
       onProgress: report && ((progress) => report({ ...progress, stage: "remedies" })),
     });
     results.push(...found);

@@ -31,7 +31,11 @@ export async function evaluateModels(
       });
     }
     return await evaluate(contestants, samples, {
-      ...{ inputs, classes, total, signal, onProgress },
+      inputs,
+      classes,
+      total,
+      signal,
+      onProgress,
       batch: batchSizeFor(inputs, batch),
     });
   } catch (error) {

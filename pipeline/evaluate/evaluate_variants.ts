@@ -98,7 +98,11 @@ async function evaluateTurn(
   const first = keepFirst(batchSizeFor(inputs, 1));
   const hits = models.map(() => new HitList());
   const evaluations = await evaluate(contestants, samples.pipeThrough(first.stage), {
-    ...{ inputs, classes, total, signal, onProgress },
+    inputs,
+    classes,
+    total,
+    signal,
+    onProgress,
     batch: batchSizeFor(inputs, options.batch),
     onHits: (outcome) => outcome.forEach((isHit, i) => hits[i].push(isHit)),
   });
@@ -110,8 +114,10 @@ async function evaluateTurn(
     signal,
   );
   return evaluations.map((evaluation, i) => ({
-    ...{ evaluation, hits: hits[i] },
-    ...{ milliseconds: times[i], latency: times[i] / times[0] },
+    evaluation,
+    hits: hits[i],
+    milliseconds: times[i],
+    latency: times[i] / times[0],
   }));
 }
 

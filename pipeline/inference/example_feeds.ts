@@ -35,7 +35,8 @@ export function exampleFeeds(
     const fail = (wanted: string, found: string) =>
       new PlimsollError("usage", {
         action: `making input ${JSON.stringify(name)} for the model`,
-        ...{ wanted, found },
+        wanted,
+        found,
         remedy: `Correct ${option("inputShape")}`,
       });
     const given = shapes.get(name);

@@ -4,7 +4,7 @@
  * @module
  */
 import { create } from "@bufbuild/protobuf";
-import { ValueInfoProtoSchema } from "onnx-buf";
+import { ValueInfoProtoSchema } from "../../onnx/file/onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { option } from "../../core/option_words.ts";
 import { type Model, withFields } from "../../onnx/file/model.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { create } from "@bufbuild/protobuf";
-import { ModelProtoSchema, ValueInfoProtoSchema } from "onnx-buf";
+import { ModelProtoSchema, ValueInfoProtoSchema } from "../../onnx/file/onnx_pb.ts";
 import * as ort from "onnxruntime-web/wasm";
 import { detachWeights } from "../../onnx/file/external_data.ts";
 import { type Model, writeModel } from "../../onnx/file/model.ts";
@@ -397,6 +397,16 @@ function shapes(feeds: ReadonlyMap<string, InputTensor>): string {
 
 /** ONNX's numbers of the runtime's element types; its arrays alone don't tell float16 from uint16. */
 const ELEMENT_TYPES: Readonly<Record<string, number>> = {
-  ...{ float32: 1, uint8: 2, int8: 3, uint16: 4, int16: 5, int32: 6, int64: 7, bool: 9 },
-  ...{ float16: 10, float64: 11, uint32: 12, uint64: 13 },
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  uint32: 12,
+  uint64: 13,
 };

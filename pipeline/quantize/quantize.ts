@@ -337,14 +337,22 @@ async function calibrateGroup(
   const covered = coveredBy(resume?.data);
   const skip = (index: number) => leaveOut?.(index) || covered.has(index);
   const { samples, run, pass, opened } = await begin("calibrate", index, groups, {
-    ...{ opener, options, skip },
+    opener,
+    options,
+    skip,
   });
   const statistics = await calibrate(samples, {
     ...run,
-    ...{ model: float.prepared, rewrites: float.rewrites, target, modelSha256: float.sha256 },
+    model: float.prepared,
+    rewrites: float.rewrites,
+    target,
+    modelSha256: float.sha256,
     source: opened.source,
     preprocessing: opened.preprocessing && await sha256(compactJson(opened.preprocessing)),
-    ...{ resume, checkpoint, workers, startWorker },
+    resume,
+    checkpoint,
+    workers,
+    startWorker,
     onNonFinite: options.onNonFinite,
     onSkip: options.onSkip,
     onTime: options.onTime,
@@ -384,7 +392,9 @@ async function finish(
   /** The samples that the statistics cover, once more. */
   const again = async (stage: Pass["stage"], takers: readonly Planned[]) =>
     await begin(stage, takers.indexOf(variant), takers.map((taker) => [taker]), {
-      ...{ opener, options, skip: (index: number) => !covered.has(index) },
+      opener,
+      options,
+      skip: (index: number) => !covered.has(index),
     });
   const takers = (stage: Pass["stage"]) =>
     variants.filter((other) => furtherPasses(other.recipe).some((pass) => pass === stage));
@@ -395,13 +405,23 @@ async function finish(
   const local = await decide({ ...input, choices });
   const nearest = takes("output") ? await decide({ ...input, byOutput: await output() }) : local;
   const { manifest, codes, codesFile } = takes("round") ? await round() : {
-    ...{ manifest: nearest, codes: undefined, codesFile: undefined },
+    manifest: nearest,
+    codes: undefined,
+    codesFile: undefined,
   };
   const emitted = emitModel(model, manifest, codes);
   const { file: bytes, weights } = serialiseFor(float, emitted);
   return {
-    ...{ name, recipe, target, float, emitted, manifest, weights },
-    ...{ model: bytes, statistics: file, pass: index },
+    name,
+    recipe,
+    target,
+    float,
+    emitted,
+    manifest,
+    weights,
+    model: bytes,
+    statistics: file,
+    pass: index,
     ...(codesFile === undefined ? {} : { codes: codesFile }),
   };
 
@@ -414,7 +434,9 @@ async function finish(
     const { samples, run } = await again("output", takers("output"));
     return await chooseByOutput(statistics, local, samples, {
       ...run,
-      ...{ model, target, runs: wished.autoRuns },
+      model,
+      target,
+      runs: wished.autoRuns,
     });
   }
 
@@ -451,7 +473,9 @@ async function begin(
   const onProgress = numbered(progressOf(options), number, count);
   const total = countLeft(opened.count, skip);
   return {
-    ...{ samples: opened.samples, opened, pass },
+    samples: opened.samples,
+    opened,
+    pass,
     run: { batch, signal, runtime, onProgress, total },
   };
 }

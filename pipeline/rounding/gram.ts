@@ -4,7 +4,11 @@
  * @module
  */
 import { create } from "@bufbuild/protobuf";
-import { GraphProtoSchema, ModelProtoSchema, OperatorSetIdProtoSchema } from "onnx-buf";
+import {
+  GraphProtoSchema,
+  ModelProtoSchema,
+  OperatorSetIdProtoSchema,
+} from "../../onnx/file/onnx_pb.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { makeNode } from "../../onnx/graph/node.ts";
 import { floatValue } from "../../onnx/graph/value_info.ts";

@@ -141,7 +141,11 @@ function decideActivation(
   const { finite, zeros, min, max } = histogram;
   const isEmpty = finite === 0;
   const entry: ManifestActivation = {
-    ...{ tensor, producer, clamp, storage, ...clampGrid(grid, clamp) },
+    tensor,
+    producer,
+    clamp,
+    storage,
+    ...clampGrid(grid, clamp),
     ...(sharedWith === undefined ? {} : { sharedWith: [...sharedWith] }),
     fused: [...fused],
     shape: [...shape],
@@ -156,7 +160,11 @@ function decideActivation(
     reason: [reason, ...methodReason, ...found.reason],
     statistics: {
       elements: finite,
-      ...{ zeros, error, bounds, sqnr, clippedFraction },
+      zeros,
+      error,
+      bounds,
+      sqnr,
+      clippedFraction,
       min: isEmpty ? null : min,
       max: isEmpty ? null : max,
       mean: isEmpty ? null : divideDyadic(viewOf(histogram).exact.sum, BigInt(finite)),

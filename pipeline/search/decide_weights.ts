@@ -103,7 +103,9 @@ export function decideWeights(manifest: Manifest, model: Model): Manifest {
     const layer = find(weight);
     const { axis, reason, method: error, storage, ...spec } = kept;
     const found = searchWeightSteps({
-      ...{ data, axis, spec: { ...spec, error } },
+      data,
+      axis,
+      spec: { ...spec, error },
       dims: dimensions(tensor),
       ...(bias === undefined ? {} : { bias: { data: bias, inputScale } }),
       ...(inputVariances === undefined || layer === undefined

@@ -47,7 +47,9 @@ export async function openBytes(reader: Reader, path: string): Promise<ByteSourc
   if (isUrl(path)) return await openUrl(reader, path);
   const byteLength = await reader.fileSize(path);
   return await withHead(await reader.openFile(path), {
-    ...{ name: path, path, byteLength },
+    name: path,
+    path,
+    byteLength,
     ...byteLength === undefined ? {} : {
       slice: async (start: number, end: number) => {
         const { buffer } = await reader.readRange(path, start, end - start);

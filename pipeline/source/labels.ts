@@ -149,7 +149,10 @@ function raise(error: PlimsollError): never {
 function unlabelled(what: string, wanted: string, remedy: string): PlimsollError {
   const found = "none";
   return new PlimsollError("data", {
-    ...{ action: `reading the label of ${JSON.stringify(what)}`, wanted, found, remedy },
+    action: `reading the label of ${JSON.stringify(what)}`,
+    wanted,
+    found,
+    remedy,
   });
 }
 

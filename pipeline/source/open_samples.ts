@@ -174,6 +174,7 @@ async function readRecords(
 ): Promise<Records> {
   const { name } = bytes;
   const { selection, labels, inputShape } = settings;
+  // The compiler asks for each format.
   switch (format) {
     case "tar": {
       const { classes, folderClass } = folderClasses(undefined, labels.classes);
@@ -251,7 +252,9 @@ async function readZip(
     isLabelled: hasSidecars ||
       [labels.file, labels.pattern, folderClass].some((way) => way !== undefined),
     samples: memberSamples(zipMembers(bytes), {
-      ...{ ...settings, name, folderClass },
+      ...settings,
+      name,
+      folderClass,
       labels: { ...labels, classes },
     }),
   };

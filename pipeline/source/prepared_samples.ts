@@ -10,7 +10,7 @@ import { imageDecoder } from "./decode_image.ts";
 import { type OpenSamplesOptions, openSampleStream } from "./open_samples.ts";
 import { prepareSamples } from "./prepare_samples.ts";
 import { preprocessor } from "./preprocess.ts";
-import { type Preprocessing } from "../../tpc/recipe/preprocessing.ts";
+import type { Preprocessing } from "../../tpc/recipe/preprocessing.ts";
 
 /** What {@linkcode openPreparedSamples} needs besides the bytes. */
 export interface PreparedSamplesOptions

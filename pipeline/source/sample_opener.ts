@@ -74,7 +74,10 @@ export function placedSamples(place: SamplePlace, options: SamplePlaceOptions = 
       open: (skip) =>
         openPreparedSamples(blob.stream() as ReadableStream<Uint8Array<ArrayBuffer>>, {
           ...reading,
-          ...{ skip, preprocessing, path, name: path === "" ? "the bytes" : path },
+          skip,
+          preprocessing,
+          path,
+          name: path === "" ? "the bytes" : path,
           byteLength: blob.size,
           slice: (start, end) => blob.slice(start, end).arrayBuffer(),
         }),
@@ -91,7 +94,9 @@ export function placedSamples(place: SamplePlace, options: SamplePlaceOptions = 
     isOneShot: path === "-",
     open: async (skip) =>
       prepareSource(await openSamples(reader, path, { ...reading, skip }), {
-        ...{ preprocessing, maxPixels: options.maxPixels, onBroken: options.onBroken },
+        preprocessing,
+        maxPixels: options.maxPixels,
+        onBroken: options.onBroken,
       }),
   };
 }

@@ -1,7 +1,7 @@
 /** Models that are quantized already: refused, or turned back into float. */
 import assert from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
-import { GraphProtoSchema, type NodeProto, type TensorProto } from "onnx-buf";
+import { GraphProtoSchema, type NodeProto, type TensorProto } from "../../onnx/file/onnx_pb.ts";
 import { loadFloatModel, quantize } from "../../pipeline/quantize/quantize.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { dequantizeModel, refuseQuantized } from "../../onnx/prepare/dequantize.ts";

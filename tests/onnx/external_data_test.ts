@@ -8,7 +8,7 @@ import {
   StringStringEntryProtoSchema,
   type TensorProto,
   TensorProtoSchema,
-} from "onnx-buf";
+} from "../../onnx/file/onnx_pb.ts";
 import { runConstants } from "../../pipeline/inference/default_runtime.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import {

@@ -5,7 +5,7 @@ import {
   AttributeProtoSchema,
   type NodeProto,
   type TensorProto,
-} from "onnx-buf";
+} from "../../onnx/file/onnx_pb.ts";
 import { runConstants } from "../../pipeline/inference/default_runtime.ts";
 import { type Model, readModel } from "../../onnx/file/model.ts";
 import { intsAttribute } from "../../onnx/graph/node.ts";

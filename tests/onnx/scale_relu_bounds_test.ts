@@ -8,7 +8,7 @@ import {
   type TensorProto,
   TypeProtoSchema,
   ValueInfoProtoSchema,
-} from "onnx-buf";
+} from "../../onnx/file/onnx_pb.ts";
 import { runConstants } from "../../pipeline/inference/default_runtime.ts";
 import { readModel, withFields } from "../../onnx/file/model.ts";
 import { prepareModel } from "../../onnx/prepare/prepare.ts";

@@ -1,7 +1,7 @@
 /** Checks a rewrite: what is left of the graph, and that it gives the same numbers. */
 import assert from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
-import { ValueInfoProtoSchema } from "onnx-buf";
+import { ValueInfoProtoSchema } from "../../onnx/file/onnx_pb.ts";
 import { runConstants } from "../../pipeline/inference/default_runtime.ts";
 import { type Model, withFields } from "../../onnx/file/model.ts";
 import { prepareModel } from "../../onnx/prepare/prepare.ts";

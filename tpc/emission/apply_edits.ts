@@ -8,7 +8,11 @@
  * @module
  */
 import { create } from "@bufbuild/protobuf";
-import { type NodeProto, OperatorSetIdProtoSchema, type TensorProto } from "onnx-buf";
+import {
+  type NodeProto,
+  OperatorSetIdProtoSchema,
+  type TensorProto,
+} from "../../onnx/file/onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { option } from "../../core/option_words.ts";
 import { roundHalfEven } from "../../core/grid.ts";
@@ -197,7 +201,13 @@ class Emitter {
       quantizeWeights(data, dims, { axis, blockSize, scales, zeroPoints, codes });
     // Zero points are there even when all are zero: QGemm is only taken then (measured, 1.30).
     this.#dequantizeConstant(node, input, {
-      ...{ name, dims, scales, axis, blockSize, zeroPoints, storage },
+      name,
+      dims,
+      scales,
+      axis,
+      blockSize,
+      zeroPoints,
+      storage,
       codes: quantized,
     });
   }

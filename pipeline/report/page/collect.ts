@@ -13,6 +13,7 @@ import type { HistogramData } from "../../../wasm/mod.ts";
 import type { DiagnosedTensor, Diagnosis } from "../../diagnose/diagnosis.ts";
 import type { ModelEvaluation } from "../../evaluate/evaluate.ts";
 import type { PairedDifference } from "../../evaluate/paired.ts";
+import { SHOWN_METHODS } from "../../search/methods/methods.ts";
 import { gridStatistics } from "../../search/grid_statistics.ts";
 import type { Statistics } from "../../statistics/statistics.ts";
 import { cellCounts } from "../cells.ts";
@@ -75,8 +76,10 @@ export function collectReport(
     title,
     made: howItWasMade(manifest, run),
     accuracy: evaluation === undefined || evaluation.length === 0 ? null : accuracy(evaluation),
-    ...{ activations, weights },
+    activations,
+    weights,
     float: manifest.float.map(({ node, op, reason }) => ({ node, op, reason })),
+    shownMethods: SHOWN_METHODS,
     suspects: suspects(activations, weights),
     diagnosis: diagnosis === undefined ? null : reportDiagnosis(diagnosis),
   };
@@ -112,7 +115,15 @@ function reportActivations(
 function reportActivation(activation: ManifestActivation, { from, to, readers }: Neighbours) {
   const { tensor, producer, fused, shape, bits, signed, constraint, method } = activation;
   return {
-    ...{ tensor, fused, shape, from, to, bits, signed, constraint, method },
+    tensor,
+    fused,
+    shape,
+    from,
+    to,
+    bits,
+    signed,
+    constraint,
+    method,
     op: producer?.op ?? "input",
     node: producer?.node ?? "",
     readers: readers.map(({ op, name }) => `${op} ${name}`),
@@ -164,11 +175,15 @@ function measuredOf(entry: DiagnosedTensor | undefined): { measured?: Measured }
 
 function reportDiagnosis({ samples, data, output, remedies }: Diagnosis): ReportDiagnosis {
   return {
-    ...{ samples, data },
+    samples,
+    data,
     output: drawnOrNull(output?.sqnr ?? null),
     remedies: (remedies?.tried ?? []).map((remedy) => ({
-      ...{ tensor: remedy.tensor, change: remedy.change, agreement: remedy.agreement },
-      ...{ top1: remedy.top1, override: JSON.stringify(remedy.override) },
+      tensor: remedy.tensor,
+      change: remedy.change,
+      agreement: remedy.agreement,
+      top1: remedy.top1,
+      override: JSON.stringify(remedy.override),
       sqnr: drawnOrNull(remedy.sqnr),
       gain: drawnOrNull(remedy.gain),
     })),
@@ -185,7 +200,14 @@ function reportWeight(weight: ManifestWeight): ReportWeight {
     return drawn(scale * Math.max(zero - min, max - zero));
   });
   return {
-    ...{ tensor, node, op, bits, constraint, granularity, method, reason },
+    tensor,
+    node,
+    op,
+    bits,
+    constraint,
+    granularity,
+    method,
+    reason,
     sqnr: drawnOrNull(steps?.sqnr ?? null),
     ranges: ranges ?? [],
   };
@@ -201,7 +223,13 @@ function accuracy(models: readonly EvaluatedModel[]): Accuracy {
       const { difference, interval: [low, high] } = againstFloat ??
         { difference: 0, interval: [0, 0] };
       return {
-        ...{ name, top1, top5, loss, agreement, sqnr, cosine },
+        name,
+        top1,
+        top5,
+        loss,
+        agreement,
+        sqnr,
+        cosine,
         ...(bytes === undefined ? {} : { bytes }),
         ...(againstFloat ? { difference: { value: difference, low, high } } : {}),
       };
@@ -219,7 +247,8 @@ function howItWasMade(
     target: target.name,
     targetSha256: target.sha256,
     statistics: statistics.sha256,
-    ...{ samples: data.samples, skipped: data.skipped },
+    samples: data.samples,
+    skipped: data.skipped,
     data: data.sha256,
     preprocessing: data.preprocessing,
     rewrites: describeRewrites(rewrites),

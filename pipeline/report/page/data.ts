@@ -27,6 +27,8 @@ export interface ReportData {
     readonly reason: string;
   }[];
   /** Quantizers that lose most first. */
+  /** Methods that are drawn at first, beside the chosen ones. */
+  readonly shownMethods: readonly ErrorMethod[];
   readonly suspects: readonly Suspect[];
   /** What comparing the models layer by layer found, where that was done. */
   readonly diagnosis: ReportDiagnosis | null;

@@ -1,7 +1,11 @@
 /** What is emitted is valid ONNX, loads elsewhere, keeps its interface, and computes what it says. */
 import assert from "node:assert/strict";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { type NodeProto, TensorProto_DataType, ValueInfoProtoSchema } from "onnx-buf";
+import {
+  type NodeProto,
+  TensorProto_DataType,
+  ValueInfoProtoSchema,
+} from "../../../onnx/file/onnx_pb.ts";
 import { type Model, readModel, writeModel } from "../../../onnx/file/model.ts";
 import { withFields } from "../../../onnx/file/model.ts";
 import { dimensions, elementCount, makeTensor, tensorData } from "../../../onnx/file/tensor.ts";
@@ -67,7 +71,7 @@ Deno.test({
     const folder = await Deno.makeTempDir();
     try {
       for (const [name, { file }] of emitted) await Deno.writeFile(`${folder}/${name}.onnx`, file);
-      const script = "import glob, sys, onnx\n" +
+      const script = "import glob, sys, onnx.checker\n" +
         "for p in glob.glob(sys.argv[1] + '/*.onnx'):\n" +
         "    onnx.checker.check_model(onnx.load(p), full_check=True)\n";
       const { success, stderr } = await new Deno.Command("python3", {

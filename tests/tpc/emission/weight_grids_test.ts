@@ -1,7 +1,11 @@
 /** Every grid of weights, from the search to the integer kernel. */
 import assert from "node:assert/strict";
 import { createSession } from "../../../pipeline/inference/default_runtime.ts";
-import { loadFloatModel, quantize } from "../../../pipeline/quantize/quantize.ts";
+import {
+  loadFloatModel,
+  type Quantization,
+  quantize,
+} from "../../../pipeline/quantize/quantize.ts";
 import { decide } from "../../../pipeline/search/decide.ts";
 import { readPlim } from "../../../pipeline/statistics/plim.ts";
 import { weightCodes } from "../../../core/grid.ts";

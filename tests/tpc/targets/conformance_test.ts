@@ -3,7 +3,7 @@
  * QNNPACK kernels, ONNX Runtime's. Read from the emitted model, on one network with all that they tell apart.
  */
 import assert from "node:assert/strict";
-import type { NodeProto } from "onnx-buf";
+import type { NodeProto } from "../../../onnx/file/onnx_pb.ts";
 import type { Quantization } from "../../../pipeline/quantize/quantize.ts";
 import type { Model } from "../../../onnx/file/model.ts";
 import { readModel } from "../../../onnx/file/model.ts";

@@ -19,8 +19,6 @@ import { weightDetail } from "./weight_detail.ts";
 
 /** Width of paper between its margins, in CSS pixels, for charts that are printed. */
 const PAPER = 700;
-/** Methods that are shown at first, beside the chosen ones. */
-const SHOWN = ["mse", "noclipping", "kl"];
 
 class Page {
   readonly #data: ReportData;
@@ -37,10 +35,11 @@ class Page {
     this.#data = data;
     const methods = data.activations.flatMap(({ seen }) => seen?.methods ?? []);
     this.#methods = [...new Set(methods.map(({ method }) => method))];
-    const chosen = new Set(data.activations.map(({ method }) => method));
-    this.#hidden = new Set(
-      this.#methods.filter((method) => !SHOWN.includes(method) && !chosen.has(method as "mse")),
-    );
+    const shown = new Set<string>([
+      ...data.shownMethods,
+      ...data.activations.map(({ method }) => method),
+    ]);
+    this.#hidden = new Set(this.#methods.filter((method) => !shown.has(method)));
     this.#list = new QuantizerList({ data, onSelect: (selection) => this.#open(selection) });
   }
 
@@ -138,7 +137,10 @@ class Page {
     if (this.#selection === undefined || width <= 0) return;
     const { kind, index } = this.#selection;
     const options = {
-      ...{ data: this.#data, width, isLog: this.#isLog, hidden: this.#hidden },
+      data: this.#data,
+      width,
+      isLog: this.#isLog,
+      hidden: this.#hidden,
       onScale: () => {
         this.#isLog = !this.#isLog;
         this.#drawDetail();
