@@ -32,6 +32,6 @@ export {
   type OpenedSamples,
   type SampleOpener,
   type Samples,
-} from "./quantize/samples.ts";
+} from "./source/samples.ts";
 export { reportPage } from "./report/page/render.ts";
 export type { PlacedSamples, SamplePlace, SamplePlaceOptions } from "./source/sample_opener.ts";

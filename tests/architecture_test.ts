@@ -13,6 +13,8 @@ const MAY_NAME_DENO = [
   "build/browser.ts",
   "build/bundle.ts",
   "build/cached.ts",
+  "build/copy_folder.ts",
+  "build/npm_types.ts",
   "build/install.ts",
   "build/measure_browser.ts",
   "build/measure_hosts.ts",

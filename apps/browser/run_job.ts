@@ -12,7 +12,7 @@ import {
   type Quantization,
   quantizeAll,
 } from "../../pipeline/quantize/quantize.ts";
-import type { SampleOpener } from "../../pipeline/quantize/samples.ts";
+import type { SampleOpener } from "../../pipeline/source/samples.ts";
 import { reportPage } from "../../pipeline/report/page/render.ts";
 import { openSamples } from "../../pipeline/source/open_samples.ts";
 import { prepareSource } from "../../pipeline/source/prepared_samples.ts";

@@ -26,7 +26,7 @@ import { openSamples } from "../../pipeline/source/open_samples.ts";
 import { prepareSamples } from "../../pipeline/source/prepare_samples.ts";
 import { imageDecoder } from "../../pipeline/source/decode_image.ts";
 import { preprocessor } from "../../pipeline/source/preprocess.ts";
-import type { OpenedSamples, SampleOpener } from "../../pipeline/quantize/samples.ts";
+import type { OpenedSamples, SampleOpener } from "../../pipeline/source/samples.ts";
 import { wishesIn } from "./wish_options.ts";
 import { besideData, readJson, readText, sibling } from "./files.ts";
 import { loadPreprocessing } from "./preprocess_options.ts";

@@ -8,7 +8,7 @@ import type { PlimsollError } from "../../core/errors.ts";
 import type { Sample } from "../../core/tensor.ts";
 import type { Runtime } from "../../pipeline/inference/runtime.ts";
 import { calibrateFor, quantizeAll, type RunOptions } from "../../pipeline/quantize/quantize.ts";
-import type { SampleOpener } from "../../pipeline/quantize/samples.ts";
+import type { SampleOpener } from "../../pipeline/source/samples.ts";
 import { openPreparedSamples } from "../../pipeline/source/prepared_samples.ts";
 import { preprocessingOf, recipeOf } from "./choices.ts";
 import { chosenOf, edgeOperations, modelOf, quantizeStatistics } from "./edge_operations.ts";

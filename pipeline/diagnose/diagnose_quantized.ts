@@ -9,7 +9,7 @@ import { outlineInputs } from "../../onnx/graph/outline.ts";
 import { batchSizeFor } from "../inference/infer.ts";
 import type { FloatModel } from "../quantize/float_model.ts";
 import type { Quantization } from "../quantize/quantize.ts";
-import type { SampleOpener } from "../quantize/samples.ts";
+import type { SampleOpener } from "../source/samples.ts";
 import { readCodes } from "../rounding/codes_file.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import { DEFAULT_WORST, diagnose } from "./diagnose.ts";
@@ -30,7 +30,9 @@ export interface DiagnoseQuantizedOptions {
   readonly runtime?: Runtime;
   /** Samples per inference run, by default by their size. */
   readonly batch?: number;
+  /** Told after every batch. */
   readonly onProgress?: OnProgress;
+  /** Stops before the next batch. */
   readonly signal?: AbortSignal;
 }
 

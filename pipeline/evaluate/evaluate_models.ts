@@ -7,7 +7,7 @@ import { outlineInputs } from "../../onnx/graph/outline.ts";
 import { batchSizeFor } from "../inference/infer.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import { SessionStack } from "../inference/session_stack.ts";
-import type { OpenedSamples } from "../quantize/samples.ts";
+import type { OpenedSamples } from "../source/samples.ts";
 import { type Contestant, evaluate, type ModelEvaluation } from "./evaluate.ts";
 import type { EvaluateVariantsOptions, NamedModel } from "./evaluate_variants.ts";
 

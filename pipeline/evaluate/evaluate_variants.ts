@@ -27,7 +27,9 @@ const OPEN_SESSIONS = 8;
 
 /** A model and what to call it. */
 export interface NamedModel {
+  /** What to call it. */
   readonly name: string;
+  /** The model. */
   readonly model: Model;
 }
 
@@ -54,7 +56,9 @@ export interface EvaluateVariantsOptions {
   readonly batch?: number;
   /** Variants in a turn, default {@linkcode OPEN_SESSIONS}. Changes speed and memory, never a result. */
   readonly openSessions?: number;
+  /** Told after every batch. */
   readonly onProgress?: OnProgress;
+  /** Stops before the next batch. */
   readonly signal?: AbortSignal;
   /** Where models run; the default runtime when absent. */
   readonly runtime?: Runtime;

@@ -19,7 +19,7 @@ import type { Target } from "../../tpc/targets/target.ts";
 import { needsData } from "../passes/learn_rewrites.ts";
 import type { FloatModel } from "./float_model.ts";
 import type { RunOptions } from "./quantize.ts";
-import type { SampleOpener } from "./samples.ts";
+import type { SampleOpener } from "../source/samples.ts";
 
 /** A recipe on its way, with the float model that it starts from. */
 export interface Planned {

@@ -55,7 +55,12 @@ import {
   type Planned,
   refuseImpossible,
 } from "./plan_passes.ts";
-import { type OpenedSamples, openerOf, type SampleOpener, type Samples } from "./samples.ts";
+import {
+  type OpenedSamples,
+  openerOf,
+  type SampleOpener,
+  type Samples,
+} from "../source/samples.ts";
 
 /** A recipe with a name for messages, of several. */
 export interface NamedRecipe extends Recipe {

@@ -247,7 +247,7 @@ Deno.test("refuseQuantized() names the first operator and the number of them", (
   refuseQuantized(made([node("Abs", ["x"], ["y"])]), "m");
   assert.throws(
     () => refuseQuantized(made(q("x", "y", "u0")), "m.onnx"),
-    /reading "m.onnx" as a float model.*found QuantizeLinear "QuantizeLinear_y_codes" and 1 more quantized operators.*--requantize/,
+    /reading "m.onnx" as a float model.*found QuantizeLinear "QuantizeLinear_y_codes" and 1 more quantized operators.*option `requantize`/,
   );
 });
 

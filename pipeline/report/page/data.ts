@@ -93,6 +93,7 @@ export interface HowItWasMade {
 
 /** What a run was beside its recipe: `run.json`. */
 export interface RunDescription {
+  /** Name and version of the tool. */
   readonly tool: string;
   /** What started it: the command, and its arguments. */
   readonly command: readonly string[];

@@ -6,7 +6,7 @@ import { loadFloatModel, quantize, type RunOptions } from "../../../pipeline/qua
 import { readCodes } from "../../../pipeline/rounding/codes_file.ts";
 import { decide } from "../../../pipeline/search/decide.ts";
 import { decideWeights } from "../../../pipeline/search/decide_weights.ts";
-import type { Samples } from "../../../pipeline/quantize/samples.ts";
+import type { Samples } from "../../../pipeline/source/samples.ts";
 import type { Wishes } from "../../../tpc/recipe/wishes.ts";
 import { readPlim } from "../../../pipeline/statistics/plim.ts";
 import { canonicalJson } from "../../../core/canonical_json.ts";
