@@ -44,10 +44,15 @@ export type { PairedCounts, PairedDifference } from "./evaluate/paired.ts";
 export { type ByOutputOptions, chooseByOutput } from "./passes/choose_by_output.ts";
 export { learnRewrites } from "./passes/learn_rewrites.ts";
 export { type RoundingInput, roundWeights } from "./passes/round_weights.ts";
-export { exactChoices, type TrueError, trueErrors, verify } from "./passes/second_pass.ts";
+export {
+  exactChoices,
+  type TrueError,
+  trueErrors,
+  type Verified,
+  verify,
+} from "./passes/second_pass.ts";
 export type { PassOptions } from "./passes/stream_activations.ts";
 export type { EvaluatedModel, ReportInput } from "./report/page/collect.ts";
 export type { RunDescription } from "./report/page/data.ts";
-export type { Verified } from "./report/verification.ts";
 export { type ChosenMethod, decide, type DecideInput } from "./search/decide.ts";
 export { decideFromStatistics, type StatisticsInput } from "./search/decide_from_statistics.ts";
