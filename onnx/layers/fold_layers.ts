@@ -12,7 +12,7 @@ import type { Model } from "../file/model.ts";
 import { nameMaker } from "../graph/names.ts";
 
 /** Facts about a graph, and names for what comes into it. */
-export interface Workshop {
+export interface RewriteInProgress {
   readonly index: GraphIndex;
   readonly shapes: Shapes;
   /** A name that is not taken, as wished where possible. */
@@ -28,7 +28,7 @@ export type Fold = Required<Omit<GraphChanges, "add">>;
  */
 export function foldLayers(
   model: Model,
-  foldInto: (layer: LinearLayer, workshop: Workshop) => Fold | undefined,
+  foldInto: (layer: LinearLayer, workshop: RewriteInProgress) => Fold | undefined,
 ): Model {
   const index = indexGraph(model.graph);
   const shapes = inferShapes(model.graph, index);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { NodeProto } from "../file/onnx_pb.ts";
-import type { Workshop } from "../layers/fold_layers.ts";
+import type { RewriteInProgress } from "../layers/fold_layers.ts";
 import type { GraphIndex } from "../graph/graph_index.ts";
 import { type LinearLayer, linearLayer } from "../layers/linear_layer.ts";
 import { intAttribute } from "../graph/node.ts";
@@ -26,7 +26,9 @@ export interface LayerPair {
  * linear on both sides of 0 (Relu, LeakyRelu, PRelu …) or a Clip from 0, with no other reader on the way and no output
  * of the model.
  */
-export function layerPairs({ index, shapes }: Pick<Workshop, "index" | "shapes">): LayerPair[] {
+export function layerPairs(
+  { index, shapes }: Pick<RewriteInProgress, "index" | "shapes">,
+): LayerPair[] {
   const pairs: LayerPair[] = [];
   for (const node of index.nodes) {
     const first = linearLayer(node, index, shapes);

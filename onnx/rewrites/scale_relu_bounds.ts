@@ -7,7 +7,7 @@
 import type { NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import { powerOfTwoAtLeast } from "../../core/grid.ts";
 import { editGraph } from "../graph/edit_graph.ts";
-import type { Workshop } from "../layers/fold_layers.ts";
+import type { RewriteInProgress } from "../layers/fold_layers.ts";
 import { indexGraph } from "../graph/graph_index.ts";
 import { inferShapes } from "../operators/infer_shapes.ts";
 import { layersBehind } from "./layers_behind.ts";
@@ -78,7 +78,7 @@ export function scaleReluBounds(
 function factorsAround(
   clip: NodeProto,
   factor: number,
-  workshop: Workshop,
+  workshop: RewriteInProgress,
 ): LayerFactors[] | undefined {
   const { index } = workshop;
   const before = layerBefore(clip, workshop);
@@ -100,7 +100,7 @@ function factorsAround(
 /** The layer that makes what a node reads, when nothing else reads that. */
 function layerBefore(
   { input: [tensor] }: NodeProto,
-  { index, shapes }: Workshop,
+  { index, shapes }: RewriteInProgress,
 ): LinearLayer | undefined {
   const producer = index.producers.get(tensor);
   if (producer === undefined || index.outputs.has(tensor)) return;
@@ -116,7 +116,7 @@ function layerBefore(
 function withUpperBound(
   clip: NodeProto,
   high: number,
-  { index, newName }: Workshop,
+  { index, newName }: RewriteInProgress,
 ): { node: NodeProto; initializers: TensorProto[] } {
   const old = constantFloats(index, clip.input[2]);
   if (old === undefined) {

@@ -14,7 +14,7 @@ import { batchSamples } from "../source/batches.ts";
 import { addSample, emptyMetrics, type Metrics } from "./metrics.ts";
 
 /** One model to evaluate. */
-export interface Contestant {
+export interface NamedSession {
   readonly name: string;
   readonly session: InferenceSession;
 }
@@ -68,7 +68,7 @@ export interface EvaluateOptions {
  * only.
  */
 export async function evaluate(
-  contestants: readonly Contestant[],
+  contestants: readonly NamedSession[],
   samples: ReadableStream<Sample>,
   options: EvaluateOptions,
 ): Promise<ModelEvaluation[]> {

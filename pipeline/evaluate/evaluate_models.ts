@@ -8,7 +8,7 @@ import { batchSizeFor } from "../inference/infer.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import { SessionStack } from "../inference/session_stack.ts";
 import type { OpenedSamples } from "../source/samples.ts";
-import { type Contestant, evaluate, type ModelEvaluation } from "./evaluate.ts";
+import { evaluate, type ModelEvaluation, type NamedSession } from "./evaluate.ts";
 import type { EvaluateVariantsOptions, NamedModel } from "./evaluate_variants.ts";
 
 /** Evaluates models on the same samples; the first is the reference. */
@@ -23,7 +23,7 @@ export async function evaluateModels(
   await using sessions = new SessionStack();
   try {
     const inputs = outlineInputs(models[0].model.graph);
-    const contestants: Contestant[] = [];
+    const contestants: NamedSession[] = [];
     for (const { name, model } of models) {
       contestants.push({
         name,

@@ -18,7 +18,7 @@ import type { Runtime } from "../inference/runtime.ts";
 import { SessionStack } from "../inference/session_stack.ts";
 import { streamOf } from "../../core/stream_of.ts";
 import { batchSamples } from "../source/batches.ts";
-import { type Contestant, evaluate, type ModelEvaluation } from "./evaluate.ts";
+import { evaluate, type ModelEvaluation, type NamedSession } from "./evaluate.ts";
 import { HitList } from "./hit_list.ts";
 import { measureLatency } from "./latency.ts";
 
@@ -90,7 +90,7 @@ async function evaluateTurn(
 ): Promise<MeasuredModel[]> {
   await using sessions = new SessionStack();
   const inputs = outlineInputs(models[0].model.graph);
-  const contestants: Contestant[] = [];
+  const contestants: NamedSession[] = [];
   for (const { name, model } of models) {
     signal?.throwIfAborted();
     contestants.push({
