@@ -32,6 +32,19 @@ interface Loaded extends Pick<typeof ort, "InferenceSession" | "Tensor"> {
   readonly provider: "wasm" | "cpu";
 }
 
+/** Ends when what was begun in onnxruntime-web has ended; see {@linkcode inTurn}. */
+let webIsIdle: Promise<unknown> = Promise.resolve();
+
+/**
+ * Does one thing in onnxruntime-web after the other. All its sessions share one stack of its WebAssembly, on which a
+ * run lays its arguments before it waits for its inputs (1.30): a second run that begins meanwhile writes over them.
+ */
+function inTurn<T>(action: () => Promise<T>): Promise<T> {
+  const result = webIsIdle.then(action);
+  webIsIdle = result.catch(() => {});
+  return result;
+}
+
 /**
  * A runtime that is started by its first session.
  *
@@ -57,14 +70,15 @@ export function createRuntime(source?: RuntimeSource): Runtime {
 class OnnxRuntime implements Runtime {
   readonly name: Runtime["name"];
   readonly #source: RuntimeSource | undefined;
+  readonly #inTurn: typeof inTurn;
   #loading: Promise<Loaded> | undefined;
-  #starting: Promise<unknown> = Promise.resolve();
   #hasStarted = false;
   #lost: PlimsollError | undefined;
 
   constructor(source: RuntimeSource | undefined) {
     this.#source = source;
     this.name = source?.kind === "native" ? "onnxruntime-node" : "onnxruntime-web";
+    this.#inTurn = source?.kind === "native" ? (action) => action() : inTurn;
   }
 
   get lost(): PlimsollError | undefined {
@@ -75,7 +89,7 @@ class OnnxRuntime implements Runtime {
     const { bytes, externalData } = serialise(model);
     const session = await this.#start(bytes, { externalData, logSeverityLevel: 3 });
     try {
-      const results = await session.run({});
+      const results = await this.#inTurn(() => session.run({}));
       return Object.entries(results).map(([name, { data, dims, type }]) =>
         makeTensor(name, dims, data as TensorData, ELEMENT_TYPES[type])
       );
@@ -126,11 +140,12 @@ class OnnxRuntime implements Runtime {
           inputs[key] = makeInput(TensorOf, key, data, dims, types.get(key));
         }
         const running = `running ${name} on input ${shapes(feeds)}`;
-        const results = await session.run(inputs, [...outputs]).catch(async (cause) => {
+        const run = (feeds: typeof inputs) => this.#inTurn(() => session.run(feeds, [...outputs]));
+        const results = await run(inputs).catch(async (cause) => {
           if (!isOutOfMemory(cause)) throw cause;
           const watchedBytes = await this.#loseIfBroken(cause)
             ? undefined
-            : await measureSample(session, inputs, outputs, TensorOf);
+            : await measureSample(run, inputs, TensorOf);
           throw outOfMemoryRun({
             action: running,
             feeds,
@@ -164,7 +179,7 @@ class OnnxRuntime implements Runtime {
       });
   }
 
-  /** Makes a session; the first one starts the runtime. One starts at a time. */
+  /** Makes a session; the first one starts the runtime. */
   async #start(
     bytes: Uint8Array,
     options: ort.InferenceSession.SessionOptions,
@@ -173,11 +188,7 @@ class OnnxRuntime implements Runtime {
     const { InferenceSession, provider } = await this.#load();
     const create = () =>
       InferenceSession.create(bytes, { ...options, executionProviders: [provider] });
-    const session = this.#starting.then(() =>
-      this.#hasStarted ? create() : this.#startFirst(create)
-    );
-    this.#starting = session.catch(() => {});
-    return await session;
+    return await this.#inTurn(() => this.#hasStarted ? create() : this.#startFirst(create));
   }
 
   /** Settings of onnxruntime-web are the process's: they are what they were once the runtime has started. */
@@ -213,7 +224,8 @@ class OnnxRuntime implements Runtime {
     try {
       const session = await this.#start(writeModel(probeModel()), { logSeverityLevel: 4 });
       const { Tensor: TensorOf } = await this.#load();
-      const { y } = await session.run({ x: new TensorOf("float32", Float32Array.of(-1, 2), [2]) });
+      const x = new TensorOf("float32", Float32Array.of(-1, 2), [2]);
+      const { y } = await this.#inTurn(() => session.run({ x }));
       if ((y.data as Float32Array)[1] !== 2) throw new Error("It computes something else");
       await session.release();
       return false;
@@ -290,9 +302,8 @@ function probeModel(): Model {
 
 /** Bytes of the outputs for the first sample of a batch; undefined when it doesn't run alone. */
 async function measureSample(
-  session: ort.InferenceSession,
+  run: (inputs: Record<string, ort.Tensor>) => Promise<ort.InferenceSession.OnnxValueMapType>,
   inputs: Readonly<Record<string, ort.Tensor>>,
-  outputs: readonly string[],
   TensorOf: typeof ort.Tensor,
 ): Promise<number | undefined> {
   try {
@@ -301,9 +312,9 @@ async function measureSample(
       const part = (data as Float32Array).slice(0, count);
       return [name, new TensorOf(type as "float32", part, [1, ...dims.slice(1)])];
     });
-    const results = await session.run(Object.fromEntries(first), [...outputs]);
+    const results = await run(Object.fromEntries(first));
     return Object.values(results).reduce(
-      (sum, { data }) => sum + (data as Float32Array).byteLength,
+      (sum, value) => sum + ((value as ort.Tensor).data as Float32Array).byteLength,
       0,
     );
   } catch {

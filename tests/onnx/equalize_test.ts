@@ -1,17 +1,14 @@
 import assert from "node:assert/strict";
 import type { NodeProto, TensorProto } from "../../onnx/file/onnx_pb.ts";
-import { runConstants } from "../../pipeline/inference/default_runtime.ts";
 import { equalize } from "../../onnx/rewrites/equalize.ts";
-import { type Model, readModel } from "../../onnx/file/model.ts";
-import { prepareModel } from "../../onnx/prepare/prepare.ts";
+import { type Model } from "../../onnx/file/model.ts";
 import { floatData, makeTensor } from "../../onnx/file/tensor.ts";
 import { channelMaxima, runInside } from "../support/exposed.ts";
 import { model, node, value } from "../support/onnx.ts";
-import { floats, gaussian, uniform } from "../support/random.ts";
+import { floats, uniform } from "../support/random.ts";
 import { operators, randomFeeds, scalar, weights } from "../support/rewrite.ts";
 import { runModel } from "../support/run_model.ts";
 import { assertSameFunction } from "../support/same_function.ts";
-import { sharedPath } from "../support/shared.ts";
 
 interface Case {
   nodes: NodeProto[];
@@ -365,24 +362,3 @@ for (const [name, parts] of Object.entries(LEFT)) {
     await runModel(before, randomFeeds(before));
   });
 }
-
-const lite0 = sharedPath("data/efficientnet-lite0/model.onnx");
-Deno.test({
-  name: "equalize() balances the blocks of EfficientNet-Lite0 (needs ../shared)",
-  ignore: lite0 === undefined,
-  fn: async () => {
-    const raw = readModel(Deno.readFileSync(lite0!), "lite0");
-    const before = await prepareModel(raw, runConstants);
-    const [{ name }] = before.graph.input;
-    const feeds = { [name]: { data: floats(3 * 224 * 224, gaussian(7)), dims: [1, 3, 224, 224] } };
-    const clips = before.graph.node.filter(({ opType }) => opType === "Clip");
-    const seen = await runInside(before, clips.map(({ output }) => output[0]), feeds);
-    const maxima = new Map([...seen].map(([clip, tensor]) => [clip, channelMaxima(tensor, 1)]));
-    const { equalized } = await assertSameFunction(before, (given) => equalize(given, maxima), {
-      feeds,
-      tolerance: 2e-5,
-    });
-    // The last Clip goes into the pooling, and each block's output into a sum.
-    assert.ok(equalized.length >= 30, `${equalized.length}`);
-  },
-});

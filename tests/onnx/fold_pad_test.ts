@@ -7,7 +7,7 @@ import {
   type TensorProto,
 } from "../../onnx/file/onnx_pb.ts";
 import { runConstants } from "../../pipeline/inference/default_runtime.ts";
-import { type Model, readModel } from "../../onnx/file/model.ts";
+import { type Model } from "../../onnx/file/model.ts";
 import { intsAttribute } from "../../onnx/graph/node.ts";
 import { prepareModel } from "../../onnx/prepare/prepare.ts";
 import { model, node, value } from "../support/onnx.ts";
@@ -18,7 +18,6 @@ import {
   scalar,
   weights,
 } from "../support/rewrite.ts";
-import { sharedPath } from "../support/shared.ts";
 
 /** ONNX Runtime folds Pads itself, not always exactly; it doesn't where p is watched. */
 const assertRewrite = (before: Model, left: readonly string[]) =>
@@ -191,20 +190,3 @@ for (const [name, parts] of LEFT) {
     assert.deepEqual(after.graph.initializer, before.graph.initializer);
   });
 }
-
-const lite0 = sharedPath("data/efficientnet-lite0/model.onnx");
-Deno.test({
-  name: "foldPad() leaves no Pad in EfficientNet-Lite0 (needs ../shared)",
-  ignore: lite0 === undefined,
-  fn: async () => {
-    const after = await prepareModel(readModel(Deno.readFileSync(lite0!), "lite0"), runConstants);
-    const counts = Object.groupBy(operators(after), (op) => op);
-    assert.equal(counts.Pad, undefined);
-    assert.equal(counts.Conv?.length, 49);
-    const left = Object.entries(counts).map(([op, all]) => `${all?.length} ${op}`).sort();
-    assert.deepEqual(left, [
-      ...["1 Concat", "1 Gather", "1 Gemm", "1 GlobalAveragePool", "1 Reshape", "1 Shape"],
-      ...["1 Unsqueeze", "33 Clip", "49 Conv", "9 Add"],
-    ]);
-  },
-});

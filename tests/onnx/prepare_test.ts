@@ -6,7 +6,6 @@ import { makeTensor } from "../../onnx/file/tensor.ts";
 import { model, node, value } from "../support/onnx.ts";
 import { floats, gaussian, uniform } from "../support/random.ts";
 import { assertSameOutputs } from "../support/run_model.ts";
-import { sharedPath } from "../support/shared.ts";
 
 const normal = gaussian(7);
 const positive = uniform(8);
@@ -235,19 +234,4 @@ Deno.test("prepareModel() leaves no BatchNormalization or Constant in the demo m
   ]);
   const image = { data: floats(3 * 784, normal), dims: [3, 1, 28, 28] };
   await assertSameOutputs(before, after, { image });
-});
-
-const lite0 = sharedPath("data/efficientnet-lite0/model.onnx");
-Deno.test({
-  name: "prepareModel() folds a raw PyTorch export of EfficientNet-Lite0 (needs ../shared)",
-  ignore: lite0 === undefined,
-  fn: async () => {
-    const before = readModel(Deno.readFileSync(lite0!), "lite0");
-    const after = await prepareModel(before, runConstants);
-    assert.ok(!operators(after).includes("BatchNormalization"));
-    assert.ok(!operators(after).includes("Constant"));
-    const [{ name }] = before.graph.input;
-    const input = { data: floats(3 * 224 * 224, normal), dims: [1, 3, 224, 224] };
-    await assertSameOutputs(before, after, { [name]: input }, 1e-4);
-  },
 });

@@ -9,18 +9,14 @@ import {
   TypeProtoSchema,
   ValueInfoProtoSchema,
 } from "../../onnx/file/onnx_pb.ts";
-import { runConstants } from "../../pipeline/inference/default_runtime.ts";
-import { readModel, withFields } from "../../onnx/file/model.ts";
-import { prepareModel } from "../../onnx/prepare/prepare.ts";
+import { withFields } from "../../onnx/file/model.ts";
 import { scaleReluBounds } from "../../onnx/rewrites/scale_relu_bounds.ts";
 import { floatData, makeTensor } from "../../onnx/file/tensor.ts";
 import { runInside } from "../support/exposed.ts";
 import { model, node, value } from "../support/onnx.ts";
-import { floats, gaussian } from "../support/random.ts";
 import { integers, operators, randomFeeds, scalar, weights } from "../support/rewrite.ts";
 import { runModel } from "../support/run_model.ts";
 import { assertSameFunction } from "../support/same_function.ts";
-import { sharedPath } from "../support/shared.ts";
 
 interface Case {
   nodes: NodeProto[];
@@ -495,24 +491,4 @@ Deno.test("scaleReluBounds() leaves a Clip that a sub-graph reads", async () => 
   });
   assert.equal(scaleReluBounds(before).model, before);
   await runModel(before, randomFeeds(before));
-});
-
-const lite0 = sharedPath("data/efficientnet-lite0/model.onnx");
-Deno.test({
-  name: "scaleReluBounds() scales every ReLU6 of EfficientNet-Lite0 (needs ../shared)",
-  ignore: lite0 === undefined,
-  fn: async () => {
-    const raw = readModel(Deno.readFileSync(lite0!), "lite0");
-    const before = await prepareModel(raw, runConstants);
-    const [{ name }] = before.graph.input;
-    const image = { data: floats(3 * 224 * 224, gaussian(7)), dims: [1, 3, 224, 224] };
-    const { scaled } = await assertSameFunction(before, scaleReluBounds, {
-      feeds: { [name]: image },
-      tolerance: 2e-5,
-    });
-    const clips = operators(before).filter((op) => op === "Clip");
-    assert.equal(clips.length, 33);
-    assert.equal(scaled.length, clips.length);
-    assert.ok(scaled.every(({ from, to }) => from === 6 && to === 8));
-  },
 });

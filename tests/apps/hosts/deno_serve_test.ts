@@ -122,8 +122,9 @@ Deno.test("a body that is aborted lets go of its place", async () => {
 
 Deno.test("a client that goes away while its events come lets go of its place", async () => {
   await using server = await serveDeno();
+  // A body that is still on its way when the first event comes, on however slow a machine.
   const response = await fetch(`${server.url}v1/calibrate?${RAW}`, {
-    ...{ method: "POST", body: streamedBody(rawSamples(100, 20)) },
+    ...{ method: "POST", body: streamedBody(rawSamples(100_000, 20)) },
     headers: { ...HEADERS, accept: "application/x-ndjson" },
   });
   const reader = response.body!.getReader();

@@ -1,30 +1,6 @@
 /** Batches and models that don't fit into the runtime's heap. */
 import assert from "node:assert/strict";
 import { isOutOfMemory, outOfMemoryRun } from "../../../pipeline/inference/out_of_memory.ts";
-import { inFolder, runCommand } from "../../support/cli.ts";
-
-Deno.test("a batch that is too large ends with numbers and a batch that works, and the runtime stays usable", async () => {
-  await inFolder(async (folder) => {
-    // 12,000 raw samples of the demo's shape; all of them in one batch take more than 4 GiB of activations.
-    const count = 12_000;
-    await Deno.writeFile(`${folder}/samples.raw`, new Uint8Array(count * 784 * 4));
-    const model = `${Deno.cwd()}/data/fashion/model.onnx`;
-    const args = ["calibrate", "--model", model, "--data", `${folder}/samples.raw`];
-    args.push("--input-shape", "1x28x28", "--out", `${folder}/s.plim`, "--quiet");
-    const { code, error } = await runCommand(...args, "--batch", String(count));
-    assert.equal(code, 1);
-    const found =
-      /^\nplimsoll: While running the float model on input image \[12000,1,28,28\]: wanted a batch that fits into the runtime's heap of 4 GiB, found no memory left for a batch of 12000: ([\d.]+) MiB a sample, of which 28 watched tensors are ([\d.]+) MiB\. Try --batch (\d+), which changes no result\.\n$/
-        .exec(error);
-    assert.ok(found, error);
-    const [perSample, watched, batch] = found.slice(1).map(Number);
-    assert.ok(watched > 1 && perSample >= watched && batch >= 1 && batch <= count / 2, error);
-    assert.equal(await Deno.stat(`${folder}/s.plim`).catch(() => undefined), undefined);
-    // The same process goes on, with the batch that the message names.
-    const again = await runCommand(...args, "--batch", String(batch), "--samples", String(batch));
-    assert.equal(again.code, 0, again.error);
-  });
-});
 
 Deno.test("a runtime that broke is never used again: every later session says so", async () => {
   // In a process of its own, since there is one runtime in each.
@@ -36,7 +12,7 @@ Deno.test("a runtime that broke is never used again: every later session says so
   const { first, second, health, problem } = JSON.parse(new TextDecoder().decode(stdout));
   assert.match(
     first,
-    /no memory left for a batch of 4: 0.0156 KiB of input a sample and 1 watched tensors. Try --batch 2/,
+    /no memory left for a batch of 4: 0.0156 KiB of input a sample and 1 watched tensors. Try option `batch: 2`/,
   );
   assert.match(second, /found one that ran out of memory before and answers no more. Start again/);
   assert.deepEqual(health, [503, "lost"]);

@@ -219,13 +219,13 @@ Deno.test("a file of another format than its name or the user says is refused", 
     [
       "a",
       fixture("webdataset.tar"),
-      /wanted a parquet file, as --data-format says, found a tar file/,
+      /wanted a parquet file, as option `dataFormat` says, found a tar file/,
       {
         format: "parquet",
       },
     ],
     ["a.png", Uint8Array.of(0x89, 0x50, 0x4e, 0x47), /found an image.*Give the folder/],
-    ["a.txt", Uint8Array.of(1, 2, 3, 4), /begins with 01 02 03 04.*--data-format/],
+    ["a.txt", Uint8Array.of(1, 2, 3, 4), /begins with 01 02 03 04.*option `dataFormat`/],
   ];
   for (const [name, bytes, message, options] of cases) {
     await assert.rejects(read(name, bytes, options), message);

@@ -43,7 +43,7 @@ Deno.test("labelOf() takes the first group of the pattern, from the name before 
   assert.equal(labelOf({ pattern }, "9_train/0012_x.jpg", 0), 12);
   assert.equal(labelOf({ pattern: /^(\d+)_.*\// }, "9_train/x.jpg", 0), 9);
   assert.equal(labelOf({ pattern: /^(\w+)_/, classes: ["a", "b"] }, "b_1.jpg", 0), 1);
-  assert.throws(() => labelOf({ pattern }, "x.jpg", 0), /--label-pattern \^\(\\d\+\)_ fits/);
+  assert.throws(() => labelOf({ pattern }, "x.jpg", 0), /option `labelPattern` \^\(\\d\+\)_ fits/);
   assert.throws(
     () => labelOf({ pattern: /^(\w+)_/ }, "b_1.jpg", 0),
     /wanted a class index, found "b"/,

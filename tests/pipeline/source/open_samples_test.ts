@@ -190,7 +190,7 @@ Deno.test("openSamples() cuts raw values by their shape and says what is left ov
   await assert.rejects(Array.fromAsync(cut.samples), /found 16 bytes at the end, behind 1 whole/);
   await assert.rejects(
     openSamples(memoryHost({ "a.bin": bytes }), "a.bin", { format: "raw" }),
-    /--input-shape, such as 3x224x224/,
+    /option `inputShape`, such as 3x224x224/,
   );
 });
 

@@ -4,15 +4,11 @@ import * as plimsoll from "./bundle.js";
 
 globalThis.onmessage = async ({ data: { model, samples, runtime, histogram, image } }) => {
   try {
-    plimsoll.supplyRuntime({ kind: "wasm", binary: runtime });
     plimsoll.supplyWasm({ histogram, image });
-    const float = await plimsoll.loadFloatModel(model, "the model");
-    const statistics = await plimsoll.calibrate(ReadableStream.from(samples), {
-      model: float.prepared,
-      modelSha256: float.sha256,
-      target: plimsoll.presetTarget("onnxruntime"),
+    const { statistics } = await plimsoll.quantize(model, samples, { target: "onnxruntime" }, {
+      runtime: plimsoll.createRuntime({ kind: "wasm", binary: runtime }),
     });
-    globalThis.postMessage({ plim: await plimsoll.writePlim(statistics) });
+    globalThis.postMessage({ plim: statistics });
   } catch (error) {
     globalThis.postMessage({ error: String(error?.stack ?? error) });
   }
