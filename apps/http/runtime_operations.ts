@@ -50,6 +50,11 @@ async function prepare(input: OperationInput, runtime: Runtime) {
     onSkip: (error) => onNote(`left out: ${error.message}`),
     onEvent: (event) => {
       if (event.kind === "progress") onProgress?.(event.progress);
+      if (event.kind === "note") onNote(event.text);
+      if (event.kind !== "made") return;
+      for (const { output, what } of event.result.verdict?.lost ?? []) {
+        onNote(`this model lost what it is for: ${output}: ${what}`);
+      }
     },
   };
   return { float, recipe, opener, work };
