@@ -4,18 +4,19 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
-import { weightCodes } from "../../core/grid.ts";
-import type { WeightSpec } from "../../core/types.ts";
+import { STORED_CODES, weightCodes } from "../../core/grid.ts";
+import type { ActivationStorage, WeightSpec } from "../../core/types.ts";
 import type { Manifest, ManifestWeight } from "../../tpc/manifest.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { quantizeWeights } from "../../onnx/quantized/quantize_weights.ts";
 import { dimensions, floatData } from "../../onnx/file/tensor.ts";
-import type { WeightPlan } from "../../tpc/placement/types.ts";
+import { channelAxis, type WeightPlan } from "../../tpc/placement/types.ts";
 import { weightGrid } from "../../tpc/emission/weight_grid.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import { inputVariances, layerMeans, shiftBias } from "./correct_bias.ts";
 import { layerFinder } from "./layer_finder.ts";
 import { DEFAULT_P } from "./methods/lp.ts";
+import { leastSteps } from "./weights/least_steps.ts";
 import { searchWeightSteps } from "./weights/search_weight_steps.ts";
 
 /** A weight tensor of the manifest before its steps are searched. */
@@ -70,13 +71,13 @@ function describeSearch(
 export function decideWeights(manifest: Manifest, model: Model): Manifest {
   const find = layerFinder(model);
   const tensors = new Map(model.graph.initializer.map((tensor) => [tensor.name, tensor]));
-  const scales = new Map(manifest.activations.map(({ tensor, scale }) => [tensor, scale]));
+  const inputs = new Map(manifest.activations.map((entry) => [entry.tensor, entry]));
   const weights = manifest.weights.map((weight): ManifestWeight => {
     if (weight.steps !== undefined) return weight;
     const tensor = tensors.get(weight.tensor);
     const data = tensor && floatData(tensor);
-    const inputScale = scales.get(weight.activation);
-    if (tensor === undefined || data === undefined || inputScale === undefined) {
+    const activation = inputs.get(weight.activation);
+    if (tensor === undefined || data === undefined || activation === undefined) {
       throw new PlimsollError("model", {
         action: "searching weight steps",
         wanted: `float32 constant ${
@@ -101,16 +102,21 @@ export function decideWeights(manifest: Manifest, model: Model): Manifest {
     const { inputMeans, inputVariances, ...kept } = weight;
     const layer = find(weight);
     const { axis, reason, method: error, storage, ...spec } = kept;
+    const dims = dimensions(tensor);
     const found = searchWeightSteps({
-      ...{ data, axis, spec: { ...spec, error } },
-      dims: dimensions(tensor),
-      ...(bias === undefined ? {} : { bias: { data: bias, inputScale } }),
+      ...{ data, axis, dims, spec: { ...spec, error } },
+      ...(channelAxis(weight.op) === undefined ? {} : {
+        floors: leastSteps({ data, dims, axis }, {
+          ...{ op: weight.op, bias, inputScale: activation.scale },
+          reach: reachOf(activation.storage),
+        }),
+      }),
       ...(inputVariances === undefined || layer === undefined
         ? {}
         : { importance: data.map((_, i) => inputVariances[layer.inputChannel(i)]) }),
     });
     const widened = found.widened > 0
-      ? [`${found.widened} steps widened so that the bias fits into int32`]
+      ? [`${found.widened} steps widened so that sums with the bias fit into int32`]
       : [];
     const { min } = weightCodes(spec.constraint, spec.bits, storage);
     const decided = {
@@ -125,8 +131,15 @@ export function decideWeights(manifest: Manifest, model: Model): Manifest {
       },
     };
     if (inputMeans === undefined || layer === undefined) return decided;
-    const codes = quantizeWeights(data, dimensions(tensor), weightGrid(decided));
+    const codes = quantizeWeights(data, dims, weightGrid(decided));
     return shiftBias(decided, layer, Float64Array.from(inputMeans), codes);
   });
   return { ...manifest, weights };
+}
+
+/** Codes from the zero point to the furthest one that an int32 accumulator may meet. */
+function reachOf(storage: ActivationStorage): number {
+  const [least, most] = STORED_CODES[storage];
+  // Codes of 16 bits go to float kernels, or to hardware with wider accumulators: only the bias has to fit.
+  return storage.endsWith("16") ? 0 : most - least;
 }
