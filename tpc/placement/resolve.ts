@@ -291,6 +291,12 @@ function weightPlan(
     spec = { ...spec, granularity: "tensor" };
     reason.push("one step, since output channels of a grouped ConvTranspose lie along two axes");
   }
+  if (node.op === "MatMul" && graph.constant(node.inputs[input])!.shape.length !== 2) {
+    // Measured, 1.30 and 1.32: QLinearMatMul and MatMulIntegerToFloat are taken for steps along an axis of such
+    // weights, and refuse them when they run.
+    if (spec.granularity !== "tensor") reason.push("one step, since the weights are no matrix");
+    spec = { ...spec, granularity: "tensor" };
+  }
   const clip = spec.clip ?? spec.bits < CLIPPED_BELOW;
   const wanted = target.storage.weight;
   const isPacked = wanted === "int4" || wanted === "uint4";
