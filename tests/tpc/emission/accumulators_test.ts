@@ -1,7 +1,7 @@
 /** Sums of integer kernels are int32 and wrap without a word: steps leave room for them. */
 import assert from "node:assert/strict";
 import { makeTensor } from "../../../onnx/file/tensor.ts";
-import { type Architecture } from "../../support/architectures.ts";
+import type { Architecture } from "../../support/architectures.ts";
 import { decibelsAtLevels } from "../../support/every_level.ts";
 import { model, node, value } from "../../support/onnx.ts";
 import { quantizeArchitecture, samplesFor } from "../../support/quantize_architecture.ts";
