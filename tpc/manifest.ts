@@ -80,7 +80,13 @@ const weight = z.strictObject({
   op: z.string(),
   input: z.int().min(0).describe("Number of the node's input"),
   activation: z.string().describe("Activation tensor that the weights meet"),
-  bias: z.strictObject({ tensor: z.string(), input: z.int() }).optional(),
+  bias: z.strictObject({
+    tensor: z.string(),
+    input: z.int(),
+    node: z.string().optional().describe(
+      "Node that adds it, where that is another one, as the Add behind a MatMul",
+    ),
+  }).optional(),
   axis: z.int().min(0).describe(
     "Axis of the output channels; of granularity block that of the blocks",
   ),

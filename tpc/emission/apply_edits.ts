@@ -202,7 +202,9 @@ class Emitter {
   }
 
   quantizeBias({ node, input, axis, scales, shift }: Edit & { kind: "bias" }): void {
-    const { name, dims, data } = this.#bias(node, input, shift);
+    const { name, dims: shape, data } = this.#bias(node, input, shift);
+    // A row of an Add is a vector: ONNX Runtime takes no other bias into a Gemm.
+    const dims = scales === undefined ? shape : [data.length];
     const shifted = shift === undefined ? data : Float64Array.from(data, (b, c) => b - shift[c]);
     if (scales === undefined) {
       this.#inputs.get(this.#node(node))![input] = this.#tensor(

@@ -85,7 +85,7 @@ export function insertQdq(manifest: Manifest, codes: WeightCodes = new Map()): E
     const inputScale = scaleOf.get(activation);
     if (bias === undefined && shift === undefined || inputScale === undefined) continue;
     edits.push({
-      ...{ kind: "bias", node, input: bias?.input ?? BIAS_INPUT },
+      ...{ kind: "bias", node: bias?.node ?? node, input: bias?.input ?? BIAS_INPUT },
       ...(shift === undefined ? {} : { shift }),
       // A bias code has one scale for all its products: blocks have several.
       ...(grid.blockSize !== undefined ? {} : {

@@ -77,7 +77,7 @@ export function resolve(outline: GraphOutline, target: Target): Placement {
   const islands = numberIslands(float, graph, (tensor) => shares.has(tensor));
   return {
     activations: activationPlans(groups, context),
-    weights: groups.flatMap(({ units: [head] }) => constantPlans(head, context)),
+    weights: groups.flatMap((group) => constantPlans(group, context)),
     float: float.flatMap((unit) =>
       unit.nodes.map((node) => ({
         node: node.name,
@@ -232,7 +232,7 @@ function reasonFor(
 }
 
 /** Weights of a unit, or its constant operands where the target quantizes them. */
-function constantPlans(unit: Unit, context: Context): WeightPlan[] {
+function constantPlans({ units: [unit, next] }: Group, context: Context): WeightPlan[] {
   const { graph, target, sets } = context;
   const [node] = unit.nodes;
   if (unit.nodes.length > 1) return [];
@@ -245,7 +245,9 @@ function constantPlans(unit: Unit, context: Context): WeightPlan[] {
     return [weightPlan(unit, slot.input, {
       context,
       axis: (slot.axis + weight.shape.length) % weight.shape.length,
-      bias: bias === "" ? undefined : { tensor: bias, input: slot.bias! },
+      bias: bias === ""
+        ? addedBias(weight.shape, next, graph)
+        : { tensor: bias, input: slot.bias! },
     })];
   }
   if (set?.constants !== "quantized" || NEEDS_WEIGHTS.has(node.op)) return [];
@@ -268,6 +270,23 @@ function constantPlans(unit: Unit, context: Context): WeightPlan[] {
       reason: `constant operand of ${node.op}`,
     };
   });
+}
+
+/**
+ * The bias that an Add fused behind a product of matrices gives it: one number a column. ONNX Runtime makes one Gemm of
+ * the two and takes the integer kernel only where the bias has integer codes.
+ */
+function addedBias(
+  weight: readonly number[],
+  next: Unit | undefined,
+  graph: GraphView,
+): WeightPlan["bias"] {
+  if (next?.op !== "AddBias" || weight.length !== 2) return undefined;
+  const [{ name: node, inputs }] = next.nodes;
+  const input = inputs.findIndex((name) => graph.constant(name)?.type === "float");
+  const shape = graph.constant(inputs[input])?.shape;
+  const isRow = shape?.at(-1) === weight[1] && shape.slice(0, -1).every((size) => size === 1);
+  return isRow ? { tensor: inputs[input], input, node } : undefined;
 }
 
 function weightPlan(

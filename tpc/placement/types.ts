@@ -40,8 +40,8 @@ export interface WeightPlan {
   readonly input: number;
   /** The activation that the weights meet. */
   readonly activation: string;
-  /** Bias tensor and the number of its input, when the node has one. */
-  readonly bias?: { readonly tensor: string; readonly input: number };
+  /** Bias tensor and the number of its input, when the node has one; `node` adds it, where that is another one. */
+  readonly bias?: { readonly tensor: string; readonly input: number; readonly node?: string };
   /** Axis of the output channels. */
   readonly axis: number;
   readonly spec: WeightSpec;

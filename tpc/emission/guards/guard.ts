@@ -18,6 +18,7 @@ import { type Model, opsetVersion, withFields } from "../../../onnx/file/model.t
 import { makePackedTensor } from "../../../onnx/file/packed_tensor.ts";
 import { readCodes } from "../../../onnx/quantized/codes.ts";
 import { makeTensor, type TensorData, tensorData } from "../../../onnx/file/tensor.ts";
+import { int8Bias, type VectorBias } from "./fused_products.ts";
 import { isUndone } from "./float_layers.ts";
 import { movesInt8 } from "./moved_int8.ts";
 import { wideWeights } from "./wide_products.ts";
@@ -34,6 +35,8 @@ export function guardModel(model: Model): Model {
   for (const node of index.nodes) {
     if (isUndone(node, index) || canWrap(node, index)) guards.keep(node);
     if (isNew && movesInt8(node, index)) guards.keep(node, "both");
+    const bias = isNew ? int8Bias(node, index) : undefined;
+    if (bias !== undefined) guards.makeRow(bias);
     const weights = wideWeights(node, index);
     if (weights !== undefined) guards.countFromEnd(weights);
   }
@@ -72,7 +75,20 @@ class Guards {
     const [rows, columns] = this.#index.initializers.get(codes)!.dims.map(Number);
     const input = [codes, ...grid.map((name) => this.#perColumn(name, columns))];
     const axis = intAttribute(dequantizer, "axis", 1) - [rows, columns].length;
-    this.#replace.set(dequantizer, withAttributes(withFields(dequantizer, { input }), { axis }));
+    const changed = withFields(this.#current(dequantizer), { input });
+    this.#replace.set(dequantizer, withAttributes(changed, { axis }));
+  }
+
+  /** Makes a matrix of one row of a vector. */
+  makeRow({ node, input }: VectorBias): void {
+    const tensor = this.#index.initializers.get(node.input[input])!;
+    const name = this.#fresh(`${tensor.name}/row`);
+    const dims = [1n, ...tensor.dims];
+    this.#initializers.push(withFields(tensor, { name, dims }));
+    const current = this.#current(node);
+    const changed = withFields(current, { input: current.input.with(input, name) });
+    const hasAxis = node.attribute.some((attribute) => attribute.name === "axis");
+    this.#replace.set(node, hasAxis ? withAttributes(changed, { axis: 1 }) : changed);
   }
 
   apply(): Model {
@@ -91,10 +107,14 @@ class Guards {
       this.#kept.set(tensor, kept);
       this.#added.push(makeNode("Max", this.#fresh(`${kept}/Max`), [tensor], [kept]));
     }
-    const current = this.#replace.get(reader) ?? reader;
+    const current = this.#current(reader);
     // The first input only: a tensor that is multiplied with itself is no layer.
     const input = current.input.map((name, i) => i === 0 && name === tensor ? kept : name);
     this.#replace.set(reader, withFields(current, { input }));
+  }
+
+  #current(node: NodeProto): NodeProto {
+    return this.#replace.get(node) ?? node;
   }
 
   /** A scale or zero point of the whole matrix, once for each column. */

@@ -23,8 +23,10 @@ export function canWrap(node: NodeProto, index: GraphIndex): boolean {
   const [input, weights, bias] = node.input.map((name) => dequantizer(name, index));
   const type = input && codeType(input, index);
   const tensor = index.initializers.get(weights?.input[0] ?? "");
-  const codes = tensor && readCodes(tensor);
-  if (type !== UINT8 && type !== INT8 || tensor === undefined || codes === undefined) return false;
+  if (type !== UINT8 && type !== INT8 || tensor === undefined) return false;
+  // Integer kernels take weights of 8 bits only.
+  if (tensor.dataType !== UINT8 && tensor.dataType !== INT8) return false;
+  const codes = readCodes(tensor)!;
   const dims = dimensions(tensor);
   const [least, most] = CODE_LIMITS[type]!;
   const zeros = constantNumbers(index, weights!.input[2]) ?? [0];
