@@ -9,7 +9,7 @@
 import { compactJson } from "../../core/canonical_json.ts";
 import type { GraphOutline } from "../../onnx/graph/outline.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
-import { layerInputs, watchedTensors } from "../../tpc/placement/types.ts";
+import { watchedFor } from "../search/placement.ts";
 import type { Rewrites } from "../../onnx/rewrites/rewrites.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 
@@ -23,12 +23,7 @@ export interface Calibrated {
 
 /** Equal for variants that the same statistics serve. */
 export function calibrationKey({ outline, rewrites, target }: Calibrated): string {
-  const placement = resolve(outline, target);
-  return compactJson({
-    rewrites,
-    tensors: watchedTensors(placement),
-    layers: layerInputs(placement),
-  });
+  return compactJson({ rewrites, ...watchedFor(outline, target) });
 }
 
 /** Equal for variants whose rewrites are learned from the same pass: `outline` and `rewrites` before it. */

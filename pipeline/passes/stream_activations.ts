@@ -6,18 +6,14 @@
 import { PlimsollError } from "../../core/errors.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { type GraphOutline, outlineGraph } from "../../onnx/graph/outline.ts";
-import {
-  type FloatNode,
-  layerInputs,
-  type Watched,
-  watchedTensors,
-} from "../../tpc/placement/types.ts";
+import type { FloatNode, Watched } from "../../tpc/placement/types.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import { NoSampleError } from "../../core/no_sample_error.ts";
 import type { OnProgress } from "../../core/progress.ts";
 import type { OnTime } from "../../core/timing.ts";
 import type { InferredBatch, Sample } from "../../core/tensor.ts";
+import { watchedFor } from "../search/placement.ts";
 import { batchSizeFor, exposeTensors, inferBatches } from "../inference/infer.ts";
 import { createSession } from "../inference/session.ts";
 import { batchSamples } from "../source/batches.ts";
@@ -69,7 +65,7 @@ export async function streamActivations(
     const outline = outlineGraph(model.graph);
     const { inputs } = outline;
     const placement = resolve(outline, target);
-    const watched = { tensors: watchedTensors(placement), layers: layerInputs(placement) };
+    const watched = watchedFor(outline, target);
     if (watched.tensors.length === 0) throw nothingToQuantize(target, placement.float, outline);
     const observe = await start(watched, outline);
     const exposed = [

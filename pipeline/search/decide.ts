@@ -10,7 +10,6 @@ import type { Grid } from "../../core/types.ts";
 import type { Manifest, ManifestActivation } from "../../tpc/manifest.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import type { ActivationPlan, Placement } from "../../tpc/placement/types.ts";
-import { resolve } from "../../tpc/placement/resolve.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import { sha256 } from "../../core/hash.ts";
 import { VERSION } from "../../core/version.ts";
@@ -19,6 +18,7 @@ import { viewOf } from "../statistics/tensor_view.ts";
 import type { Statistics, TensorStatistics } from "../statistics/statistics.ts";
 import { decideWeights, describeWeight } from "./decide_weights.ts";
 import { gridStatistics } from "./grid_statistics.ts";
+import { placementFor } from "./placement.ts";
 import { type SearchOptions, searchThreshold } from "./search_threshold.ts";
 import { settleMethod } from "./settle_method.ts";
 
@@ -66,7 +66,7 @@ export async function decide(input: DecideInput): Promise<Manifest> {
       remedy: "Check the preprocessing and the model, and calibrate again",
     });
   }
-  const placement = resolve(statistics.outline, target);
+  const placement = placementFor(statistics, target);
   const manifest: Manifest = {
     schemaVersion: 1,
     tool: { name: "plimsoll", version: VERSION },

@@ -19,6 +19,8 @@ import {
 import { type Group, groupFrom, groupOutput } from "./fuse.ts";
 import { GraphView } from "./graph_view.ts";
 import { insideIslands, numberIslands } from "./islands.ts";
+import { FEW_STEPS, idleJoins, isJoin, lostSource, rangeThrough, readersBehind } from "./joins.ts";
+import type { RangeOf } from "./seen_range.ts";
 import { operatorSetOf } from "./operator_sets.ts";
 import { describeOverride, exclusionOf, overridesFor } from "./overrides.ts";
 import { activationInputs, type GridShare, shareGrids } from "./share_grids.ts";
@@ -28,12 +30,24 @@ import { readsMask, whyFloat } from "./why_float.ts";
 import { checkAllowed } from "../targets/read_target.ts";
 import type { OperatorSet, Target } from "../targets/target.ts";
 
+/** What {@linkcode resolve} may know beside graph and target. */
+export interface ResolveOptions {
+  /** Ranges that calibration has seen; without them only what graph and target say counts. */
+  readonly seen?: RangeOf;
+  /** Whether all joins are taken for ones whose sources differ too much: what a calibration must watch for both. */
+  readonly splitJoins?: boolean;
+}
+
 /**
  * Decides where quantizers go. Deterministic; the order is that of the graph.
  *
  * @throws {PlimsollError} kind `target` for an override that the target doesn't allow.
  */
-export function resolve(outline: GraphOutline, target: Target): Placement {
+export function resolve(
+  outline: GraphOutline,
+  target: Target,
+  { seen = () => undefined, splitJoins = false }: ResolveOptions = {},
+): Placement {
   const graph = new GraphView(outline);
   const units = unitsOf(graph, target);
   const unitOf = new Map(units.flatMap((unit) => unit.nodes.map((node) => [node, unit] as const)));
@@ -43,6 +57,21 @@ export function resolve(outline: GraphOutline, target: Target): Placement {
   );
   const isFloat = (unit: Unit) => reasons.get(unit) !== undefined;
   const isPreserving = (unit: Unit) => !isFloat(unit) && sets.get(unit)?.use === "preserving";
+  const joins = { graph, unitOf, isFloat, isPreserving };
+  for (const unit of units) {
+    if (!isJoin(unit) || isFloat(unit)) continue;
+    const lost = splitJoins ? "" : lostSource(unit, target.activation.bits, seen, joins);
+    if (lost === undefined) continue;
+    const why = `${lost} has less than ${FEW_STEPS} steps of a grid for all that ${unit.op} joins`;
+    const { readers, passed } = readersBehind(outputOf(unit), joins);
+    reasons.set(unit, why);
+    for (const other of [...readers, ...passed]) {
+      if (!isFloat(other)) reasons.set(other, `reads ${outputOf(unit)}: ${why}`);
+    }
+  }
+  for (const unit of idleJoins(units, joins)) {
+    reasons.set(unit, "only outputs and float operators read what it joins");
+  }
   for (const unit of insideIslands(units.filter((unit) => !isPreserving(unit)), graph, isFloat)) {
     reasons.set(unit, "on an island of float operators: on integers it would only add a quantizer");
   }
@@ -67,6 +96,10 @@ export function resolve(outline: GraphOutline, target: Target): Placement {
     })),
     preserving,
     graph,
+    {
+      fixedGrid: (tensor) => fixedGridOf(tensor, { graph, target, sets, unitOf }, isPreserving),
+      range: (tensor) => rangeThrough(tensor, seen, joins),
+    },
   );
 
   checkOverridesMatch(units, graph, target);
@@ -130,12 +163,13 @@ function isActivation(unit: Unit, graph: GraphView): boolean {
 function activationPlans(groups: readonly Group[], context: Context): ActivationPlan[] {
   const { graph, shares, unitOf } = context;
   const groupOf = new Map(groups.map((group) => [groupOutput(group), group]));
-  return [...shares].map(([tensor, { sources, isDerived }]) => {
+  return [...shares].map(([tensor, { sources, requantized, isDerived }]) => {
     const producer = graph.producer(tensor);
     const unit = producer && unitOf.get(producer);
     const group = groupOf.get(tensor);
     const clamps = group === undefined ? [] : group.units.slice(group.units.length - group.clamps);
-    const [origin, ...further] = sources;
+    const [origin] = sources;
+    const further = [...sources.slice(1), ...requantized];
     const { spec, storage, reason } = quantizerFor(tensor, origin, unit, group, context);
     return {
       tensor,
@@ -147,7 +181,7 @@ function activationPlans(groups: readonly Group[], context: Context): Activation
       isDerived,
       ...(origin === tensor ? {} : { sameAs: origin }),
       ...(origin === tensor && further.length > 0 ? { sharedWith: further } : {}),
-      reason: [reasonFor(tensor, sources, unit, group), ...reason].join("; "),
+      reason: [reasonFor(tensor, [...sources, ...requantized], unit, group), ...reason].join("; "),
     };
   });
 }
@@ -169,6 +203,31 @@ function notItsOwn(tensor: string, origin: string): PlimsollError {
     found: `${JSON.stringify(tensor)}, which has that of ${JSON.stringify(origin)}`,
     remedy: "Override that tensor instead",
   });
+}
+
+/** Equal for tensors whose grid the target fixes the same, made by operators that keep it perhaps. */
+function fixedGridOf(
+  tensor: string,
+  context: Pick<Context, "graph" | "target" | "sets" | "unitOf">,
+  isPreserving: (unit: Unit) => boolean,
+): string | undefined {
+  const { graph, target, sets, unitOf } = context;
+  const producer = graph.producer(tensor);
+  const unit = producer && unitOf.get(producer);
+  if (unit === undefined) return undefined;
+  if (isPreserving(unit)) {
+    const grids = activationInputs(unit, graph).map((name) =>
+      fixedGridOf(name, context, isPreserving)
+    );
+    return grids.every((grid) => grid === grids[0]) ? grids[0] : undefined;
+  }
+  const isOverridden = overridesFor(target, { ...subjectOf(unit), tensor })
+    .some(({ activation }) => activation !== undefined);
+  const { fixedGrid, fixedRange } = sets.get(unit)?.output ?? {};
+  if (isOverridden) return undefined;
+  if (fixedGrid !== undefined) return JSON.stringify(fixedGrid);
+  const range = fixedRange && knownRange(unit.nodes.at(-1)!, graph.outline);
+  return range ? JSON.stringify(range) : undefined;
 }
 
 /** What the target asks of one tensor: its defaults, its set's for the producer, its overrides. */

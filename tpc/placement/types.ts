@@ -69,8 +69,9 @@ export interface Placement {
 
 /** Tensors whose statistics the search needs. */
 export function watchedTensors({ activations }: Placement): string[] {
-  return activations.filter(({ sameAs }) => sameAs === undefined)
+  const tensors = activations.filter(({ sameAs }) => sameAs === undefined)
     .flatMap(({ tensor, sharedWith = [] }) => [tensor, ...sharedWith]);
+  return [...new Set(tensors)];
 }
 
 /** Input of a layer, with the axis of its channels: 1, or −1 for the last. */

@@ -48,7 +48,7 @@ Deno.test("emitted models run in onnxruntime-node, close to what onnxruntime-web
   }
 });
 
-const hasOnnx = await new Deno.Command("python3", { args: ["-c", "import onnx"] }).output()
+const hasOnnx = await new Deno.Command("python3", { args: ["-I", "-c", "import onnx"] }).output()
   .then(({ success }) => success, () => false);
 
 Deno.test({
@@ -64,7 +64,7 @@ Deno.test({
         "for p in glob.glob(sys.argv[1] + '/*.onnx'):\n" +
         "    onnx.checker.check_model(onnx.load(p), full_check=True)\n";
       const { success, stderr } = await new Deno.Command("python3", {
-        args: ["-c", script, folder],
+        args: ["-I", "-c", script, folder],
       }).output();
       assert.ok(success, new TextDecoder().decode(stderr));
     } finally {

@@ -219,10 +219,11 @@ Deno.test("resolve() gives one grid to all ends of an operator that wants it, ch
       node("Concat", ["a", "b"], ["c"], { axis: 1 }),
       node("MaxPool", ["c"], ["p"], { kernel_shape: [1, 1] }),
       node("Concat", ["p", "a"], ["y"], { axis: 1 }),
+      node("Conv", ["y", "v"], ["z"]),
     ],
     inputs: [image],
-    outputs: [value("y", ["N", 6, 8, 8])],
-    initializers: [w("w", 2, 2, 1, 1)],
+    outputs: [value("z", ["N", 2, 8, 8])],
+    initializers: [w("w", 2, 2, 1, 1), w("v", 2, 6, 1, 1)],
   });
   const { activations } = resolve(outlineGraph(graph), tflite);
   assert.deepEqual(
@@ -234,10 +235,11 @@ Deno.test("resolve() gives one grid to all ends of an operator that wants it, ch
       ["c", "a", true],
       ["p", "a", true],
       ["y", "a", true],
+      ["z", undefined, false],
     ],
   );
   assert.deepEqual(activations[1].sharedWith, ["b"]);
-  assert.deepEqual(watchedTensors({ activations, weights: [], float: [] }), ["x", "a", "b"]);
+  assert.deepEqual(watchedTensors({ activations, weights: [], float: [] }), ["x", "a", "b", "z"]);
 });
 
 Deno.test("outlineGraph() takes a negative dimension for a dynamic one, as Paddle writes it", () => {
