@@ -65,6 +65,9 @@ const activation = z.strictObject({
     bounds: z.strictObject({ lower: z.number().min(0), upper: z.number().min(0) }).nullable()
       .describe("The true error lies between these; equal when error is exact, null for KL"),
     sqnr: z.number().nullable().describe("10·log10(Σx² / Σ(Q(x)−x)²) in dB; null when infinite"),
+    lost: z.number().min(0).optional().describe(
+      "Σ(Q(x)−x)² / Σx², the part of the signal that the grid loses; absent in older manifests",
+    ),
     curve: z.array(z.strictObject({
       threshold: z.number().positive(),
       error: z.number().min(0),

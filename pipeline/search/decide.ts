@@ -127,7 +127,7 @@ function decideActivation(
       spec: { ...plan.spec, error: chosen.method.method },
       reason: [chosen.method.reason],
     };
-  const { curve, error, bounds, sqnr, clippedFraction, ...found } = searchThreshold(
+  const { curve, error, bounds, sqnr, lost, clippedFraction, ...found } = searchThreshold(
     histogram,
     spec,
     choiceOf(chosen),
@@ -151,7 +151,7 @@ function decideActivation(
     reason: [reason, ...methodReason, ...found.reason],
     statistics: {
       elements: finite,
-      ...{ zeros, error, bounds, sqnr, clippedFraction },
+      ...{ zeros, error, bounds, sqnr, lost, clippedFraction },
       min: isEmpty ? null : min,
       max: isEmpty ? null : max,
       mean: isEmpty ? null : divideDyadic(viewOf(histogram).exact.sum, BigInt(finite)),
