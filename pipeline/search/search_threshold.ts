@@ -261,8 +261,8 @@ function describe(view: TensorView, size: Size, method: Method, { levels, thresh
   // Methods that set a range have no error of their own: theirs is reported as MSE.
   const power = method.kind === "judge" ? method.power : 2;
   const noise = errorSum(view, size, levels, threshold, 2);
-  const signal = toNumber(view.exact.squares) / data.finite;
-  const sqnr = decibels(signal / noise.estimate);
+  const [signal, lost] = [toNumber(view.exact.squares), noise.estimate * data.finite];
+  const sqnr = decibels(signal / lost);
   const chosen = power === 2
     ? noise
     : power === undefined
@@ -273,7 +273,7 @@ function describe(view: TensorView, size: Size, method: Method, { levels, thresh
     error: chosen?.estimate ?? (method.kind === "judge" ? method.error(view, levels) : null),
     bounds: chosen === undefined ? null : { lower: chosen.lower, upper: chosen.upper },
     sqnr: Number.isFinite(sqnr) ? sqnr : null,
-    lost: signal === 0 ? 0 : noise.estimate / signal,
+    lost: signal === 0 ? 0 : lost / signal,
     clippedFraction: fractionOutside(view, levels),
   };
 }

@@ -309,12 +309,15 @@ function constantPlans({ units: [unit, next] }: Group, context: Context): Weight
         : { tensor: bias, input: slot.bias! },
     })];
   }
-  if (set?.constants !== "quantized" || NEEDS_WEIGHTS.has(node.op)) return [];
+  // Of a product with a constant on the left, integer kernels want both sides alike, as of two activations.
+  const isLeft = node.op === "MatMul" && graph.constant(node.inputs[0])?.type === "float";
+  if (!isLeft && set?.constants !== "quantized" || NEEDS_WEIGHTS.has(node.op)) return [];
   return [...node.inputs.keys()].filter((input) =>
     unit.inputs.includes(node.inputs[input]) && graph.constant(node.inputs[input])?.type === "float"
   ).map((input) => {
     const { bits, constraint } = target.activation;
-    const plan = weightPlan(unit, input, { context, axis: 0 });
+    const axis = isLeft ? Math.max(0, graph.constant(node.inputs[input])!.shape.length - 2) : 0;
+    const plan = weightPlan(unit, input, { context, axis });
     // An operand is as precise as the activation that it meets, and is stored like it: kernels want one type.
     const spec = {
       ...plan.spec,

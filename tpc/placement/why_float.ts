@@ -26,6 +26,8 @@ export function whyFloat(
   if (exclusion !== undefined) {
     return `left float by the override for ${describeOverride(exclusion)}`;
   }
+  const inner = unit.nodes.reduce((sum, { innerWeights = 0 }) => sum + innerWeights, 0);
+  if (inner > 0) return `its body stays float, with the ${inner} weights in it`;
   if (set === undefined) return `target ${target.name} doesn't quantize ${unit.op}`;
   if (set.use === "float") return set.reason ?? `target ${target.name} keeps ${unit.op} float`;
   if (unit.inputs.every((name) => graph.constant(name) !== undefined)) {
