@@ -22,10 +22,11 @@ import { insideIslands, numberIslands } from "./islands.ts";
 import { FEW_STEPS, idleJoins, isJoin, lostSource, rangeThrough, readersBehind } from "./joins.ts";
 import type { RangeOf } from "./seen_range.ts";
 import { operatorSetOf } from "./operator_sets.ts";
+import { OverrideEffects } from "./override_effects.ts";
 import { describeOverride, exclusionOf, overridesFor } from "./overrides.ts";
 import { activationInputs, type GridShare, shareGrids } from "./share_grids.ts";
-import type { ActivationPlan, Placement, WeightPlan } from "./types.ts";
-import { nameOf, outputOf, subjectOf, type Unit, unitsOf } from "./units.ts";
+import { type ActivationPlan, channelAxis, type Placement, type WeightPlan } from "./types.ts";
+import { nameOf, outputOf, subjectsOf, type Unit, unitsOf } from "./units.ts";
 import { readsMask, whyFloat } from "./why_float.ts";
 import { checkAllowed } from "../targets/read_target.ts";
 import type { OperatorSet, Target } from "../targets/target.ts";
@@ -82,7 +83,7 @@ export function resolve(
     if (isFloat(unit) || isPreserving(unit) || taken.has(unit)) continue;
     const isFree = (next: Unit) =>
       !taken.has(next) && !readsMask(next, graph) &&
-      exclusionOf(target, subjectOf(next)) === undefined;
+      exclusionOf(target, subjectsOf(next)) === undefined;
     const group = groupFrom(unit, graph, target, unitOf, isFree);
     for (const member of group.units) taken.add(member);
     groups.push(group);
@@ -102,15 +103,19 @@ export function resolve(
     },
   );
 
-  checkOverridesMatch(units, graph, target);
-  const context = { graph, target, sets, unitOf, shares };
+  const effects = new OverrideEffects();
+  const context = { graph, target, sets, unitOf, shares, effects };
   const float = units.filter((unit) =>
     isFloat(unit) && !taken.has(unit) && isActivation(unit, graph)
   );
   const islands = numberIslands(float, graph, (tensor) => shares.has(tensor));
+  const activations = activationPlans(groups, context);
+  const weights = groups.flatMap((group) => constantPlans(group, context));
+  effects.check(target, units, graph, (unit) => reasons.get(unit));
+  checkBlocks(target, weights);
   return {
-    activations: activationPlans(groups, context),
-    weights: groups.flatMap((group) => constantPlans(group, context)),
+    activations,
+    weights,
     float: float.flatMap((unit) =>
       unit.nodes.map((node) => ({
         node: node.name,
@@ -122,37 +127,30 @@ export function resolve(
   };
 }
 
-/** An override that fits nothing is a typing error more often than not. */
-function checkOverridesMatch(units: readonly Unit[], graph: GraphView, target: Target): void {
-  const subjects = [
-    ...graph.outline.inputs.map(({ name }) => ({ tensor: name })),
-    ...units.flatMap((unit) =>
-      unit.nodes.flatMap((node) =>
-        node.outputs.map((tensor) => ({ tensor, node: node.name, operator: unit.op }))
-      )
-    ),
-  ];
-  const unused = target.overrides?.find((override) =>
-    !override.optional &&
-    subjects.every((subject) =>
-      overridesFor({ ...target, overrides: [override] }, subject).length === 0
-    )
-  );
-  if (unused === undefined) return;
-  throw new PlimsollError("target", {
-    action: "applying overrides to the model",
-    wanted: "a tensor or node that each of them fits",
-    found: `none for ${describeOverride(unused)}`,
-    remedy: "`inspect` lists the names; * stands for anything in them",
-  });
-}
-
 interface Context {
   readonly graph: GraphView;
   readonly target: Target;
   readonly sets: ReadonlyMap<Unit, OperatorSet | undefined>;
   readonly unitOf: ReadonlyMap<unknown, Unit>;
   readonly shares: ReadonlyMap<string, GridShare>;
+  readonly effects: OverrideEffects;
+}
+
+/** Blocks that no weight can take were asked for in vain. */
+function checkBlocks(
+  { name, weight: { granularity } }: Target,
+  weights: readonly WeightPlan[],
+): void {
+  const layers = weights.filter(({ op }) => channelAxis(op) !== undefined);
+  const isTaken = layers.some(({ spec }) => spec.granularity === "block");
+  if (granularity !== "block" || layers.length === 0 || isTaken) return;
+  throw new PlimsollError("target", {
+    action: `placing blocks of weights for target ${name}`,
+    wanted: "a MatMul or Gemm whose weights take a step for every block",
+    found: [...new Set(layers.map(({ reason }) => reason))].join("; "),
+    remedy:
+      "Use --weight-granularity channel, or 4 bits that a target file stores as int4 or uint4",
+  });
 }
 
 /** Whether a unit works on activations at all: shape arithmetic is no island. */
@@ -221,7 +219,7 @@ function fixedGridOf(
     );
     return grids.every((grid) => grid === grids[0]) ? grids[0] : undefined;
   }
-  const isOverridden = overridesFor(target, { ...subjectOf(unit), tensor })
+  const isOverridden = overridesFor(target, subjectsOf(unit))
     .some(({ activation }) => activation !== undefined);
   const { fixedGrid, fixedRange } = sets.get(unit)?.output ?? {};
   if (isOverridden) return undefined;
@@ -236,14 +234,13 @@ function quantizerFor(
   origin: string,
   unit: Unit | undefined,
   group: Group | undefined,
-  { target, sets, graph }: Context,
+  { target, sets, graph, effects }: Context,
 ): { spec: ActivationSpec; storage: ActivationStorage; reason: string[] } {
   const set = unit && sets.get(group?.units.at(-1) ?? unit);
   const { fixedRange, fixedGrid, ...output } = set?.output ?? {};
-  const overrides = overridesFor(target, {
-    ...(unit === undefined ? {} : subjectOf(unit)),
-    tensor,
-  }).filter(({ activation }) => activation !== undefined);
+  const fused = group?.units ?? (unit === undefined ? [] : [unit]);
+  const overrides = overridesFor(target, [{ tensor }, ...fused.flatMap(subjectsOf)])
+    .filter(({ activation }) => activation !== undefined);
   const reason: string[] = [];
   let spec: ActivationSpec = { ...target.activation, ...output };
   if (origin !== tensor) {
@@ -254,6 +251,7 @@ function quantizerFor(
   for (const override of overrides) {
     const name = `the override for ${describeOverride(override)}`;
     checkAllowed(target, "activation", override.activation!, name);
+    effects.note(override, "activation");
     spec = { ...spec, ...override.activation };
     reason.push(`set by ${name}`);
   }
@@ -356,12 +354,13 @@ function weightPlan(
   input: number,
   { context, axis, bias }: { context: Context; axis: number; bias?: WeightPlan["bias"] },
 ): WeightPlan {
-  const { target, sets, graph } = context;
+  const { target, sets, graph, effects } = context;
   const [node] = unit.nodes;
   let spec = { ...target.weight, ...sets.get(unit)?.weight };
   const reason = [`weights of ${node.op}`];
-  for (const override of overridesFor(target, { node: node.name, operator: unit.op })) {
+  for (const override of overridesFor(target, subjectsOf(unit))) {
     if (override.weight === undefined) continue;
+    effects.note(override, "weight");
     const name = `the override for ${describeOverride(override)}`;
     checkAllowed(target, "weight", override.weight, name);
     spec = { ...spec, ...override.weight };
