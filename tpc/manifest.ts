@@ -154,6 +154,13 @@ export const manifestSchema = z.strictObject({
   ),
   activations: z.array(activation).describe("In topological order"),
   weights: z.array(weight).describe("In topological order"),
+  tables: z.array(z.strictObject({
+    tensor: z.string().describe("Name of the initializer"),
+    node: z.string().describe("Gather that picks its rows"),
+    bits: z.literal(8),
+    rows: z.int().min(1).describe("Rows, each with a step of its own"),
+    reason: z.string(),
+  })).optional().describe("Tables of Gather, as embeddings, whose rows are stored in int8"),
   float: z.array(z.strictObject({
     node: z.string(),
     op: z.string(),

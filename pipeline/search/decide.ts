@@ -77,6 +77,9 @@ export async function decide(input: DecideInput): Promise<Manifest> {
     ...(Object.keys(statistics.rewrites).length === 0 ? {} : { rewrites: statistics.rewrites }),
     activations: decideActivations(input, placement),
     weights: placement.weights.map((plan) => describeWeight(plan, statistics)),
+    ...(placement.tables.length === 0
+      ? {}
+      : { tables: placement.tables.map((plan) => ({ ...plan, bits: 8 as const })) }),
     float: [...placement.float],
   };
   return input.model === undefined ? manifest : decideWeights(manifest, input.model);

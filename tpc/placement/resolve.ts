@@ -25,6 +25,7 @@ import { operatorSetOf } from "./operator_sets.ts";
 import { OverrideEffects } from "./override_effects.ts";
 import { describeOverride, exclusionOf, overridesFor } from "./overrides.ts";
 import { activationInputs, type GridShare, shareGrids } from "./share_grids.ts";
+import { tablePlans } from "./tables.ts";
 import { type ActivationPlan, channelAxis, type Placement, type WeightPlan } from "./types.ts";
 import { nameOf, outputOf, subjectsOf, type Unit, unitsOf } from "./units.ts";
 import { readsMask, whyFloat } from "./why_float.ts";
@@ -105,8 +106,10 @@ export function resolve(
 
   const effects = new OverrideEffects();
   const context = { graph, target, sets, unitOf, shares, effects };
+  const tables = tablePlans(units, graph, target);
+  const picking = new Set(tables.map(({ node }) => node));
   const float = units.filter((unit) =>
-    isFloat(unit) && !taken.has(unit) && isActivation(unit, graph)
+    isFloat(unit) && !picking.has(nameOf(unit)) && !taken.has(unit) && isActivation(unit, graph)
   );
   const islands = numberIslands(float, graph, (tensor) => shares.has(tensor));
   const activations = activationPlans(groups, context);
@@ -116,6 +119,7 @@ export function resolve(
   return {
     activations,
     weights,
+    tables,
     float: float.flatMap((unit) =>
       unit.nodes.map((node) => ({
         node: node.name,

@@ -50,6 +50,15 @@ export interface WeightPlan {
   readonly reason: string;
 }
 
+/** A table of rows that are stored in int8; what picks them gives floats. */
+export interface TablePlan {
+  readonly tensor: string;
+  /** Gather that picks its rows. */
+  readonly node: string;
+  readonly rows: number;
+  readonly reason: string;
+}
+
 /** A node that stays float. */
 export interface FloatNode {
   readonly node: string;
@@ -64,6 +73,8 @@ export interface Placement {
   /** In topological order. */
   readonly activations: readonly ActivationPlan[];
   readonly weights: readonly WeightPlan[];
+  /** In topological order. */
+  readonly tables: readonly TablePlan[];
   readonly float: readonly FloatNode[];
 }
 

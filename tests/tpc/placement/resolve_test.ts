@@ -236,7 +236,12 @@ Deno.test("resolve() gives one grid to all ends of an operator that wants it, ch
     ],
   );
   assert.deepEqual(activations[1].sharedWith, ["b"]);
-  assert.deepEqual(watchedTensors({ activations, weights: [], float: [] }), ["x", "a", "b", "z"]);
+  assert.deepEqual(watchedTensors({ activations, weights: [], tables: [], float: [] }), [
+    "x",
+    "a",
+    "b",
+    "z",
+  ]);
 });
 
 Deno.test("outlineGraph() takes a negative dimension for a dynamic one, as Paddle writes it", () => {
