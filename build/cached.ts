@@ -8,7 +8,7 @@
 import { createHash } from "node:crypto";
 
 const ROOT = new URL("../", import.meta.url);
-const SOURCES = ["pipeline", "tpc", "wasm", "build", "docs", "data"];
+const SOURCES = ["core", "wasm", "onnx", "tpc", "pipeline", "apps", "build", "docs", "data"];
 const FILES = ["deno.json", "LICENSE", "CHANGELOG.md"];
 
 /**

@@ -47,8 +47,10 @@ async function measureCommand(host: string, command: string[], cwd: string): Pro
   const out = `${cwd}/${host.replace(/\W+/g, "-")}.plim`;
   const started = performance.now();
   const process = new Deno.Command(command[0], {
-    ...{ args: [...command.slice(1), "--out", out, "--quiet"], cwd },
-    ...{ stdout: "null", stderr: "piped" },
+    args: [...command.slice(1), "--out", out, "--quiet"],
+    cwd,
+    stdout: "null",
+    stderr: "piped",
   }).spawn();
   const peak = watchMemory(process.pid);
   const { success, stderr } = await process.output();
@@ -93,7 +95,9 @@ async function serveDeno(): Promise<Served> {
       "--allow-env=PLIMSOLL_*",
       "apps/hosts/serve_deno.ts",
     ],
-    ...{ cwd: ROOT, stdout: "null", stderr: "null" },
+    cwd: ROOT,
+    stdout: "null",
+    stderr: "null",
   }).spawn();
   return await answering(port, process, started);
 }
@@ -101,13 +105,18 @@ async function serveDeno(): Promise<Served> {
 async function serveWorkerd(folder: URL): Promise<Served> {
   const process = new Deno.Command("node", {
     args: ["tests/support/hosts/miniflare.mjs", folder.pathname],
-    ...{ cwd: ROOT, stdin: "piped", stdout: "piped", stderr: "null" },
+    cwd: ROOT,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
   }).spawn();
   const reader = process.stdout.getReader();
   const { value } = await reader.read();
   const { url, pid, milliseconds } = JSON.parse(new TextDecoder().decode(value));
   return {
-    ...{ url, pid, start: milliseconds / 1000 },
+    url,
+    pid,
+    start: milliseconds / 1000,
     stop: async () => {
       await process.stdin.close();
       await process.status;
@@ -125,7 +134,9 @@ async function serveEdge(): Promise<Served> {
       new URL("edge.capnp", EDGE_FOLDER).pathname,
       `--socket-addr=http=127.0.0.1:${port}`,
     ],
-    ...{ stdin: "null", stdout: "null", stderr: "null" },
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
   }).spawn();
   return await answering(port, process, started);
 }
@@ -142,7 +153,9 @@ async function answering(
   }
   const start = (performance.now() - started) / 1000;
   return {
-    ...{ url, pid: process.pid, start },
+    url,
+    pid: process.pid,
+    start,
     stop: async () => {
       process.kill();
       await process.status;
@@ -200,9 +213,7 @@ async function measure(): Promise<string> {
       "--prefer-offline",
       PACKAGE_FILE.pathname,
       "onnxruntime-node@1.30.0",
-    ], {
-      ...{ cwd: folder, env: { ONNXRUNTIME_NODE_INSTALL: "skip" } },
-    });
+    ], { cwd: folder, env: { ONNXRUNTIME_NODE_INSTALL: "skip" } });
     const calibrate = ["calibrate", "--samples", String(SAMPLES)];
     const cli = [
       "run",
@@ -220,7 +231,8 @@ async function measure(): Promise<string> {
     });
     const askAll = async (url: string) =>
       await fetch(`${url}v1/calibrate?${query}`, {
-        ...{ method: "POST", body: await form({ model: MODEL, samples: DATA }) },
+        method: "POST",
+        body: await form({ model: MODEL, samples: DATA }),
       });
     const empty = new URL(`file://${folder}/empty/`);
     await Deno.mkdir(empty);

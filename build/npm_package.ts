@@ -12,6 +12,8 @@
  */
 // deno-lint-ignore-file no-console
 import { bundleAll, stopBundling } from "./bundle.ts";
+import { copyFolder } from "./copy_folder.ts";
+import { writeTypes } from "./npm_types.ts";
 import { install, NPM_FOLDER, run } from "./install.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -21,6 +23,28 @@ export const PACKAGE_FOLDER = new URL("npm/", DIST);
 
 /** The packed package. */
 export const PACKAGE_FILE = new URL("plimsoll.tgz", DIST);
+
+/** What `import "plimsoll"` gives under Node, and elsewhere. */
+const NODE_ENTRY = "apps/hosts/node_library.ts";
+const WEB_ENTRY = "apps/hosts/web_library.ts";
+/** What lies under `plimsoll/…`; the same as in deno.json, which a test compares. */
+export const SUBPATHS = {
+  search: "pipeline/mod_search.ts",
+  statistics: "pipeline/mod_statistics.ts",
+  onnx: "onnx/mod.ts",
+  targets: "tpc/mod.ts",
+  http: "apps/http/mod.ts",
+  edge: "apps/http/edge.ts",
+};
+
+/** Those that may run a model have a runtime of Node's. */
+const NODE_SUBPATHS = {
+  search: "apps/hosts/node_search.ts",
+  statistics: "apps/hosts/node_statistics.ts",
+  http: "apps/hosts/node_http.ts",
+};
+
+const typesOf = (entry: string) => `./types/${entry.replace(/\.ts$/, ".d.ts")}`;
 
 /** Files beside the bundles. */
 const COPIED = ["LICENSE", "CHANGELOG.md", "docs/hosts.md"];
@@ -34,19 +58,31 @@ export async function buildPackage(): Promise<void> {
   const external = Object.keys(dependencies).flatMap((name) => [name, `${name}/*`]);
   await bundleAll({
     entries: {
-      index: "apps/hosts/node_library.ts",
+      index: NODE_ENTRY,
       plimsoll: "apps/hosts/node_main.ts",
       calibration_worker: "apps/hosts/node_worker.ts",
-      edge: "apps/http/edge.ts",
+      ...SUBPATHS,
+      ...NODE_SUBPATHS,
     },
-    ...{ outdir: "dist/npm", platform: "node", external, minify: false },
+    outdir: "dist/npm",
+    platform: "node",
+    external,
+    minify: false,
   });
   await bundleAll({
-    entries: { web: "apps/hosts/web_library.ts" },
-    ...{ outdir: "dist/npm", platform: "web", external, minify: false },
+    entries: Object.fromEntries(
+      Object.entries({ index: WEB_ENTRY, ...SUBPATHS }).map(([name, entry]) => [
+        `web/${name}`,
+        entry,
+      ]),
+    ),
+    outdir: "dist/npm",
+    platform: "web",
+    external,
+    minify: false,
   });
   await makeExecutable(new URL("plimsoll.js", PACKAGE_FOLDER));
-  await writeTypes();
+  await writeTypes([NODE_ENTRY, WEB_ENTRY, ...Object.values(SUBPATHS)], PACKAGE_FOLDER);
   await copyFolder(
     new URL("data/", ROOT),
     new URL("data/", PACKAGE_FOLDER),
@@ -79,13 +115,19 @@ function manifest(version: string, dependencies: Record<string, string>) {
     bin: { plimsoll: "./plimsoll.js" },
     exports: {
       ".": {
-        node: { types: "./index.d.ts", default: "./index.js" },
-        default: { types: "./web.d.ts", default: "./web.js" },
+        node: { types: typesOf(NODE_ENTRY), default: "./index.js" },
+        default: { types: typesOf(WEB_ENTRY), default: "./web/index.js" },
       },
-      "./edge": { types: "./edge.d.ts", default: "./edge.js" },
+      ...Object.fromEntries(
+        Object.entries(SUBPATHS).map(([name, entry]) => [`./${name}`, {
+          types: typesOf(entry),
+          node: `./${name}.js`,
+          default: `./web/${name}.js`,
+        }]),
+      ),
       "./package.json": "./package.json",
     },
-    types: "./index.d.ts",
+    types: typesOf(NODE_ENTRY),
     engines: { node: ">=20" },
     dependencies,
     peerDependencies: { "onnxruntime-node": dependencies["onnxruntime-web"] },
@@ -97,63 +139,6 @@ async function makeExecutable(file: URL): Promise<void> {
   const text = await Deno.readTextFile(file);
   await Deno.writeTextFile(file, `#!/usr/bin/env node\n${text}`);
   if (Deno.build.os !== "windows") await Deno.chmod(file, 0o755);
-}
-
-/** What the entries add to, or take of, the types of the web's. */
-const OTHER_TYPES = {
-  index: `import type { HostWorker } from "./web.js";
-export * from "./web.js";
-/** Starts a worker thread that calibrates: option \`startWorker\` of \`calibrate\` and \`quantize\`. */
-export declare function startWorker(): HostWorker;
-`,
-  edge: `export { createEdgeHandler, DEFAULT_LIMITS } from "./web.js";
-export type { Handler, HandlerOptions, Limits } from "./web.js";
-`,
-};
-
-/** Declarations by TypeScript's own compiler, which wants to find packages above the sources. */
-async function writeTypes(): Promise<void> {
-  const folder = new URL("types/", DIST);
-  const entry = "apps/hosts/web_library.ts";
-  await Deno.remove(folder, { recursive: true }).catch(() => {});
-  for (const name of ["pipeline", "tpc", "wasm"]) {
-    await copyFolder(
-      new URL(`${name}/`, ROOT),
-      new URL(`${name}/`, folder),
-      (file) => /\.(ts|json)$/.test(file),
-    );
-  }
-  await Deno.symlink(new URL("node_modules", NPM_FOLDER), new URL("node_modules", folder), {
-    type: "dir",
-  });
-  await Deno.writeTextFile(
-    new URL("tsconfig.json", folder),
-    JSON.stringify({
-      compilerOptions: {
-        ...{ target: "esnext", module: "esnext", moduleResolution: "bundler", strict: true },
-        ...{ lib: ["esnext", "dom", "dom.iterable", "dom.asynciterable"], types: ["node"] },
-        ...{ allowImportingTsExtensions: true, resolveJsonModule: true, noEmit: true },
-        ...{ verbatimModuleSyntax: true, skipLibCheck: true },
-      },
-      files: [entry],
-    }),
-  );
-  await run("node", [
-    "node_modules/dts-bundle-generator/dist/bin/dts-bundle-generator.js",
-    ...["--project", "tsconfig.json", "--no-check", "--no-banner"],
-    ...["--out-file", "../npm/web.d.ts", entry],
-  ], { cwd: folder });
-  for (const [name, text] of Object.entries(OTHER_TYPES)) {
-    await Deno.writeTextFile(new URL(`${name}.d.ts`, PACKAGE_FOLDER), text);
-  }
-}
-
-async function copyFolder(from: URL, to: URL, isWanted: (name: string) => boolean): Promise<void> {
-  await Deno.mkdir(to, { recursive: true });
-  for await (const { name, isDirectory } of Deno.readDir(from)) {
-    if (isDirectory) await copyFolder(new URL(`${name}/`, from), new URL(`${name}/`, to), isWanted);
-    else if (isWanted(name)) await Deno.copyFile(new URL(name, from), new URL(name, to));
-  }
 }
 
 // deno-lint-ignore no-explicit-any

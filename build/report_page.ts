@@ -35,10 +35,7 @@ async function hashSources(): Promise<string> {
 async function bundleScript(): Promise<string> {
   const outfile = await Deno.makeTempFile({ suffix: ".js" });
   try {
-    await bundle({
-      entry: "pipeline/report/page/client/main.ts",
-      ...{ outfile, platform: "web" },
-    });
+    await bundle({ entry: "pipeline/report/page/client/main.ts", outfile, platform: "web" });
     const script = await Deno.readTextFile(outfile);
     // What looks like the end of the element would be it.
     return script.trim().replaceAll("</script", "<\\/script");

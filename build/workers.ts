@@ -39,8 +39,10 @@ export async function buildWorkers(): Promise<{ workerd: Bundle; edge: Bundle }>
     await Deno.copyFile(new URL("wrangler.jsonc", SOURCES), new URL("wrangler.jsonc", folder));
   }
   const workerd = await bundle({
-    ...{ entry: "apps/hosts/workerd.ts", outfile: "dist/workerd/plimsoll.js" },
-    ...{ platform: "web", embedWasm: false },
+    entry: "apps/hosts/workerd.ts",
+    outfile: "dist/workerd/plimsoll.js",
+    platform: "web",
+    embedWasm: false,
   });
   await Deno.copyFile(new URL("worker.js", SOURCES), new URL("worker.js", WORKERD_FOLDER));
   await Deno.copyFile(
@@ -50,8 +52,10 @@ export async function buildWorkers(): Promise<{ workerd: Bundle; edge: Bundle }>
   await Deno.writeFile(new URL("histogram.wasm", WORKERD_FOLDER), histogramBinary(true));
   await Deno.writeFile(new URL("image.wasm", WORKERD_FOLDER), imageBinary());
   const edge = await bundle({
-    ...{ entry: "apps/hosts/workerd_edge.ts", outfile: "dist/edge/worker.js" },
-    ...{ platform: "web", embedWasm: false },
+    entry: "apps/hosts/workerd_edge.ts",
+    outfile: "dist/edge/worker.js",
+    platform: "web",
+    embedWasm: false,
   });
   await Deno.copyFile(new URL("edge.capnp", SOURCES), new URL("edge.capnp", EDGE_FOLDER));
   return { workerd, edge };

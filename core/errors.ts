@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { optionsIn, type OptionWording, wordOptions } from "./option_words.ts";
 
 /** What went wrong, for callers that react to it. */
 export type ErrorKind =
@@ -30,7 +31,7 @@ export interface ErrorParts {
   readonly wanted: string;
   /** What was there instead. */
   readonly found: string;
-  /** What the reader can do about it: an imperative sentence without the full stop. */
+  /** What the reader can do about it: an imperative sentence without the full stop; options by `option()`. */
   readonly remedy: string;
   /** The error behind this one. */
   readonly cause?: unknown;
@@ -65,14 +66,28 @@ export class PlimsollError extends Error {
 
   /** Builds the message from `parts`. */
   constructor(kind: ErrorKind, parts: ErrorParts) {
-    // What others say often ends with a full stop of its own.
-    const found = parts.found.replace(/\.$/, "");
     super(
-      `While ${parts.action}: wanted ${parts.wanted}, found ${found}. ${parts.remedy}.`,
+      sentence(parts),
       parts.cause === undefined ? undefined : { cause: parts.cause },
     );
     this.name = "PlimsollError";
     this.kind = kind;
     this.parts = parts;
   }
+
+  /** Keys of the options that help, as the remedy names them. */
+  get options(): string[] {
+    return optionsIn(this.parts.remedy);
+  }
+
+  /** The message with options as a host writes them; `message` has them as programs do. */
+  messageIn(wording: OptionWording): string {
+    return sentence(this.parts, wording);
+  }
+}
+
+function sentence({ action, wanted, found, remedy }: ErrorParts, wording?: OptionWording): string {
+  // What others say often ends with a full stop of its own.
+  const seen = found.replace(/\.$/, "");
+  return wordOptions(`While ${action}: wanted ${wanted}, found ${seen}. ${remedy}.`, wording);
 }

@@ -1,6 +1,5 @@
 /**
- * What the pipeline asks of its host. Each runtime gives one of these; nothing else in the pipeline
- * names a runtime.
+ * What the pipeline and the command line ask of their host, one capability an interface. Nothing else names a runtime.
  *
  * @module
  */
@@ -52,11 +51,11 @@ export interface ServeOptions {
   readonly onListen: (url: string) => void;
 }
 
-/** Files by name, the network, standard input and a terminal. */
-export interface Host {
+/** Files by name, the network and standard input, to read from. */
+export interface Reader {
   /** Whole content of a file. Throws {@linkcode PlimsollError} kind `input`. */
   readFile(path: string): Promise<Uint8Array<ArrayBuffer>>;
-  /** Content of a file as a stream that reads on demand. Throws like {@linkcode Host.readFile}. */
+  /** Content of a file as a stream that reads on demand. Throws like {@linkcode Reader.readFile}. */
   openFile(path: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
   /**
    * `length` bytes of a file from `offset` on. Throws {@linkcode PlimsollError} kind `input`, also when
@@ -79,6 +78,10 @@ export interface Host {
    * `input` when asked again.
    */
   openInput(): ReadableStream<Uint8Array<ArrayBuffer>>;
+}
+
+/** Files, to write. */
+export interface Writer {
   /**
    * Writes files so that none is ever seen half: all are written beside their places first and
    * renamed when the last one is whole. Folders are made where missing. Throws
@@ -86,16 +89,28 @@ export interface Host {
    */
   writeFiles(files: ReadonlyMap<string, FileContent>): Promise<void>;
   /**
-   * Finds out before any work whether {@linkcode Host.writeFiles} could write to `path`, which may
+   * Finds out before any work whether {@linkcode Writer.writeFiles} could write to `path`, which may
    * not exist yet. Throws {@linkcode PlimsollError} kind `output`.
    */
   checkWritable(path: string): Promise<void>;
-  /** Path of a file that comes with Plimsoll, relative to its root. */
-  assetPath(name: string): string;
+}
+
+/** Where text goes. */
+export interface Printer {
   /** Prints to standard output. */
   print(text: string): void;
   /** Prints to standard error. */
   printError(text: string): void;
+  /** Whether standard error is a terminal that can redraw a line. */
+  readonly isTerminal: boolean;
+  /** More of the terminal; absent where a host knows nothing of it: then nothing is coloured or fitted. */
+  readonly terminal?: Terminal;
+}
+
+/** All that the command line asks of a runtime; what reads, writes or prints asks for that part alone. */
+export interface Host extends Reader, Writer, Printer {
+  /** Path of a file that comes with Plimsoll, relative to its root. */
+  assetPath(name: string): string;
   /** Starts a worker that runs `pipeline/passes/calibration_worker.ts`; absent where there are none. */
   startWorker?(): HostWorker;
   /**
@@ -110,10 +125,8 @@ export interface Host {
   serve?(options: ServeOptions): Promise<void>;
   /** Files of the page for browsers, where a host has it: undefined for every other request. */
   pageFile?(request: Request): Promise<Response | undefined>;
+  /** Runtime, system and processors in a few words, for `run.json`. */
+  machine?(): string;
   /** What users write in front of a command's name; `deno task` where nothing is said. */
   readonly command?: string;
-  /** Whether standard error is a terminal that can redraw a line. */
-  readonly isTerminal: boolean;
-  /** More of the terminal; absent where a host knows nothing of it: then nothing is coloured or fitted. */
-  readonly terminal?: Terminal;
 }

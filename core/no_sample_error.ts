@@ -4,6 +4,7 @@
  * @module
  */
 import { PlimsollError } from "./errors.ts";
+import { option } from "./option_words.ts";
 
 /** No sample came. A run that was resumed at its end may take it for the end, and a worker of many, too. */
 export class NoSampleError extends PlimsollError {
@@ -13,7 +14,7 @@ export class NoSampleError extends PlimsollError {
       action: `streaming samples (${stage})`,
       wanted: "at least one sample",
       found: "none",
-      remedy: "Give data with samples, a larger --samples, or fewer shards",
+      remedy: `Give data with samples, a larger ${option("samples")}, or fewer shards`,
     });
   }
 }

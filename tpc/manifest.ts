@@ -6,6 +6,7 @@
  */
 import { z } from "zod";
 import { PlimsollError } from "../core/errors.ts";
+import { recipeSchema } from "./recipe/recipe.ts";
 import { rewritesSchema } from "../onnx/rewrites/rewrites.ts";
 import {
   ACTIVATION_STORAGES,
@@ -146,6 +147,9 @@ export const manifestSchema = z.strictObject({
     sha256: sha256.describe("Sum modulo 2^256 of the SHA-256 of each preprocessed sample"),
   }),
   statistics: z.strictObject({ sha256 }).describe("The statistics file"),
+  recipe: recipeSchema.optional().describe(
+    "What was wished, with the whole target before the wishes and the preprocessing where it is known: `--recipe` takes it",
+  ),
   rewrites: rewritesSchema.optional().describe(
     "Exact rewrites of the prepared graph that the manifest is for; none where absent",
   ),

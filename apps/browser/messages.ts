@@ -5,7 +5,7 @@
  */
 import type { Convergence } from "../../pipeline/passes/convergence.ts";
 import type { Progress } from "../../core/progress.ts";
-import type { TargetChoices } from "../../tpc/targets/apply_choices.ts";
+import type { Recipe } from "../../tpc/recipe/recipe.ts";
 
 /** A file with its path below the folder that it came in. */
 export interface PickedFile {
@@ -29,12 +29,8 @@ export interface Job {
   /** Files beside the model: its weights as external data. */
   readonly beside: readonly PickedFile[];
   readonly samples: PickedSamples;
-  /** Name of a preset. */
-  readonly target: string;
-  /** What takes the place of the target's settings. */
-  readonly choices: TargetChoices;
-  /** Preprocessing as JSON, as `--preprocess` takes it. */
-  readonly preprocess: string;
+  /** What is wished, preprocessing among it. */
+  readonly recipe: Recipe;
   /** Samples that are used at most. */
   readonly limit?: number;
   /** Samples a run; changes no result. */

@@ -6,20 +6,19 @@
  */
 import { canonicalJson } from "../../core/canonical_json.ts";
 import { PlimsollError } from "../../core/errors.ts";
-import { rewritesFor } from "../../tpc/targets/rewrites_for.ts";
-import { applyChoices } from "../../tpc/targets/apply_choices.ts";
-import { presetTarget } from "../../tpc/targets/read_target.ts";
-import type { Target } from "../../tpc/targets/target.ts";
-import type { Host } from "../../core/host.ts";
-import { parseJson } from "../../core/parse_json.ts";
-import { learnModel } from "../../pipeline/quantize/learn_model.ts";
-import { loadFloatModel, type Quantization, quantize } from "../../pipeline/quantize/quantize.ts";
+import type { Reader } from "../../core/host.ts";
+import {
+  loadFloatModel,
+  type Quantization,
+  quantizeAll,
+} from "../../pipeline/quantize/quantize.ts";
+import type { SampleOpener } from "../../pipeline/source/samples.ts";
 import { reportPage } from "../../pipeline/report/page/render.ts";
 import { openSamples } from "../../pipeline/source/open_samples.ts";
 import { prepareSource } from "../../pipeline/source/prepared_samples.ts";
-import { parsePreprocessing } from "../../pipeline/source/preprocess.ts";
+import { parsePreprocessing } from "../../tpc/recipe/preprocessing.ts";
 import { readPlim } from "../../pipeline/statistics/plim.ts";
-import { fileHost } from "./file_host.ts";
+import { fileReader } from "./file_reader.ts";
 import type { Job, JobResult, MadeFile, News } from "./messages.ts";
 import { watchThresholds } from "./watch_thresholds.ts";
 
@@ -33,56 +32,51 @@ const [MODEL, DATA] = ["model", "data"];
  * @throws {PlimsollError} Whose message is for the user.
  */
 export async function runJob(job: Job, onNews: (news: News) => void): Promise<JobResult> {
-  const host = fileHost(
-    [
-      ...job.beside.map(({ path, file }) => ({ path: `${MODEL}/${path}`, file })),
-      ...job.samples.files.map(({ path, file }) => ({ path: `${DATA}/${path}`, file })),
-    ],
-    (text) => onNews({ type: "note", text }),
-  );
-  const target = applyChoices(presetTarget(job.target)!, job.choices, "the settings");
+  const reader = fileReader([
+    ...job.beside.map(({ path, file }) => ({ path: `${MODEL}/${path}`, file })),
+    ...job.samples.files.map(({ path, file }) => ({ path: `${DATA}/${path}`, file })),
+  ]);
   const loaded = await loadFloatModel(
     new Uint8Array(await job.model.file.arrayBuffer()),
     job.model.name,
     {
-      rewrites: rewritesFor(target),
+      quantized: job.recipe.requantize ? "dequantize" : "refuse",
       readBeside: (location, offset, length) =>
-        host.readRange(`${MODEL}/${location}`, offset, length),
+        reader.readRange(`${MODEL}/${location}`, offset, length),
     },
   );
-  const samplesOf = () => openJobSamples(job, host, onNews);
-  const onProgress = (progress: Extract<News, { type: "progress" }>["progress"]) =>
-    onNews({ type: "progress", progress });
-  const float = await learnModel(loaded, target, samplesOf, { onProgress, batch: job.batch });
-  const { samples, total, source, preprocessing } = await samplesOf();
-  const result = await quantize(float, samples, {
-    ...{ target, total, source, preprocessing, batch: job.batch, onProgress },
-    isEnough: watchThresholds(
-      float.prepared,
-      target,
-      (thresholds) => onNews({ type: "thresholds", thresholds }),
-    ),
+  const [result] = await quantizeAll(loaded, [job.recipe], openerOf(job, reader, onNews), {
+    batch: job.batch,
+    onEvent: (event) => {
+      if (event.kind === "progress") onNews({ type: "progress", progress: event.progress });
+    },
+    watch: ({ prepared }, target) => ({
+      isEnough: watchThresholds(
+        prepared,
+        target,
+        (thresholds) => onNews({ type: "thresholds", thresholds }),
+      ),
+    }),
   });
-  return { files: await filesOf(job, result), summary: summaryOf(result, target) };
+  return { files: await filesOf(job, result), summary: summaryOf(result) };
 }
 
-/** Opens the samples from their beginning. */
-async function openJobSamples(
-  { samples, preprocess, limit }: Job,
-  host: Host,
+/** Opens the samples from their beginning, for every pass. */
+function openerOf(
+  { samples, recipe, limit }: Job,
+  reader: Reader,
   onNews: (news: News) => void,
-) {
-  const preprocessing = parsePreprocessing(
-    parseJson(preprocess, "the preprocessing"),
-    "the preprocessing",
-  );
+): SampleOpener {
+  const preprocessing = parsePreprocessing(recipe.preprocessing ?? {}, "the preprocessing");
   const path = samples.isFolder ? DATA : `${DATA}/${samples.files[0].path}`;
-  const opened = await openSamples(host, path, {
-    limit,
-    onNote: (text) => onNews({ type: "note", text }),
-  });
-  const { count, ...prepared } = await prepareSource(opened, { preprocessing });
-  return { ...prepared, total: count };
+  return {
+    open: async (skip) => {
+      const onNote = (text: string) => onNews({ type: "note", text });
+      return prepareSource(await openSamples(reader, path, { limit, skip, onNote }), {
+        preprocessing,
+      });
+    },
+  };
 }
 
 async function filesOf(job: Job, result: Quantization): Promise<MadeFile[]> {
@@ -109,7 +103,7 @@ async function filesOf(job: Job, result: Quantization): Promise<MadeFile[]> {
   ];
 }
 
-function summaryOf({ manifest }: Quantization, target: Target): string {
+function summaryOf({ manifest, target }: Quantization): string {
   const { activations, weights, float, data } = manifest;
   return `${activations.length} activations and ${weights.length} weight tensors quantized for target ` +
     `${target.name} from ${data.samples} samples; ${float.length} nodes stay float`;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { supplyRuntime } from "../../pipeline/inference/runtime.ts";
+import { supplyRuntime } from "../../pipeline/inference/default_runtime.ts";
 import type { FromWorker, Job } from "./messages.ts";
 import { messageOf, runJob } from "./run_job.ts";
 

@@ -3,35 +3,29 @@
  *
  * @module
  */
-import { rewritesFor } from "../../tpc/targets/rewrites_for.ts";
 import type { Command } from "commander";
 import { canonicalJson } from "../../core/canonical_json.ts";
-import { calibrate } from "../../pipeline/passes/calibrate.ts";
-import { ConvergenceMonitor } from "../../pipeline/passes/convergence.ts";
-import { writePlim } from "../../pipeline/statistics/plim.ts";
+import { calibrateFor } from "../../pipeline/quantize/quantize.ts";
 import { Stopwatch } from "../../core/timing.ts";
 import type { Context } from "./context.ts";
-import { dataPath, loadModel, loadSamples, loadTarget } from "./inputs.ts";
+import { dataPath, loadModel, loadRecipe, samplesAt } from "./inputs.ts";
 import { sibling } from "./files.ts";
 import {
   addDataOptions,
-  addModelOptions,
   addOutputOptions,
   addTargetOptions,
   type DataOptions,
-  type ModelOptions,
   type OutputOptions,
   type TargetOptions,
 } from "./options.ts";
 import { positiveInteger } from "./option_values.ts";
-import { learn } from "./learn.ts";
 import { ProgressPrinter } from "./progress.ts";
 import { watchThresholds } from "./watch_thresholds.ts";
+import { CALIBRATED_WISHES } from "./wish_options.ts";
 import { modelStep, targetStep } from "../../pipeline/report/steps.ts";
 import { addWorkOptions, checkWork, prepareWork, type WorkOptions } from "./work_options.ts";
 
-interface CalibrateCommandOptions
-  extends DataOptions, TargetOptions, ModelOptions, WorkOptions, OutputOptions {
+interface CalibrateCommandOptions extends DataOptions, TargetOptions, WorkOptions, OutputOptions {
   model?: string;
   untilStable?: number;
   out: string;
@@ -44,7 +38,7 @@ export function addCalibrateCommand(program: Command, context: Context): void {
     .option("--model <file>", "float ONNX model (default: the demo's)");
   addOutputOptions(
     addWorkOptions(
-      addModelOptions(addTargetOptions(addDataOptions(command, "calibration samples"))),
+      addTargetOptions(addDataOptions(command, "calibration samples"), CALIBRATED_WISHES),
     ),
   )
     .option(
@@ -69,40 +63,36 @@ async function run(options: CalibrateCommandOptions, context: Context): Promise<
   const { host, screen, signal } = context;
   checkWork(options);
   const progress = new ProgressPrinter(screen, options);
-  const target = await loadTarget(host, options);
-  const loaded = await loadModel(host, options.model, {
-    ...options,
-    rewrites: rewritesFor(target),
-  });
+  const { recipe, samples } = await loadRecipe(host, options);
+  const float = await loadModel(host, options.model, { requantize: recipe.requantize });
   await host.checkWritable(options.out);
   const path = dataPath(host, { data: options.data, model: options.model, role: "calibration" });
-  const { prepared, rewrites, sha256: modelSha256 } = await learn(loaded, {
-    ...{ ...context, target, options, progress, path },
-  });
-  progress.step(modelStep({ ...loaded, prepared }));
-  progress.step(targetStep(target));
-  const work = await prepareWork(host, options, { model: modelSha256, progress });
+  const work = await prepareWork(host, options, { model: float.sha256, progress });
   context.kept = options.checkpoint;
   const watch = new Stopwatch();
-  const { samples, count, identity, preprocessing } = await loadSamples(host, path, options, {
-    skip: work.skip,
-    watch,
-    onRead: progress.addBytes,
-  });
-  const monitor = options.untilStable === undefined
-    ? undefined
-    : new ConvergenceMonitor(prepared, target, options.untilStable);
-  const statistics = await calibrate(samples, {
-    ...{ modelSha256, rewrites, target, signal, preprocessing, source: identity, ...work.options },
-    total: work.left(count),
-    model: prepared,
+  const watching = watchThresholds({ ...options, progress });
+  const opener = samplesAt(host, path, {
+    ...options,
+    samples: options.samples ?? samples,
+    recipePreprocessing: recipe.preprocessing,
+  }, { watch, onRead: progress.addBytes });
+  const { statistics, file } = await calibrateFor(float, recipe, opener, {
+    ...work,
+    signal,
     batch: options.batch,
     onTime: watch.add,
-    ...watchThresholds({ model: prepared, target, progress, monitor, workers: options.workers }),
+    watch: watching.watch,
+    onEvent: (event) => {
+      if (event.kind === "progress") progress.report(event.progress);
+      if (event.kind !== "prepared") return;
+      progress.step(modelStep(event.float));
+      progress.step(targetStep(event.target));
+    },
   });
   progress.step(`calibrated: ${watch}`);
-  const files = new Map<string, Uint8Array | string>([[options.out, await writePlim(statistics)]]);
-  if (monitor) files.set(sibling(options.out, "convergence.json"), canonicalJson(monitor.record()));
+  const files = new Map<string, Uint8Array | string>([[options.out, file]]);
+  const convergence = watching.monitor()?.record();
+  if (convergence) files.set(sibling(options.out, "convergence.json"), canonicalJson(convergence));
   await host.writeFiles(files);
   const { data, tensors } = statistics;
   host.print(

@@ -10,34 +10,43 @@ import { compareModels } from "../../pipeline/compare/comparison.ts";
 import { LISTED, MAX_VARIANTS } from "../../pipeline/compare/variants.ts";
 import type { Host } from "../../core/host.ts";
 import { evaluateVariants } from "../../pipeline/evaluate/evaluate_variants.ts";
-import { serialiseFor } from "../../pipeline/quantize/quantize.ts";
-import { quantizeVariants, type VariantPass } from "../../pipeline/quantize/quantize_variants.ts";
+import { serialiseFor } from "../../pipeline/quantize/float_model.ts";
+import { PASS_NAMES } from "../../pipeline/quantize/plan_passes.ts";
+import { type Pass, quantizeAll } from "../../pipeline/quantize/quantize.ts";
 import { comparisonReport } from "../../pipeline/report/comparison.ts";
-import { bytesOf, describeComparison, filesOf, reportsOf } from "./compare_files.ts";
-import { loadVariants, type PlannedVariant, type VariantOptions } from "./compare_variants.ts";
+import {
+  bytesOf,
+  describeComparison,
+  filesOf,
+  reportsOf,
+  statisticsName,
+} from "./compare_files.ts";
+import { loadVariants, type VariantOptions } from "./compare_variants.ts";
 import type { Context } from "./context.ts";
-import { checkReadable, dataPath, loadModel, loadSamples, modelTitle } from "./inputs.ts";
+import {
+  checkReadable,
+  dataPath,
+  loadModel,
+  loadSamples,
+  modelTitle,
+  samplesAt,
+} from "./inputs.ts";
 import { takeLists } from "./list_options.ts";
 import {
   addDataOptions,
-  addModelOptions,
   addOutputOptions,
   addTargetOptions,
   type DataOptions,
-  type ModelOptions,
   type OutputOptions,
 } from "./options.ts";
 import { folder, positiveInteger } from "./option_values.ts";
 import { ProgressPrinter } from "./progress.ts";
+import { RunRecord } from "./run_record.ts";
+import { asLists, EVERY_WISH } from "./wish_options.ts";
 import { prepareWork, type WorkOptions } from "./work_options.ts";
 
 interface CompareCommandOptions
-  extends
-    DataOptions,
-    VariantOptions,
-    ModelOptions,
-    Pick<WorkOptions, "workers" | "onNonfinite">,
-    OutputOptions {
+  extends DataOptions, VariantOptions, Pick<WorkOptions, "workers" | "onNonfinite">, OutputOptions {
   model?: string;
   evalData?: string;
   evalSamples?: number;
@@ -54,14 +63,9 @@ export function addCompareCommand(program: Command, context: Context): void {
       "--model <file>",
       "float ONNX model (default: the demo's, MobileNetV2-style on Fashion-MNIST)",
     );
-  addTargetOptions(addDataOptions(command, "calibration samples")).addOption(
-    new Option(
-      "--weight-rounding <how>",
-      "gptq: codes by which layers err least, from second moments; another pass for each variant (default: nearest)",
-    ).choices(["nearest", "gptq"]),
-  );
-  takeLists(command, LISTED);
-  addOutputOptions(addModelOptions(command))
+  addTargetOptions(addDataOptions(command, "calibration samples"), EVERY_WISH);
+  takeLists(asLists(command), LISTED);
+  addOutputOptions(command)
     .option(
       "--eval-data <path>",
       "samples to compare on, best with labels (default: the demo's, else the calibration samples)",
@@ -101,71 +105,99 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
   const { host, screen, signal } = context;
   const { model, out } = options;
   const progress = new ProgressPrinter(screen, options);
+  const record = new RunRecord(context);
   const { variants, leftOut } = await loadVariants(host, options);
   for (const { name, reason } of leftOut) progress.note(`left out ${name}: ${reason}`);
-  const float = await loadModel(host, model, options);
+  const float = await loadModel(host, model, {
+    requantize: variants[0].recipe.requantize,
+  });
   await host.checkWritable(`${out}/comparison.json`);
   const path = dataPath(host, { data: options.data, model, role: "calibration" });
   const evalPath = evaluationPath(host, options, path, progress);
   await checkReadable(host, evalPath);
 
-  if (path === "-") checkPipe(variants);
   const { workers, onNonfinite } = options;
   const work = await prepareWork(host, { workers, onNonfinite, every: 1 }, {
-    ...{ model: float.sha256, progress },
+    model: float.sha256,
+    progress,
   });
-  const { startWorker, onNonFinite, onSkip } = work.options;
-  const quantized = await quantizeVariants(float, variants, {
-    ...{ workers, startWorker, onNonFinite, onSkip, signal },
-    batch: options.batch,
-    open: async () => {
-      const { samples, count, identity, preprocessing } = await loadSamples(host, path, options, {
-        onRead: progress.addBytes,
-      });
-      return { samples, total: count, source: identity, preprocessing };
+  const reading = { ...options, recipePreprocessing: variants[0].recipe.preprocessing };
+  const hooks = { onRead: progress.addBytes };
+  const statistics: Uint8Array<ArrayBuffer>[] = [];
+  const results = await quantizeAll(
+    float,
+    variants.map(({ recipe }) => recipe),
+    samplesAt(host, path, reading, hooks),
+    {
+      ...work,
+      signal,
+      batch: options.batch,
+      onEvent: async (event) => {
+        if (event.kind === "progress") progress.report(event.progress);
+        if (event.kind === "pass") announce(event.pass, progress);
+        if (event.kind === "made") progress.note(`made ${event.result.name}`);
+        if (event.kind !== "calibrated") return;
+        statistics.push(event.file);
+        const { number, count } = event.pass;
+        context.saved = `${out}/${statisticsName(number - 1, count)}`;
+        await host.writeFiles(new Map([[context.saved, event.file]]));
+      },
     },
-    onPass: (pass) => announce(pass, path, progress),
-    onProgress: progress.report,
-    onVariant: (name) => progress.note(`made ${name}`),
-  });
+  );
   let source = "";
   const measured = await evaluateVariants(
     { name: "float", model: float.original },
-    quantized.variants,
+    results.map(({ name, emitted }) => ({ name, model: emitted })),
     {
-      ...{ signal, batch: options.batch, onProgress: progress.report },
+      signal,
+      batch: options.batch,
+      onProgress: progress.report,
       // A pipe can't be read again.
       ...(evalPath === "-" ? { openSessions: MAX_VARIANTS } : {}),
       open: async () => {
         const isCalibration = options.evalData === undefined && evalPath === path;
         const samples = options.evalSamples ?? (isCalibration ? options.samples : undefined);
-        const loaded = await loadSamples(host, evalPath, { ...options, samples }, {
-          onRead: progress.addBytes,
-        });
-        source = loaded.identity;
+        const loaded = await loadSamples(host, evalPath, { ...reading, samples }, hooks);
+        source = loaded.source;
         return loaded;
       },
     },
   );
-  const sizes = [serialiseFor(float, float.original), ...quantized.variants].map(bytesOf);
+  const sizes = [
+    serialiseFor(float, float.original),
+    ...results.map(({ model: file, weights }) => ({
+      file,
+      weights,
+    })),
+  ].map(bytesOf);
   const comparison = compareModels(
     measured.map((entry, i) => ({ ...entry, bytes: sizes[i] })),
   );
   const result = describeComparison({
     float,
-    planned: variants,
     leftOut,
     source,
     comparison,
-    quantized,
+    statistics,
+    planned: variants,
+    quantized: results,
   });
-  const files = filesOf(out, variants, quantized);
-  const pages = await reportsOf(out, variants, quantized, { title: modelTitle(model), comparison });
+  record.finish({ model: model ?? modelTitle(model), data: path, evaluation: evalPath });
+  const files = filesOf(out, variants, results, statistics);
+  files.set(`${out}/run.json`, record.json());
+  const pages = await reportsOf(out, variants, results, {
+    title: modelTitle(model),
+    comparison,
+    statistics,
+    run: record.value(),
+  });
   for (const [path, page] of pages) files.set(path, page);
   files.set(`${out}/comparison.json`, canonicalJson(result));
   await host.writeFiles(files);
   const latency = measured.map(({ evaluation: { name }, ...entry }) => ({
-    ...{ name, milliseconds: entry.milliseconds, ratio: entry.latency },
+    name,
+    milliseconds: entry.milliseconds,
+    ratio: entry.latency,
   }));
   if (options.json) {
     return host.print(canonicalJson({ files: [...files.keys()], ...result, latency }));
@@ -195,46 +227,12 @@ function evaluationPath(
   return calibration;
 }
 
-/**
- * Refuses variants that need further passes where samples can be read once only; `announce` refuses those that one
- * calibration doesn't serve.
- *
- * @throws {PlimsollError} kind `usage`.
- */
-function checkPipe(variants: readonly PlannedVariant[]): void {
-  const rounded = variants.find(({ weightRounding }) => weightRounding === "gptq");
-  if (rounded !== undefined) throw onePass(`${rounded.name}, which needs ${PASSES.round}`);
-}
-
-function onePass(found: string): PlimsollError {
-  return new PlimsollError("usage", {
-    action: "comparing variants on standard input",
-    wanted: "variants that one pass serves",
-    found,
-    remedy: "Save the data to a file, or compare variants of one target and one --constraint",
-  });
-}
-
-/** What passes are called. */
-const PASSES: Readonly<Record<VariantPass["stage"], string>> = {
-  ranges: "a pass of ranges for rewrites",
-  calibrate: "a calibration pass",
-  round: "a pass of moments for rounding",
-};
-
 /** Variants that are named when a pass begins. */
 const MAX_NAMED = 4;
 
 /** Says which variants a pass is for. */
-function announce(
-  { stage, number, count, variants }: VariantPass,
-  path: string,
-  progress: ProgressPrinter,
-): void {
-  if (path === "-" && (stage !== "calibrate" || count > 1)) {
-    throw onePass(stage === "calibrate" ? `${count} passes` : `some that need ${PASSES[stage]}`);
-  }
+function announce({ stage, number, count, variants }: Pass, progress: ProgressPrinter): void {
   const left = variants.length - MAX_NAMED;
   const names = variants.slice(0, MAX_NAMED).join(", ") + (left > 0 ? ` and ${left} more` : "");
-  progress.note(`${PASSES[stage].replace(/^an? /, "")} ${number} of ${count}, for ${names}`);
+  progress.note(`${PASS_NAMES[stage].replace(/^an? /, "")} ${number} of ${count}, for ${names}`);
 }

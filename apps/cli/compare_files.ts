@@ -7,8 +7,9 @@ import { canonicalJson } from "../../core/canonical_json.ts";
 import type { Comparison } from "../../pipeline/compare/comparison.ts";
 import type { FileContent } from "../../core/host.ts";
 import { VERSION } from "../../core/version.ts";
-import type { FloatModel } from "../../pipeline/quantize/quantize.ts";
-import type { QuantizedVariants } from "../../pipeline/quantize/quantize_variants.ts";
+import type { FloatModel } from "../../pipeline/quantize/float_model.ts";
+import type { Quantization } from "../../pipeline/quantize/quantize.ts";
+import type { RunDescription } from "../../pipeline/report/page/data.ts";
 import { reportPage } from "../../pipeline/report/page/render.ts";
 import { readPlim } from "../../pipeline/statistics/plim.ts";
 import type { LeftOut, PlannedVariant } from "./compare_variants.ts";
@@ -21,7 +22,7 @@ export function bytesOf(
 }
 
 /** Name of the statistics of a pass. */
-function statisticsName(pass: number, count: number): string {
+export function statisticsName(pass: number, count: number): string {
   return count === 1 ? "statistics.plim" : `statistics-${pass + 1}.plim`;
 }
 
@@ -29,12 +30,13 @@ function statisticsName(pass: number, count: number): string {
 export function filesOf(
   out: string,
   planned: readonly PlannedVariant[],
-  { variants, statistics }: QuantizedVariants,
+  results: readonly Quantization[],
+  statistics: readonly Uint8Array<ArrayBuffer>[],
 ): Map<string, FileContent> {
   const files = new Map<string, FileContent>();
-  for (const [i, { file, weights, codes, manifest }] of variants.entries()) {
+  for (const [i, { model, weights, codes, manifest }] of results.entries()) {
     const folder = `${out}/${planned[i].folder}`;
-    files.set(`${folder}/model.onnx`, file);
+    files.set(`${folder}/model.onnx`, model);
     if (weights.length > 0) files.set(`${folder}/model.onnx.data`, weights);
     if (codes) files.set(`${folder}/codes.bin`, codes);
     files.set(`${folder}/manifest.json`, canonicalJson(manifest));
@@ -49,37 +51,53 @@ export function filesOf(
 export async function reportsOf(
   out: string,
   planned: readonly PlannedVariant[],
-  { variants, statistics }: QuantizedVariants,
-  { title, comparison }: { readonly title: string; readonly comparison: Comparison },
+  results: readonly Quantization[],
+  { title, comparison, statistics, run }: {
+    readonly title: string;
+    readonly comparison: Comparison;
+    readonly statistics: readonly Uint8Array<ArrayBuffer>[];
+    readonly run: RunDescription;
+  },
 ): Promise<Map<string, string>> {
   const passes = await Promise.all(
     statistics.map((file, pass) => readPlim(file, statisticsName(pass, statistics.length))),
   );
-  return new Map(variants.map(({ manifest, pass }, i) => [
+  return new Map(results.map(({ manifest, pass }, i) => [
     `${out}/${planned[i].folder}/report.html`,
     reportPage({
       title: `${title}: ${planned[i].name}`,
-      ...{ manifest, statistics: passes[pass] },
+      manifest,
+      statistics: passes[pass],
+      run,
       evaluation: comparison.models,
     }),
   ]));
 }
 
 /** The comparison as `comparison.json` has it: no time and no machine. */
-export function describeComparison({ float, planned, leftOut, source, comparison, quantized }: {
+export function describeComparison({
+  float,
+  planned,
+  leftOut,
+  source,
+  comparison,
+  quantized,
+  statistics: passes,
+}: {
   readonly float: FloatModel;
   readonly planned: readonly PlannedVariant[];
   readonly leftOut: readonly LeftOut[];
   readonly source: string;
   readonly comparison: Comparison;
-  readonly quantized: QuantizedVariants;
+  readonly quantized: readonly Quantization[];
+  readonly statistics: readonly Uint8Array<ArrayBuffer>[];
 }) {
   const { models: [reference, ...models], best } = comparison;
   return {
     schemaVersion: 1,
     tool: { name: "plimsoll", version: VERSION },
     model: { sha256: float.sha256 },
-    data: quantized.variants[0].manifest.data,
+    data: quantized[0].manifest.data,
     evaluation: {
       source,
       difference: "top-1 minus that of the other model on the same labelled samples",
@@ -89,8 +107,8 @@ export function describeComparison({ float, planned, leftOut, source, comparison
     float: reference,
     variants: models.map((model, i) => {
       const { folder, settings } = planned[i];
-      const { manifest, pass } = quantized.variants[i];
-      const statistics = statisticsName(pass, quantized.statistics.length);
+      const { manifest, pass } = quantized[i];
+      const statistics = statisticsName(pass, passes.length);
       return { ...model, folder, settings, statistics, target: manifest.target };
     }),
     best,

@@ -1,5 +1,5 @@
 /**
- * From the lists of `compare` to variants with their targets.
+ * From the lists of `compare` to recipes.
  *
  * @module
  */
@@ -11,15 +11,17 @@ import {
   variantsOf,
 } from "../../pipeline/compare/variants.ts";
 import type { Host } from "../../core/host.ts";
-import type { Variant } from "../../pipeline/quantize/quantize_variants.ts";
-import { loadTarget } from "./inputs.ts";
+import type { NamedRecipe } from "../../pipeline/quantize/quantize.ts";
+import { loadRecipe } from "./inputs.ts";
 import type { TargetOptions } from "./options.ts";
 
-/** Options of a target, those of {@linkcode SettingLists} as lists. */
+/** Options of a recipe, those of {@linkcode SettingLists} as lists. */
 export type VariantOptions = Omit<TargetOptions, keyof SettingLists> & SettingLists;
 
 /** A variant to make, and the options that it comes from. */
-export type PlannedVariant = SettingVariant & Variant;
+export interface PlannedVariant extends SettingVariant {
+  readonly recipe: NamedRecipe;
+}
 
 /** A combination that its target doesn't allow. */
 export interface LeftOut {
@@ -28,7 +30,8 @@ export interface LeftOut {
 }
 
 /**
- * Targets of all variants. Combinations that a target doesn't allow are left out, unless none remains.
+ * Recipes of all variants. Combinations that a target doesn't allow, and wishes that contradict each other, are left
+ * out, unless none remains.
  *
  * @throws {PlimsollError} kinds `usage`, `input` and `target`.
  */
@@ -36,18 +39,27 @@ export async function loadVariants(host: Host, options: VariantOptions) {
   const variants: PlannedVariant[] = [];
   const leftOut: LeftOut[] = [];
   // Each target alone first: what is wrong with it is no matter of combinations, and its notes are printed once.
-  for (const target of new Set(options.target)) await loadTarget(host, { target });
+  const { recipe } = options;
+  for (const target of new Set(options.target ?? [undefined])) {
+    await loadRecipe(host, { target, recipe });
+  }
   const quiet = { ...host, printError: () => {} };
   let refusal: unknown;
   for (const variant of variantsOf(options)) {
+    const { name, settings } = variant;
+    // A recipe's target stands where no list of targets is given.
+    const target = options.target === undefined && recipe !== undefined
+      ? undefined
+      : settings.target;
     try {
-      const target = await loadTarget(quiet, { ...options, ...unset(LISTED), ...variant.settings });
-      const { weightRounding } = variant.settings;
-      variants.push({ ...variant, target, ...(weightRounding && { weightRounding }) });
+      const loaded = await loadRecipe(quiet, { ...options, ...unset(LISTED), ...settings, target });
+      variants.push({ ...variant, recipe: { ...loaded.recipe, name } });
     } catch (error) {
-      if (!(error instanceof PlimsollError && error.kind === "target")) throw error;
+      if (!(error instanceof PlimsollError) || !["target", "usage"].includes(error.kind)) {
+        throw error;
+      }
       refusal ??= error;
-      leftOut.push({ name: variant.name, reason: error.message });
+      leftOut.push({ name, reason: error.message });
     }
   }
   if (variants.length === 0) throw refusal;

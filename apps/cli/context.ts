@@ -11,8 +11,12 @@ export interface Context {
   readonly host: Host;
   /** Standard error; what `host` prints goes through it. */
   readonly screen: Screen;
+  /** The arguments, for the record of the run. */
+  readonly args: readonly string[];
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal;
+  /** Statistics that were written before an interruption. */
+  saved?: string;
   /** Checkpoint that is kept when the user interrupts; set by commands that write one. */
   kept?: string;
 }

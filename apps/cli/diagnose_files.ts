@@ -12,7 +12,7 @@ import type { Host } from "../../core/host.ts";
 import { rewriteModel } from "../../pipeline/quantize/quantize.ts";
 import type { Context } from "./context.ts";
 import { DEFAULT_DIAGNOSE_SAMPLES, type DiagnoseCommandOptions } from "./diagnose_options.ts";
-import { wholeBatches } from "./diagnose_quantized.ts";
+import { wholeBatches } from "../../pipeline/diagnose/diagnose_quantized.ts";
 import { readJson, sibling } from "./files.ts";
 import { loadModel, loadOriginal, loadSamples } from "./inputs.ts";
 import type { DataOptions } from "./options.ts";

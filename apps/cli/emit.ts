@@ -12,7 +12,7 @@ import { type Manifest, parseManifest } from "../../tpc/manifest.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import type { FileContent, Host } from "../../core/host.ts";
 import { readCodes } from "../../pipeline/rounding/codes_file.ts";
-import { serialiseFor } from "../../pipeline/quantize/quantize.ts";
+import { serialiseFor } from "../../pipeline/quantize/float_model.ts";
 import { decideWeights } from "../../pipeline/search/decide_weights.ts";
 import type { Context } from "./context.ts";
 import { loadModel } from "./inputs.ts";

@@ -14,7 +14,7 @@ import {
   checkDiagnose,
   type DiagnoseCommandOptions,
 } from "./diagnose_options.ts";
-import { evaluateModels } from "./evaluate_models.ts";
+import { evaluateModels } from "../../pipeline/evaluate/evaluate_models.ts";
 import { dataPath, loadOriginal, loadSamples } from "./inputs.ts";
 import {
   addDataOptions,
@@ -74,7 +74,7 @@ async function run(
   const evaluations = await evaluateModels(models, samples, {
     batch: options.batch,
     signal,
-    progress,
+    onProgress: progress.report,
   });
   progress.step(`evaluated ${models.length} models on ${evaluations[0].samples} samples`);
   const diagnosis = options.diagnose

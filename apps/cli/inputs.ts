@@ -3,33 +3,31 @@
  *
  * @module
  */
-import { compactJson } from "../../core/canonical_json.ts";
 import { PlimsollError } from "../../core/errors.ts";
-import { applyChoices } from "../../tpc/targets/apply_choices.ts";
+import { parseManifest } from "../../tpc/manifest.ts";
 import {
-  addOverrides,
-  presetTarget,
-  readTarget,
-  TARGET_NAMES,
-} from "../../tpc/targets/read_target.ts";
+  parseRecipe,
+  type Recipe,
+  type ResolvedRecipe,
+  resolveRecipe,
+} from "../../tpc/recipe/recipe.ts";
+import type { Preprocessing } from "../../tpc/recipe/preprocessing.ts";
+import { checkOverrides, TARGET_NAMES } from "../../tpc/targets/read_target.ts";
 import { readModelWithData } from "../../onnx/file/external_data.ts";
 import type { Model } from "../../onnx/file/model.ts";
-import type { Target } from "../../tpc/targets/target.ts";
-import { sha256 } from "../../core/hash.ts";
 import type { Host } from "../../core/host.ts";
-import { inputsOf, type RawSample, type Sample } from "../../core/tensor.ts";
+import { inputsOf, type RawSample } from "../../core/tensor.ts";
 import type { Stopwatch } from "../../core/timing.ts";
-import {
-  type FloatModel,
-  loadFloatModel,
-  type LoadOptions,
-} from "../../pipeline/quantize/quantize.ts";
+import type { FloatModel, LoadOptions } from "../../pipeline/quantize/float_model.ts";
+import { loadFloatModel } from "../../pipeline/quantize/quantize.ts";
 import { isUrl, openBytes } from "../../pipeline/source/byte_source.ts";
 import { parseLabels } from "../../pipeline/source/labels.ts";
 import { openSamples } from "../../pipeline/source/open_samples.ts";
 import { prepareSamples } from "../../pipeline/source/prepare_samples.ts";
 import { imageDecoder } from "../../pipeline/source/decode_image.ts";
 import { preprocessor } from "../../pipeline/source/preprocess.ts";
+import type { OpenedSamples, SampleOpener } from "../../pipeline/source/samples.ts";
+import { wishesIn } from "./wish_options.ts";
 import { besideData, readJson, readText, sibling } from "./files.ts";
 import { loadPreprocessing } from "./preprocess_options.ts";
 import type { DataOptions, ModelOptions, TargetOptions } from "./options.ts";
@@ -44,26 +42,49 @@ const DEMO = {
 /** Broken samples that are named one by one. */
 const MAX_BROKEN_NOTES = 20;
 
-/** Samples ready for the model. */
-export interface LoadedSamples {
-  /** Number of samples up to `--samples`, when known without reading them. */
-  readonly count?: number;
-  readonly samples: ReadableStream<Sample>;
+/** Samples ready for the model, as `--data` names them. */
+export interface LoadedSamples extends OpenedSamples {
   /** Names of the classes; none when nobody knows them. */
   readonly classes: readonly string[];
   /** Whether the samples have labels, when known without reading them. */
   readonly isLabelled?: boolean;
-  /** What the data set is, whatever its path. */
-  readonly identity: string;
-  /** SHA-256 of the preprocessing. */
-  readonly preprocessing: string;
+  readonly source: string;
+  readonly preprocessing: Preprocessing;
+}
+
+/** How samples are read, apart from where they lie. */
+export type SampleOptions = DataOptions & {
+  readonly model?: string;
+  /** Preprocessing of `--recipe`, which files beside the data don't replace. */
+  readonly recipePreprocessing?: Preprocessing;
+};
+
+/** Opens the samples of a path for every pass. */
+export function samplesAt(
+  host: Host,
+  path: string,
+  options: SampleOptions,
+  hooks: Pick<Selection, "watch" | "onRead">,
+): SampleOpener {
+  return {
+    ...(path === "-" ? { isOneShot: true, name: "standard input" } : {}),
+    open: (skip) => loadSamples(host, path, options, { ...hooks, skip }),
+  };
+}
+
+/** What is read of the samples, and who is told. */
+interface Selection {
+  readonly skip?: (index: number) => boolean;
+  readonly watch?: Stopwatch;
+  /** Told the bytes of each sample as its container has them: an encoded image, pixels or numbers. */
+  readonly onRead?: (bytes: number) => void;
 }
 
 /** Reads `--model`, by default the demo's, with weights from the files beside it. */
 export async function loadModel(
   host: Host,
   path: string | undefined,
-  options: ModelOptions & Pick<LoadOptions, "quantized" | "rewrites"> = {},
+  options: ModelOptions & Partial<Pick<LoadOptions, "quantized" | "rewrites">> = {},
 ): Promise<FloatModel> {
   const file = path ?? host.assetPath(DEMO.model);
   return await loadFloatModel(await readModelFile(host, file), file, {
@@ -131,13 +152,8 @@ export async function checkReadable(host: Host, path: string): Promise<void> {
 export async function loadSamples(
   host: Host,
   path: string,
-  options: DataOptions & { readonly model?: string },
-  selection: {
-    readonly skip?: (index: number) => boolean;
-    readonly watch?: Stopwatch;
-    /** Told the bytes of each sample as its container has them: an encoded image, pixels or numbers. */
-    readonly onRead?: (bytes: number) => void;
-  } = {},
+  options: SampleOptions,
+  selection: Selection = {},
 ): Promise<LoadedSamples> {
   const preprocessing = await loadPreprocessing(host, path, options.model, options);
   const { maxPixels } = options;
@@ -150,7 +166,9 @@ export async function loadSamples(
   const classesBeside = await loadClasses(host, path);
   const onBroken = options.onBroken === "skip" ? brokenReporter(host) : undefined;
   const { samples, ...source } = await openSamples(host, path, {
-    ...{ limit: options.samples, skip: selection.skip, onBroken },
+    limit: options.samples,
+    skip: selection.skip,
+    onBroken,
     format: options.dataFormat,
     inputShape: options.inputShape,
     onNote: (text) => host.printError(`note: ${text}\n`),
@@ -164,10 +182,7 @@ export async function loadSamples(
   });
   const { count, identity, isLabelled, classes = [] } = source;
   const prepared = samples.pipeThrough(prepareSamples(preprocess, onBroken));
-  return {
-    ...{ count, samples: prepared, classes, identity, isLabelled },
-    preprocessing: await sha256(compactJson(preprocessing)),
-  };
+  return { count, samples: prepared, classes, isLabelled, source: identity, preprocessing };
 }
 
 /** Bytes of the content of a sample, before it is decoded. */
@@ -195,17 +210,48 @@ function brokenReporter(host: Host): (error: PlimsollError) => void {
   };
 }
 
-/** A preset by name or a file, with the options applied. */
-export async function loadTarget(host: Host, options: TargetOptions): Promise<Target> {
-  const { target: name, ...choices } = options;
-  const preset = presetTarget(name) ?? await loadTargetFile(host, name);
-  const target = applyChoices(preset, choices, "the options");
+/** The recipe that options come to, resolved, and what `--recipe` says besides. */
+export interface LoadedRecipe extends ResolvedRecipe {
+  /** Samples that the run of `--recipe` has read, where that is a manifest. */
+  readonly samples?: number;
+}
+
+/** Options over `--recipe` over the defaults. What a platform of MCT says and a target can't is printed. */
+export async function loadRecipe(host: Host, options: TargetOptions): Promise<LoadedRecipe> {
+  const { recipe: given, samples } = options.recipe === undefined
+    ? { recipe: {}, samples: undefined }
+    : await loadRecipeFile(host, options.recipe);
   const overrides: unknown[] = [];
   for (const text of options.override ?? []) {
     const value = await readOverride(host, text);
     overrides.push(...Array.isArray(value) ? value : [value]);
   }
-  return addOverrides(target, overrides);
+  const resolved = resolveRecipe({
+    ...given,
+    ...(options.target === undefined ? {} : { target: await targetNamed(host, options.target) }),
+    ...wishesIn(options as Readonly<Record<string, unknown>>),
+    overrides: [...given.overrides ?? [], ...checkOverrides(overrides)],
+  });
+  // With --quiet, too: they say what an imported platform loses.
+  for (const note of resolved.notes) host.printError(`note: ${note}\n`);
+  return { ...resolved, ...(samples === undefined ? {} : { samples }) };
+}
+
+/** A recipe file, or the recipe of a manifest with the number of samples that it read. */
+async function loadRecipeFile(host: Host, path: string) {
+  const value = await readJson(host, path);
+  const isManifest = typeof value === "object" && value !== null && "activations" in value;
+  if (!isManifest) return { recipe: parseRecipe(value, path), samples: undefined };
+  const { recipe, data } = parseManifest(value, path);
+  if (recipe !== undefined) {
+    return { recipe: recipe as Recipe, samples: data.samples + data.skipped };
+  }
+  throw new PlimsollError("usage", {
+    action: `reading recipe ${JSON.stringify(path)}`,
+    wanted: "a manifest that carries its recipe",
+    found: "one of an earlier version, which has hashes only",
+    remedy: "Name target and options, or make the manifest again",
+  });
 }
 
 /** JSON on the command line, or the name of a file with JSON. */
@@ -224,17 +270,8 @@ async function readOverride(host: Host, text: string): Promise<unknown> {
   }
 }
 
-async function loadTargetFile(host: Host, name: string): Promise<Target> {
-  if (!await host.fileExists(name)) {
-    throw new PlimsollError("usage", {
-      action: "reading --target",
-      wanted: `a name (${TARGET_NAMES.join(", ")}) or a file`,
-      found: JSON.stringify(name),
-      remedy: "Correct the name or the path",
-    });
-  }
-  const { target, notes } = readTarget(await readJson(host, name), name);
-  // With --quiet, too: they say what an imported platform loses.
-  for (const note of notes) host.printError(`note: ${note}\n`);
-  return target;
+/** The name of a preset as it is, or the content of a target file. */
+async function targetNamed(host: Host, name: string): Promise<NonNullable<Recipe["target"]>> {
+  if (TARGET_NAMES.includes(name) || !await host.fileExists(name)) return name;
+  return await readJson(host, name) as Record<string, unknown>;
 }

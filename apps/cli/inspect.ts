@@ -19,7 +19,7 @@ import { inputShape, inspectFusion } from "./inspect_fusion.ts";
 import { inspectModel, inspectQuantized } from "./inspect_model.ts";
 import type { Inspection } from "./inspection.ts";
 import { inspectManifest, inspectStatistics } from "./inspect_tensors.ts";
-import { loadModel, loadTarget } from "./inputs.ts";
+import { loadModel, loadRecipe } from "./inputs.ts";
 import { takeLists } from "./list_options.ts";
 import {
   addOutputOptions,
@@ -27,6 +27,7 @@ import {
   type OutputOptions,
   type TargetOptions,
 } from "./options.ts";
+import { SEARCHED_WISHES } from "./wish_options.ts";
 
 interface InspectOptions extends Omit<TargetOptions, "error">, OutputOptions {
   fusion?: boolean;
@@ -44,7 +45,7 @@ export function addInspectCommand(program: Command, context: Context): void {
   const command = program.command("inspect")
     .description("show what is in a model, float or quantized, a statistics file or a manifest")
     .argument("[file]", "*.onnx, *.plim or *.json (default: the demo's model)");
-  takeLists(addTargetOptions(command), ["error"]);
+  takeLists(addTargetOptions(command, SEARCHED_WISHES), ["error"]);
   addOutputOptions(command)
     .option(
       "--name <pattern>",
@@ -123,7 +124,7 @@ async function inspect(
   const { error = [], ...rest } = options;
   if (file?.endsWith(".plim")) {
     const statistics = await readPlim(await host.readFile(file), file);
-    const target = await loadTarget(host, rest);
+    const { target } = await loadRecipe(host, rest);
     return inspectStatistics(statistics, target, { ...options, error, file, selection, width });
   }
   if (error.length > 1) {
@@ -140,7 +141,7 @@ async function inspect(
     const fileBytes = file === undefined ? undefined : await host.fileSize(file);
     return inspectQuantized(original, { name, fileBytes, selection, width });
   }
-  const target = await loadTarget(host, { ...rest, error: error[0] });
+  const { target } = await loadRecipe(host, { ...rest, error: error[0] });
   return inspectModel(prepared, target, { name, selection, width });
 }
 

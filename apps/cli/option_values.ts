@@ -21,31 +21,6 @@ export function portNumber(text: string): number {
   throw new InvalidArgumentError("Give 0 to 65535.");
 }
 
-/** An integer from 2 to `most`. */
-export function bitCount(most: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= 2 && value <= most) return value;
-    throw new InvalidArgumentError(`Give 2 to ${most}.`);
-  };
-}
-
-/** A size of blocks of weights. */
-export function blockSize(text: string): number {
-  const value = Number(text);
-  if ([16, 32, 64, 128, 256].includes(value)) return value;
-  throw new InvalidArgumentError("Give 16, 32, 64, 128 or 256.");
-}
-
-/** A number from `least` to `most`. */
-export function numberFrom(least: number, most: number) {
-  return (text: string): number => {
-    const value = finiteNumber(text);
-    if (value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`Give ${least} to ${most}.`);
-  };
-}
-
 /** Any number but NaN and infinities. */
 export function finiteNumber(text: string): number {
   const value = Number(text);

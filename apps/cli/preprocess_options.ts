@@ -14,7 +14,7 @@ import {
   type Preprocessing,
   PREPROCESSING_NAMES,
   presetPreprocessing,
-} from "../../pipeline/source/preprocess.ts";
+} from "../../tpc/recipe/preprocessing.ts";
 import { preprocessingFrom } from "../../pipeline/source/preprocessor_config.ts";
 import { besideData, readJson, sibling } from "./files.ts";
 import { finiteNumber, numberList, positiveInteger } from "./option_values.ts";
@@ -86,7 +86,7 @@ function choice<T>(parse: (text: string) => T | undefined) {
 }
 
 /**
- * Options over `--preprocess` over `preprocess.json` beside the data over `preprocessor_config.json` beside the
+ * Options over `--preprocess` over the recipe's over `preprocess.json` beside the data over `preprocessor_config.json` beside the
  * model over the defaults.
  *
  * @param data Path of the data.
@@ -96,10 +96,10 @@ export async function loadPreprocessing(
   host: Host,
   data: string,
   model: string | undefined,
-  options: PreprocessOptions,
+  options: PreprocessOptions & { readonly recipePreprocessing?: Preprocessing },
 ): Promise<Preprocessing> {
-  const { preprocess: name } = options;
-  const base = (name === undefined ? undefined : presetPreprocessing(name)) ??
+  const { preprocess: name, recipePreprocessing } = options;
+  const base = (name === undefined ? recipePreprocessing : presetPreprocessing(name)) ??
     await readPreprocessing(host, name ?? await fileBeside(host, data, model));
   return overridePreprocessing(base, { ...options }, name ?? "options");
 }

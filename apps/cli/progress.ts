@@ -107,7 +107,12 @@ export class ProgressPrinter {
       ? null
       : (total - done) / samplesPerSecond;
     return {
-      ...{ event: "progress", stage, done, total: total ?? null, seconds, samplesPerSecond },
+      event: "progress",
+      stage,
+      done,
+      total: total ?? null,
+      seconds,
+      samplesPerSecond,
       bytesPerSecond: rate(this.#bytes - this.#first.bytes),
       secondsLeft: left,
       moving: thresholds?.moving ?? null,

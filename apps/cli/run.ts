@@ -6,6 +6,7 @@
 import { Command, CommanderError } from "commander";
 import { PlimsollError } from "../../core/errors.ts";
 import type { Host } from "../../core/host.ts";
+import { commandLineWording } from "../../core/option_words.ts";
 import { VERSION } from "../../core/version.ts";
 import { addCalibrateCommand } from "./calibrate.ts";
 import { addCompareCommand } from "./compare.ts";
@@ -38,16 +39,18 @@ export async function runCli(
   signal: AbortSignal,
 ): Promise<number> {
   const screen = new Screen(host);
-  const context: Context = { host: screen.host, screen, signal };
+  const context: Context = { host: screen.host, screen, signal, args };
   try {
     await makeProgram(context).parseAsync([...args], { from: "user" });
     return EXIT.done;
   } catch (error) {
     if (signal.aborted) {
-      const { kept } = context;
+      const { kept, saved } = context;
       screen.endBar();
       context.host.printError(
-        kept === undefined
+        saved !== undefined
+          ? `\nInterrupted: the calibration is whole, in ${saved}; \`search\` and \`emit\` go on from there\n`
+          : kept === undefined
           ? "\nInterrupted: nothing was written\n"
           : `\nInterrupted: go on with --resume --checkpoint ${kept}\n`,
       );
@@ -55,7 +58,7 @@ export async function runCli(
     }
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     if (error instanceof PlimsollError) {
-      screen.failure(error.message);
+      screen.failure(error.messageIn(commandLineWording));
       return error.kind === "usage" ? EXIT.usage : EXIT.failed;
     }
     const trace = error instanceof Error ? error.stack : String(error);

@@ -7,20 +7,19 @@ import type { Command } from "commander";
 import { canonicalJson } from "../../core/canonical_json.ts";
 import { sha256 } from "../../core/hash.ts";
 import { thresholdReport } from "../../pipeline/report/thresholds.ts";
-import { decide } from "../../pipeline/search/decide.ts";
+import { decideFromStatistics } from "../../pipeline/search/decide_from_statistics.ts";
 import { readPlim } from "../../pipeline/statistics/plim.ts";
 import type { Context } from "./context.ts";
-import { loadModel, loadTarget } from "./inputs.ts";
+import { loadModel, loadRecipe } from "./inputs.ts";
 import {
-  addModelOptions,
   addOutputOptions,
   addTargetOptions,
-  type ModelOptions,
   type OutputOptions,
   type TargetOptions,
 } from "./options.ts";
+import { SEARCHED_WISHES } from "./wish_options.ts";
 
-interface SearchCommandOptions extends TargetOptions, ModelOptions, OutputOptions {
+interface SearchCommandOptions extends TargetOptions, OutputOptions {
   statistics: string;
   model?: string;
   out: string;
@@ -35,7 +34,7 @@ export function addSearchCommand(program: Command, context: Context): void {
       "--model <file>",
       "float model, to search the steps of its weights, too (default: emit does)",
     );
-  addOutputOptions(addModelOptions(addTargetOptions(command)))
+  addOutputOptions(addTargetOptions(command, SEARCHED_WISHES))
     .option("--out <file>", "the manifest", "out/manifest.json")
     .addHelpText(
       "after",
@@ -49,17 +48,19 @@ Examples:
 }
 
 async function run(options: SearchCommandOptions, { host }: Context): Promise<void> {
-  const target = await loadTarget(host, options);
+  const resolved = await loadRecipe(host, options);
   const file = await host.readFile(options.statistics);
   const statistics = await readPlim(file, options.statistics);
   const { rewrites } = statistics;
-  const manifest = await decide({
+  const manifest = await decideFromStatistics({
     statistics,
     statisticsSha256: await sha256(file),
-    target,
-    ...(options.model === undefined
-      ? {}
-      : { model: (await loadModel(host, options.model, { ...options, rewrites })).prepared }),
+    resolved,
+    ...(options.model === undefined ? {} : {
+      model:
+        (await loadModel(host, options.model, { requantize: resolved.recipe.requantize, rewrites }))
+          .prepared,
+    }),
   });
   await host.writeFiles(new Map([[options.out, canonicalJson(manifest)]]));
   host.print(

@@ -50,7 +50,9 @@ async function run({ port, host: hostname }: ServeCommandOptions, context: Conte
     onDefect: (error) => host.printError(`${(error as Error)?.stack ?? error}\n`),
   });
   await host.serve({
-    ...{ port, hostname, signal },
+    port,
+    hostname,
+    signal,
     fetch: async (request) => await host.pageFile?.(request) ?? await handler.fetch(request),
     onListen: (url) => host.printError(`Listening on ${url}\n`),
   });

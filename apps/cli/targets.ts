@@ -8,7 +8,7 @@ import { canonicalJson } from "../../core/canonical_json.ts";
 import { presetTarget, TARGET_NAMES } from "../../tpc/targets/read_target.ts";
 import { targetList, targetReport, targetSummary } from "../../pipeline/report/targets.ts";
 import type { Context } from "./context.ts";
-import { loadTarget } from "./inputs.ts";
+import { loadRecipe } from "./inputs.ts";
 
 interface TargetsCommandOptions {
   json?: boolean;
@@ -42,7 +42,7 @@ docs/targets.md explains every field.
     .argument("<name|file>", "a preset, a TPC file, or a platform of Sony's MCT")
     // `--json` belongs to `targets`, which takes it wherever it stands.
     .action(async (name: string, _own: unknown, { parent }: Command) => {
-      const target = await loadTarget(host, { target: name });
+      const { target } = await loadRecipe(host, { target: name });
       print(parent!.opts(), target, targetReport(target));
     });
 }

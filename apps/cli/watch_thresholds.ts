@@ -3,39 +3,42 @@
  *
  * @module
  */
-import type { Model } from "../../onnx/file/model.ts";
-import type { Target } from "../../tpc/targets/target.ts";
-import type { CalibrateOptions } from "../../pipeline/passes/calibrate.ts";
-import type { ConvergenceMonitor } from "../../pipeline/passes/convergence.ts";
+import { ConvergenceMonitor } from "../../pipeline/passes/convergence.ts";
 import { ThresholdWatch } from "../../pipeline/passes/threshold_watch.ts";
+import type { RunOptions } from "../../pipeline/quantize/quantize.ts";
 import type { ProgressPrinter } from "./progress.ts";
 
 interface WatchInput {
-  /** The prepared float model. */
-  readonly model: Model;
-  readonly target: Target;
   readonly progress: ProgressPrinter;
   /** Statistics lie in several places with more than one: nobody looks at them then. */
   readonly workers: number;
-  readonly monitor?: ConvergenceMonitor;
+  /** Batches without a moved threshold after which it is enough. */
+  readonly untilStable?: number;
 }
 
-/** Options of `calibrate` that report progress with thresholds, and ask the monitor when it is enough. */
-export function watchThresholds(
-  { model, target, progress, workers, monitor }: WatchInput,
-): Pick<CalibrateOptions, "isEnough" | "onProgress"> {
-  if (workers > 1 || monitor === undefined && !progress.isShown) {
-    return { onProgress: progress.report };
+/** A watch for {@linkcode RunOptions}, and the monitor that it starts where `--until-stable` wants one. */
+export function watchThresholds({ progress, workers, untilStable }: WatchInput): {
+  readonly watch?: NonNullable<RunOptions["watch"]>;
+  readonly monitor: () => ConvergenceMonitor | undefined;
+} {
+  let monitor: ConvergenceMonitor | undefined;
+  if (workers > 1 || untilStable === undefined && !progress.isShown) {
+    return { monitor: () => monitor };
   }
-  const watch = progress.isShown ? new ThresholdWatch(model, target) : undefined;
   return {
-    isEnough: (samples, tensors) => {
-      watch?.look(tensors);
-      return monitor?.isEnough(samples, tensors) ?? false;
+    monitor: () => monitor,
+    watch: ({ prepared }, target) => {
+      if (untilStable !== undefined) {
+        monitor = new ConvergenceMonitor(prepared, target, untilStable);
+      }
+      const watch = progress.isShown ? new ThresholdWatch(prepared, target) : undefined;
+      return {
+        isEnough: (samples, tensors) => {
+          watch?.look(tensors);
+          return monitor?.isEnough(samples, tensors) ?? false;
+        },
+        onProgress: (event) => progress.report({ ...event, thresholds: watch?.state }),
+      };
     },
-    onProgress: (event) =>
-      progress.report(
-        event.stage === "calibrate" ? { ...event, thresholds: watch?.state } : event,
-      ),
   };
 }

@@ -5,13 +5,10 @@
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { PlimsollError } from "../../core/errors.ts";
-import type { CalibrateOptions } from "../../pipeline/passes/calibrate.ts";
 import type { Host } from "../../core/host.ts";
-import { RangeSet } from "../../pipeline/statistics/coverage.ts";
 import { readPlim, writePlim } from "../../pipeline/statistics/plim.ts";
-import type { DataCoverage } from "../../pipeline/statistics/statistics.ts";
+import type { RunOptions } from "../../pipeline/quantize/quantize.ts";
 import { positiveInteger } from "./option_values.ts";
-import type { TargetOptions } from "./options.ts";
 import type { ProgressPrinter } from "./progress.ts";
 
 /** Options of {@linkcode addWorkOptions}. */
@@ -54,24 +51,20 @@ export function addWorkOptions(command: Command): Command {
 }
 
 /**
- * Refuses combinations that can't be: what looks at statistics after every batch needs one worker, and a second
- * pass would see the samples that the first has left out.
+ * Refuses what the options ask for beside the recipe: looking at statistics after every batch needs one worker, and
+ * samples that are looked at once more must be there, and all count.
  *
  * @throws {PlimsollError} kind `usage`.
  */
 export function checkWork(
-  { workers, untilStable, onNonfinite, verify, exact, autoBy, weightRounding, ...rest }:
+  { workers, untilStable, onNonfinite, verify, diagnose, evalData, data }:
     & WorkOptions
-    & Pick<TargetOptions, "equalize" | "shiftNegative">
     & {
       data?: string;
       untilStable?: number;
       verify?: boolean;
-      exact?: boolean;
       diagnose?: boolean;
       evalData?: string;
-      autoBy?: string;
-      weightRounding?: string;
     },
 ): void {
   const fail = (wanted: string, found: string) =>
@@ -84,17 +77,11 @@ export function checkWork(
   if (workers > 1 && untilStable !== undefined) {
     throw fail("--until-stable with one worker", `--workers ${workers}`);
   }
-  if (exact && autoBy === "output") {
-    throw fail("--exact or --auto-by output", "both");
-  }
-  const hasSecondPass = verify || exact || autoBy === "output" || weightRounding === "gptq";
-  if (onNonfinite === "skip" && hasSecondPass) {
+  if (onNonfinite === "skip" && verify) {
     throw fail("a second pass over samples that all count", "--on-nonfinite skip");
   }
-  const hasFirstPass = rest.equalize === "yes" || rest.shiftNegative === "yes";
   // Without evaluation samples those of the calibration are looked at again.
-  const isReadAgain = hasSecondPass || hasFirstPass || rest.diagnose && rest.evalData === undefined;
-  if (rest.data === "-" && isReadAgain) {
+  if (data === "-" && (verify || diagnose && evalData === undefined)) {
     throw fail("samples that can be read more than once", "standard input");
   }
 }
@@ -106,18 +93,11 @@ function shard(text: string): Shard {
   return { index, count };
 }
 
-/** What the work options say, ready for `loadSamples` and `calibrate`. */
-export interface Work {
-  /** Samples of other shards, and of the checkpoint: they need not be read. */
-  readonly skip: (index: number) => boolean;
-  /** How many of `count` samples are left. */
-  readonly left: (count: number | undefined) => number | undefined;
-  /** For `calibrate`, but for source and preprocessing. */
-  readonly options: Pick<
-    CalibrateOptions,
-    "workers" | "startWorker" | "checkpoint" | "resume" | "onNonFinite" | "onSkip"
-  >;
-}
+/** What the work options say, ready for a quantization. */
+export type Work = Pick<
+  RunOptions,
+  "workers" | "startWorker" | "checkpoint" | "resume" | "leaveOut" | "onNonFinite" | "onSkip"
+>;
 
 /**
  * Reads the checkpoint, if any, and prepares the work.
@@ -159,41 +139,27 @@ export async function prepareWork(
       remedy: "Name the same model, or another checkpoint",
     });
   }
-  const covered = coveredBy(resume?.data);
   const { shard } = options;
-  const skip = (index: number) =>
-    shard !== undefined && index % shard.count !== shard.index - 1 || covered.has(index);
   return {
-    skip,
-    left: (count) => {
-      if (count === undefined) return undefined;
-      let left = 0;
-      for (let index = 0; index < count; index++) if (!skip(index)) left++;
-      return left;
-    },
-    options: {
-      workers,
-      resume,
-      onNonFinite: options.onNonfinite,
-      onSkip: (reason) =>
-        progress.note(
-          `left out: ${reason.parts.found}, tensor ${
-            reason.parts.action.replace("observing tensor ", "")
-          }`,
-        ),
-      ...(host.startWorker === undefined ? {} : { startWorker: () => host.startWorker!() }),
-      ...(file === undefined ? {} : {
-        checkpoint: {
-          every,
-          write: async (statistics) =>
-            await host.writeFiles(new Map([[file, await writePlim(statistics)]])),
-        },
-      }),
-    },
+    workers,
+    resume,
+    onNonFinite: options.onNonfinite,
+    ...(shard === undefined
+      ? {}
+      : { leaveOut: (index) => index % shard.count !== shard.index - 1 }),
+    onSkip: (reason) =>
+      progress.note(
+        `left out: ${reason.parts.found}, tensor ${
+          reason.parts.action.replace("observing tensor ", "")
+        }`,
+      ),
+    ...(host.startWorker === undefined ? {} : { startWorker: () => host.startWorker!() }),
+    ...(file === undefined ? {} : {
+      checkpoint: {
+        every,
+        write: async (statistics) =>
+          await host.writeFiles(new Map([[file, await writePlim(statistics)]])),
+      },
+    }),
   };
-}
-
-/** Positions of the samples that statistics cover; one run has one source. */
-export function coveredBy(data: DataCoverage | undefined): RangeSet {
-  return RangeSet.from(data?.sources.flatMap(({ ranges }) => ranges) ?? []);
 }

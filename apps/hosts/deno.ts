@@ -13,6 +13,8 @@ const ROOT = new URL("../..", import.meta.url);
 
 /** Files, terminal and assets of a Deno process. */
 export const denoHost: Host = {
+  machine: () =>
+    `Deno ${Deno.version.deno}, ${Deno.build.os} ${Deno.build.arch}, ${navigator.hardwareConcurrency} cores`,
   readFile: (path) => Deno.readFile(path).catch((cause) => throwUnreadable(path, cause)),
   openFile: async (path) => {
     const file = await Deno.open(path).catch((cause) => throwUnreadable(path, cause));
@@ -54,7 +56,9 @@ export const denoHost: Host = {
     const { fetch, port, hostname, signal, onListen } = options;
     try {
       const server = Deno.serve({
-        ...{ port, hostname, signal },
+        port,
+        hostname,
+        signal,
         onListen: (address) => onListen(`http://${hostname}:${address.port}/`),
       }, fetch);
       await server.finished;

@@ -37,8 +37,11 @@ export function throwUnreachable(
 ): never {
   if (init?.signal?.aborted) throw cause;
   throw new PlimsollError("input", {
-    ...{ action: `fetching ${JSON.stringify(url)}`, wanted: "an answer" },
-    ...{ found: (cause as Error).message, remedy, cause },
+    action: `fetching ${JSON.stringify(url)}`,
+    wanted: "an answer",
+    found: (cause as Error).message,
+    remedy,
+    cause,
   });
 }
 

@@ -1,19 +1,31 @@
 /**
- * The library as Node's package gives it: the public surface, with the runtime where npm puts it.
+ * The library as Node's package gives it: the public surface, with files to read from and the runtime where npm puts it.
  *
  * @module
  */
+import "./node_default.ts";
 import type { HostWorker } from "../../core/host.ts";
-import { supplyNodeRuntime } from "./node_runtime.ts";
+import {
+  type PlacedSamples,
+  placedSamples,
+  type SamplePlace,
+  type SamplePlaceOptions,
+} from "../../pipeline/source/sample_opener.ts";
+import { nodeReader } from "./node_reader.ts";
 import { startThread } from "./node_thread.ts";
 
-await supplyNodeRuntime("wasm");
-
 export * from "../../pipeline/mod.ts";
-export * from "../http/mod.ts";
-export { createEdgeHandler } from "../http/edge.ts";
 
-/** Starts a worker thread that calibrates: option `startWorker` of `calibrate` and `quantize`. */
+/**
+ * Samples of a folder of images, a data set, an address or bytes, for `quantize`.
+ *
+ * @throws {PlimsollError} kinds `usage` and `input`.
+ */
+export function openSamples(place: SamplePlace, options: SamplePlaceOptions = {}): PlacedSamples {
+  return placedSamples(place, { reader: nodeReader, ...options });
+}
+
+/** Starts a worker thread that calibrates: option `startWorker` of `quantize`. */
 export function startWorker(): HostWorker {
   // This file is bundled into the root of the package.
   return startThread(new URL("./calibration_worker.js", import.meta.url), "wasm");

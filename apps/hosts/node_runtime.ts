@@ -6,7 +6,8 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { PlimsollError } from "../../core/errors.ts";
-import { type NativeRuntime, supplyRuntime } from "../../pipeline/inference/runtime.ts";
+import { supplyRuntime } from "../../pipeline/inference/default_runtime.ts";
+import type { NativeRuntime, RuntimeSource } from "../../pipeline/inference/runtime.ts";
 
 /** onnxruntime-web, or onnxruntime-node where it is installed. */
 export type NodeRuntime = "wasm" | "native";
@@ -16,8 +17,12 @@ export async function supplyNodeRuntime(runtime: NodeRuntime): Promise<void> {
   if (runtime === "native") {
     return supplyRuntime({ kind: "native", runtime: await loadNative() });
   }
-  // Its code looks for the file by fetch, which doesn't read files here.
-  supplyRuntime({ kind: "wasm", binary: readBinary });
+  supplyRuntime(nodeRuntimeSource());
+}
+
+/** onnxruntime-web where npm has put it: its code looks for the file by fetch, which doesn't read files here. */
+export function nodeRuntimeSource(): RuntimeSource {
+  return { kind: "wasm", binary: readBinary };
 }
 
 async function readBinary(): Promise<Uint8Array<ArrayBuffer>> {

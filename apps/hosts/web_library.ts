@@ -4,5 +4,4 @@
  * @module
  */
 export * from "../../pipeline/mod.ts";
-export * from "../http/mod.ts";
-export { createEdgeHandler } from "../http/edge.ts";
+export { placedSamples as openSamples } from "../../pipeline/source/sample_opener.ts";

@@ -7,7 +7,7 @@
 import { supplyWasm } from "../../wasm/mod.ts";
 import { createHandler, type Handler } from "../http/mod.ts";
 import { settingsFrom } from "../http/settings.ts";
-import { supplyRuntime } from "../../pipeline/inference/runtime.ts";
+import { supplyRuntime } from "../../pipeline/inference/default_runtime.ts";
 import { DEFAULTS_128_MB, type WorkerEnvironment, type WorkerHandler } from "./worker_handler.ts";
 
 /** Compiled WebAssembly, as static imports give it. */

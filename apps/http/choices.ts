@@ -3,14 +3,10 @@
  *
  * @module
  */
-import { applyChoices } from "../../tpc/targets/apply_choices.ts";
-import {
-  addOverrides,
-  presetTarget,
-  readTarget,
-  TARGET_NAMES,
-} from "../../tpc/targets/read_target.ts";
-import type { Target } from "../../tpc/targets/target.ts";
+import { type ResolvedRecipe, resolveRecipe } from "../../tpc/recipe/recipe.ts";
+import { parseWish } from "../../tpc/recipe/wish.ts";
+import { WISH_ENTRIES } from "../../tpc/recipe/wishes.ts";
+import { checkOverrides, TARGET_NAMES } from "../../tpc/targets/read_target.ts";
 import {
   overridePreprocessing,
   parseCrop,
@@ -19,37 +15,37 @@ import {
   type Preprocessing,
   PREPROCESSING_NAMES,
   presetPreprocessing,
-} from "../../pipeline/source/preprocess.ts";
+} from "../../tpc/recipe/preprocessing.ts";
 import { preprocessingFrom } from "../../pipeline/source/preprocessor_config.ts";
 import type { Options } from "./options.ts";
 import { Problem } from "./problem.ts";
 
 /**
- * The target that a request wants.
+ * The recipe that a request wants.
  *
  * @param onNote Told what an imported platform loses.
- * @throws {Problem} `usage`, and {PlimsollError} kind `target`.
+ * @throws {Problem} `usage`, and {PlimsollError} kinds `usage` and `target`.
  */
-export function targetOf(options: Options, onNote: (text: string) => void): Target {
-  const { target: wanted = "default", override, ...choices } = options;
-  const target = applyChoices(baseTarget(wanted, onNote), choices, "the options");
-  return addOverrides(target, override ?? []);
-}
-
-function baseTarget(wanted: NonNullable<Options["target"]>, onNote: (text: string) => void) {
-  if (typeof wanted !== "string") {
-    const { target, notes } = readTarget(wanted, "option target");
-    notes.forEach(onNote);
-    return target;
+export function recipeOf(options: Options, onNote: (text: string) => void): ResolvedRecipe {
+  const { target = "default", override = [] } = options;
+  if (typeof target === "string" && !TARGET_NAMES.includes(target)) {
+    throw new Problem(
+      "usage",
+      `While reading the options: wanted target ${
+        TARGET_NAMES.join(", ")
+      }, or a target file's JSON, found ${JSON.stringify(target)}.`,
+    );
   }
-  const preset = presetTarget(wanted);
-  if (preset !== undefined) return preset;
-  throw new Problem(
-    "usage",
-    `While reading the options: wanted target ${
-      TARGET_NAMES.join(", ")
-    }, or a target file's JSON, found ${JSON.stringify(wanted)}.`,
+  const wishes = Object.fromEntries(
+    WISH_ENTRIES.flatMap(([key, wish]) => {
+      const value = (options as Record<string, unknown>)[key];
+      if (value === undefined) return [];
+      return [[key, typeof value === "string" ? parseWish(wish, value) : value]];
+    }),
   );
+  const resolved = resolveRecipe({ target, ...wishes, overrides: checkOverrides(override) });
+  resolved.notes.forEach(onNote);
+  return resolved;
 }
 
 /**

@@ -17,10 +17,10 @@ import {
   readFloatModel,
   serialiseFor,
 } from "../../pipeline/quantize/float_model.ts";
-import { decide } from "../../pipeline/search/decide.ts";
+import { decideFromStatistics } from "../../pipeline/search/decide_from_statistics.ts";
 import { decideWeights } from "../../pipeline/search/decide_weights.ts";
 import { readPlim } from "../../pipeline/statistics/plim.ts";
-import { targetOf } from "./choices.ts";
+import { recipeOf } from "./choices.ts";
 import { MEDIA, type Operation, type OperationInput, type ResultFile } from "./operation.ts";
 import { modelOptions, resultOptions, targetOptions } from "./options.ts";
 
@@ -61,12 +61,12 @@ function checkSame(float: FloatModel, wanted: string, whose: string): void {
 async function search(input: OperationInput, run: ConstantRunner): Promise<ResultFile[]> {
   const file = input.files.get("statistics")!;
   const statistics = await readPlim(file, "the statistics");
-  const target = targetOf(input.options, input.onNote);
+  const resolved = recipeOf(input.options, input.onNote);
   const model = input.files.has("model")
     ? (await modelOf(input, statistics.rewrites, run)).prepared
     : undefined;
   const statisticsSha256 = await sha256(file);
-  const manifest = await decide({ statistics, statisticsSha256, target, model });
+  const manifest = await decideFromStatistics({ statistics, statisticsSha256, resolved, model });
   return [{ ...MEDIA.manifest, bytes: new TextEncoder().encode(canonicalJson(manifest)) }];
 }
 
@@ -94,12 +94,12 @@ export async function quantizeStatistics(
 ): Promise<ResultFile[]> {
   const file = input.files.get("statistics")!;
   const statistics = await readPlim(file, "the statistics");
-  const target = targetOf(input.options, input.onNote);
+  const resolved = recipeOf(input.options, input.onNote);
   const float = await modelOf(input, statistics.rewrites, run);
   checkSame(float, statistics.model.sha256, "the statistics");
   const model = float.prepared;
   const statisticsSha256 = await sha256(file);
-  const manifest = await decide({ statistics, statisticsSha256, target, model });
+  const manifest = await decideFromStatistics({ statistics, statisticsSha256, resolved, model });
   const emitted = serialiseFor(float, emitModel(model, manifest)).file;
   return chosenOf(input, {
     model: emitted,

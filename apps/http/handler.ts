@@ -4,8 +4,8 @@
  * @module
  */
 import { deferred } from "../../core/deferred.ts";
+import type { Runtime } from "../../pipeline/inference/runtime.ts";
 import { VERSION } from "../../core/version.ts";
-import { lostRuntime } from "../../pipeline/inference/runtime.ts";
 import { checkToken } from "./auth.ts";
 import { tooLarge, watchBody } from "./body.ts";
 import { EventWriter, wantedEvents } from "./event_stream.ts";
@@ -39,10 +39,11 @@ const MAX_OPTIONS_BYTES = 2 ** 20;
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Makes a handler for some operations. */
+/** Makes a handler for some operations; `/health` says when their runtime, if they have one, is lost. */
 export function createHandlerFor(
   operations: readonly Operation[],
-  { limits: own, token, onDefect }: HandlerOptions = {},
+  { limits: own, token, onDefect }: HandlerOptions,
+  runtime?: Runtime,
 ): Handler {
   const limits: Limits = { ...DEFAULT_LIMITS, ...own };
   const gate = new Gate(limits);
@@ -72,7 +73,7 @@ export function createHandlerFor(
 
   function health(): Response {
     const { active, waiting } = gate;
-    const isLost = lostRuntime() !== undefined;
+    const isLost = runtime?.lost !== undefined;
     return json(
       JSON.stringify({ status: isLost ? "lost" : "ok", version: VERSION, active, waiting }),
       isLost ? 503 : 200,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { defaultRuntime } from "../../pipeline/inference/default_runtime.ts";
 import { createHandlerFor, type Handler, type HandlerOptions } from "./handler.ts";
 import { allOperations } from "./runtime_operations.ts";
 
@@ -25,5 +26,6 @@ export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
  * ```
  */
 export function createHandler(options: HandlerOptions = {}): Handler {
-  return createHandlerFor(allOperations(), options);
+  const runtime = defaultRuntime();
+  return createHandlerFor(allOperations(runtime), options, runtime);
 }

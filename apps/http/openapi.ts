@@ -7,7 +7,7 @@ import { z } from "zod";
 import { VERSION } from "../../core/version.ts";
 import type { Limits } from "./limits.ts";
 import type { Operation, PartSpec } from "./operation.ts";
-import { optionName } from "./options.ts";
+import { optionName } from "../../core/option_words.ts";
 import { PROBLEM_NAMES, PROBLEM_TYPE, statusOf } from "./problem.ts";
 
 type Json = Record<string, unknown>;

@@ -4,28 +4,21 @@
  * @module
  */
 import { z } from "zod";
-import {
-  CONSTRAINTS,
-  GRANULARITIES,
-  METHOD_CHOICES,
-  SIGNEDNESS,
-  WEIGHT_METHODS,
-} from "../../core/types.ts";
+import { optionName, requestWording, wordOptions } from "../../core/option_words.ts";
+import { formOf, type Wish, wishText } from "../../tpc/recipe/wish.ts";
+import { WISH_ENTRIES, WISHES } from "../../tpc/recipe/wishes.ts";
 import { INTERPOLATIONS } from "../../wasm/image.ts";
 import { FORMATS } from "../../pipeline/source/format.ts";
 import { Problem } from "./problem.ts";
 
 /** Numbers come as text in a query. */
 const anyNumber = z.preprocess(asNumber, z.number());
-const number = (least: number, most: number) =>
-  z.preprocess(asNumber, z.number().min(least).max(most));
 const integer = (least: number, most = Number.MAX_SAFE_INTEGER) =>
   z.preprocess(asNumber, z.int().min(least).max(most));
 const numbers = z.preprocess(
   (value) => typeof value === "string" ? value.split(",").map(asNumber) : value,
   z.union([z.number(), z.array(z.number()).min(1)]),
 );
-const yesOrNo = z.enum(["yes", "no"]);
 /** A name, or what a file of the command line would hold. */
 const nameOrJson = z.preprocess(asJson, z.union([z.string(), z.record(z.string(), z.unknown())]));
 const size = z.string().regex(/^\d+(x\d+)?$/);
@@ -44,34 +37,20 @@ function asJson(value: unknown): unknown {
   }
 }
 
+const yesOrNo = z.enum(["yes", "no"]);
+
+/** The wishes that samples can give which are read once, which those of a request are. */
+const wishOptions = Object.fromEntries(
+  WISH_ENTRIES.filter(([key, { pass }]) => pass === undefined && key !== "requantize")
+    .map(([key, wish]) => [key, wishOption(wish)]),
+);
+
 /** What thresholds are searched for. */
 export const targetOptions = {
   target: nameOrJson.default("default").describe(
     "Name of a target, or a target file's content as JSON",
   ),
-  error: z.enum(METHOD_CHOICES).describe("How thresholds are chosen"),
-  bits: integer(2, 16).describe("Bits of activations"),
-  constraint: z.enum(CONSTRAINTS).describe("Allowed thresholds"),
-  signed: z.enum(SIGNEDNESS).describe("Signed codes"),
-  lpP: number(1, 16).describe("Exponent of error lp"),
-  percentile: number(1e-6, 100).describe("Percent of the elements that error percentile keeps"),
-  zThreshold: number(1e-6, 1e6).describe(
-    "Leave elements beyond that many standard deviations out of the search",
-  ),
-  weightBits: integer(2, 8).describe("Bits of weights"),
-  weightConstraint: z.enum(CONSTRAINTS).describe("Allowed grids of weights"),
-  weightGranularity: z.enum(GRANULARITIES).describe("Weights that share a step"),
-  weightError: z.enum(WEIGHT_METHODS).describe("How weight steps are chosen"),
-  weightBlock: z.preprocess(
-    asNumber,
-    z.union([16, 32, 64, 128, 256].map((size) => z.literal(size))),
-  ).describe("Weights in a block"),
-  weightLpP: number(1, 16).describe("Exponent of weight error lp"),
-  weightClip: yesOrNo.describe("Whether a weight may be clipped by more than half a step"),
-  biasCorrection: yesOrNo.describe(
-    "Whether what rounding weights adds on average is taken out of the bias",
-  ),
-  reluBounds: yesOrNo.describe("Move bounds of ReLU6 to powers of two"),
+  ...wishOptions,
   override: z.preprocess(
     (value) => {
       const json = asJson(value);
@@ -80,6 +59,21 @@ export const targetOptions = {
     z.array(z.record(z.string(), z.unknown())),
   ).describe("Settings for tensors, nodes or operators by name or pattern: JSON"),
 };
+
+/** A wish as text or as JSON has it; yes and no stay texts, as a description says best. */
+function wishOption({ schema, text }: Wish): z.ZodType {
+  const option = formOf(schema).kind === "yesNo"
+    ? z.preprocess((value) => typeof value === "boolean" ? wishText(value) : value, yesOrNo)
+    : z.preprocess(asNumberOr(schema), schema);
+  return option.describe(wordOptions(text, requestWording));
+}
+
+/** Numbers come as text in a query; choices that are texts stay so. */
+function asNumberOr(schema: z.ZodType): (value: unknown) => unknown {
+  const form = formOf(schema);
+  const isText = form.kind === "choice" && typeof form.values[0] === "string";
+  return (value) => isText ? value : asNumber(value);
+}
 
 /** How samples are read and counted. */
 export const dataOptions = {
@@ -115,8 +109,8 @@ export const modelOptions = {
   requantize: z.preprocess(
     (value) =>
       value === "" || value === "true" || value === "yes" ? true : value === "no" ? false : value,
-    z.boolean(),
-  ).describe("Take a QDQ model: the real values of its weights, without its quantizers"),
+    WISHES.requantize.schema,
+  ).describe(WISHES.requantize.text),
 };
 
 /** What of a quantization is sent back. */
@@ -133,11 +127,6 @@ const all = { ...targetOptions, ...dataOptions, ...modelOptions, ...resultOption
 
 /** Every option that an operation can have; absent where nobody said anything. */
 export type Options = Partial<{ [name in keyof typeof all]: z.infer<(typeof all)[name]> }>;
-
-/** Name of an option in a request, and on the command line. */
-export function optionName(key: string): string {
-  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
 
 /**
  * Reads options from a query, and from JSON where the body has some.

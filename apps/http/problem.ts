@@ -4,7 +4,8 @@
  * @module
  */
 import { type ErrorKind, PlimsollError } from "../../core/errors.ts";
-import { lostRuntime } from "../../pipeline/inference/runtime.ts";
+import { requestWording } from "../../core/option_words.ts";
+import { LostRuntimeError } from "../../pipeline/inference/out_of_memory.ts";
 
 /** Media type of problems. */
 export const PROBLEM_TYPE = "application/problem+json";
@@ -83,10 +84,10 @@ export function problemOf(error: unknown): Problem {
   for (let at = error; at instanceof Error; at = at.cause) {
     if (at instanceof Problem) return at;
   }
-  if (error !== undefined && error === lostRuntime()) {
-    return new Problem("lost", lostRuntime()!.message);
+  if (error instanceof LostRuntimeError) return new Problem("lost", error.message);
+  if (error instanceof PlimsollError) {
+    return new Problem(error.kind, error.messageIn(requestWording));
   }
-  if (error instanceof PlimsollError) return new Problem(error.kind, error.message);
   return new Problem("defect", "Something went wrong that shouldn't have. Please report it.");
 }
 

@@ -5,36 +5,29 @@
  */
 import { canonicalJson } from "../../core/canonical_json.ts";
 import type { PlimsollError } from "../../core/errors.ts";
-import { rewritesFor } from "../../tpc/targets/rewrites_for.ts";
-import { calibrate } from "../../pipeline/passes/calibrate.ts";
 import type { Sample } from "../../core/tensor.ts";
-import { runConstants } from "../../pipeline/inference/session.ts";
-import { needsData } from "../../pipeline/passes/learn_rewrites.ts";
-import { quantize } from "../../pipeline/quantize/quantize.ts";
+import type { Runtime } from "../../pipeline/inference/runtime.ts";
+import { calibrateFor, quantizeAll, type RunOptions } from "../../pipeline/quantize/quantize.ts";
+import type { SampleOpener } from "../../pipeline/source/samples.ts";
 import { openPreparedSamples } from "../../pipeline/source/prepared_samples.ts";
-import { writePlim } from "../../pipeline/statistics/plim.ts";
-import { preprocessingOf, targetOf } from "./choices.ts";
+import { preprocessingOf, recipeOf } from "./choices.ts";
 import { chosenOf, edgeOperations, modelOf, quantizeStatistics } from "./edge_operations.ts";
 import { MEDIA, type Operation, type OperationInput, type ResultFile } from "./operation.ts";
 import { dataOptions, modelOptions, resultOptions, targetOptions } from "./options.ts";
 import { Problem } from "./problem.ts";
 
 /** Everything that a calibration needs, from a request. */
-async function prepare(input: OperationInput) {
+async function prepare(input: OperationInput, runtime: Runtime) {
   const { options, limits, signal, onProgress, onNote } = input;
-  const target = targetOf(options, onNote);
-  if (needsData(target)) {
-    throw new Problem(
-      "usage",
-      "The target wants rewrites that read the samples before calibration (equalization, shiftNegative), " +
-        "but those of a request can be read once. Turn them off in the target, or use the command line.",
-    );
-  }
+  const { recipe } = recipeOf(options, onNote);
   const preprocessing = preprocessingOf(options);
-  const float = await modelOf(input, rewritesFor(target), runConstants);
+  const float = await modelOf(input, {}, runtime.runConstants);
   const { stream, filename } = input.samples!;
   const prepared = await openPreparedSamples(stream, {
-    ...{ preprocessing, name: "the samples", path: filename, onNote },
+    preprocessing,
+    name: "the samples",
+    path: filename,
+    onNote,
     format: options.dataFormat,
     inputShape: options.inputShape?.split(/[x×,]/).map(Number),
     limit: options.samples,
@@ -44,13 +37,22 @@ async function prepare(input: OperationInput) {
       ? { onBroken: (error: PlimsollError) => onNote(`left out: ${error.message}`) }
       : {}),
   });
-  const work = {
-    ...{ target, signal, onProgress, total: prepared.count, batch: batchOf(input) },
-    ...{ source: prepared.source, preprocessing: prepared.preprocessing },
-    onNonFinite: options.onNonfinite,
-    onSkip: (error: PlimsollError) => onNote(`left out: ${error.message}`),
+  const samples = prepared.samples.pipeThrough(breathe());
+  const opener: SampleOpener = {
+    isOneShot: true,
+    open: () => Promise.resolve({ ...prepared, samples }),
   };
-  return { float, samples: prepared.samples.pipeThrough(breathe()), work };
+  const work: RunOptions = {
+    signal,
+    runtime,
+    batch: batchOf(input),
+    onNonFinite: options.onNonfinite,
+    onSkip: (error) => onNote(`left out: ${error.message}`),
+    onEvent: (event) => {
+      if (event.kind === "progress") onProgress?.(event.progress);
+    },
+  };
+  return { float, recipe, opener, work };
 }
 
 function batchOf({ options: { batch }, limits: { maxBatch } }: OperationInput): number | undefined {
@@ -86,25 +88,22 @@ function breathe(): TransformStream<Sample, Sample> {
   );
 }
 
-async function calibration(input: OperationInput): Promise<ResultFile[]> {
-  const { float, samples, work } = await prepare(input);
-  const statistics = await calibrate(samples, {
-    ...work,
-    ...{ model: float.prepared, modelSha256: float.sha256, rewrites: float.rewrites },
-  });
-  return [{ ...MEDIA.statistics, bytes: await writePlim(statistics) }];
+async function calibration(input: OperationInput, runtime: Runtime): Promise<ResultFile[]> {
+  const { float, recipe, opener, work } = await prepare(input, runtime);
+  const { file } = await calibrateFor(float, recipe, opener, work);
+  return [{ ...MEDIA.statistics, bytes: file }];
 }
 
-async function quantization(input: OperationInput): Promise<ResultFile[]> {
-  if (input.samples === undefined) return await quantizeStatistics(input, runConstants);
-  const { float, samples, work } = await prepare(input);
-  const { model, manifest, statistics } = await quantize(float, samples, work);
+async function quantization(input: OperationInput, runtime: Runtime): Promise<ResultFile[]> {
+  if (input.samples === undefined) return await quantizeStatistics(input, runtime.runConstants);
+  const { float, recipe, opener, work } = await prepare(input, runtime);
+  const [{ model, manifest, statistics }] = await quantizeAll(float, [recipe], opener, work);
   const text = new TextEncoder().encode(canonicalJson(manifest));
   return chosenOf(input, { model, statistics, manifest: text });
 }
 
-/** All operations. */
-export function allOperations(): Operation[] {
+/** All operations, on a runtime. */
+export function allOperations(runtime: Runtime): Operation[] {
   const model = { name: "model", description: "The float ONNX model" } as const;
   const samples = {
     name: "samples",
@@ -112,7 +111,7 @@ export function allOperations(): Operation[] {
       "Calibration samples as a stream: tar, zip, npy, IDX, NDJSON or raw float32, plain or gzip; " +
       "the last part",
   } as const;
-  const [search, emit, fromStatistics] = edgeOperations(runConstants);
+  const [search, emit, fromStatistics] = edgeOperations(runtime.runConstants);
   return [
     {
       path: "/v1/calibrate",
@@ -120,7 +119,7 @@ export function allOperations(): Operation[] {
       parts: [model, samples],
       options: { ...targetOptions, ...dataOptions, ...modelOptions },
       results: [MEDIA.statistics],
-      run: calibration,
+      run: (input) => calibration(input, runtime),
     },
     search,
     emit,
@@ -133,7 +132,7 @@ export function allOperations(): Operation[] {
         orElse: "samples",
       }],
       options: { ...targetOptions, ...dataOptions, ...modelOptions, ...resultOptions },
-      run: quantization,
+      run: (input) => quantization(input, runtime),
     },
   ];
 }

@@ -15,7 +15,7 @@ import {
   type TensorProto,
   TensorProto_DataLocation,
   TensorProtoSchema,
-} from "onnx-buf";
+} from "./onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { externalTensors, type Model, parseModel, withFields } from "./model.ts";
 import { byteLength } from "./tensor.ts";

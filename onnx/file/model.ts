@@ -11,7 +11,7 @@ import {
   ModelProtoSchema,
   type TensorProto,
   TensorProto_DataLocation,
-} from "onnx-buf";
+} from "./onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
 
 /** A model that surely has a graph. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { create } from "@bufbuild/protobuf";
-import { type TensorProto, TensorProto_DataType, TensorProtoSchema } from "onnx-buf";
+import { type TensorProto, TensorProto_DataType, TensorProtoSchema } from "./onnx_pb.ts";
 
 /**
  * Packs codes two a byte, the first in the low half (ONNX, `onnx.proto`, raw_data of INT4 and UINT4).

@@ -4,7 +4,7 @@
  * @module
  */
 import { create } from "@bufbuild/protobuf";
-import { type TensorProto, TensorProto_DataType, TensorProtoSchema } from "onnx-buf";
+import { type TensorProto, TensorProto_DataType, TensorProtoSchema } from "./onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
 
 /** Element types that this project makes or reads as numbers, by their ONNX number. */
@@ -48,6 +48,11 @@ const OTHER_BYTES: Partial<Record<TensorProto_DataType, number>> = {
   [TensorProto_DataType.UINT32]: 4,
   [TensorProto_DataType.UINT64]: 8,
 };
+
+/** Whether {@linkcode tensorData} can read the type of a tensor. */
+export function holdsNumbers({ dataType }: TensorProto): boolean {
+  return Object.hasOwn(ARRAYS, dataType);
+}
 
 /** Bytes that the elements of a tensor take when stored raw; undefined for types not known here. */
 export function byteLength(tensor: TensorProto): number | undefined {

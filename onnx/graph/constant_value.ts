@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { TensorProto } from "onnx-buf";
+import type { TensorProto } from "../file/onnx_pb.ts";
 import type { GraphIndex } from "./graph_index.ts";
-import { dimensions, floatData, tensorData } from "../file/tensor.ts";
+import { dimensions, floatData, holdsNumbers, tensorData } from "../file/tensor.ts";
 
 /** A constant of float32 numbers. */
 export interface FloatConstant {
@@ -16,11 +16,11 @@ export interface FloatConstant {
 }
 
 /** What the functions here need to know of a graph. */
-export type Constants = Pick<GraphIndex, "initializers">;
+export type Initializers = Pick<GraphIndex, "initializers">;
 
 /** A float32 constant; undefined for a name that is none. */
 export function constantFloats(
-  index: Constants,
+  index: Initializers,
   name: string | undefined,
 ): FloatConstant | undefined {
   const tensor = lookUp(index, name);
@@ -28,12 +28,17 @@ export function constantFloats(
   return tensor && data && { dims: dimensions(tensor), data };
 }
 
-/** The elements of a constant of any number type; undefined for a name that is none. */
-export function constantNumbers(index: Constants, name: string | undefined): number[] | undefined {
+/** The elements of a constant of any number type; undefined for a name that is none, and for other types. */
+export function constantNumbers(
+  index: Initializers,
+  name: string | undefined,
+): number[] | undefined {
   const tensor = lookUp(index, name);
-  return tensor && Array.from<number | bigint, number>(tensorData(tensor), Number);
+  return tensor && holdsNumbers(tensor)
+    ? Array.from<number | bigint, number>(tensorData(tensor), Number)
+    : undefined;
 }
 
-function lookUp(index: Constants, name: string | undefined): TensorProto | undefined {
+function lookUp(index: Initializers, name: string | undefined): TensorProto | undefined {
   return name === undefined || name === "" ? undefined : index.initializers.get(name);
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import { indexGraph, reads } from "./graph_index.ts";
 import { type Model, withFields } from "../file/model.ts";
 

@@ -3,24 +3,30 @@
  *
  * @module
  */
-import type { GraphProto, NodeProto, TensorProto } from "onnx-buf";
+import type { GraphProto, NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
+import { constantNumbers } from "./constant_value.ts";
 import { subgraphs } from "./node.ts";
+import type { Constants } from "./node_view.ts";
+import type { GraphOutline, OutlineConstant, OutlineNode } from "./outline.ts";
 
-/** Index of one graph. It describes the graph at the time of its making; make a new one after edits. */
-export interface GraphIndex {
+/**
+ * Index of one graph, a model's or an outline's. It describes the graph at the time of its making; make a new one
+ * after edits.
+ */
+export interface GraphIndex<Node = NodeProto, Constant = TensorProto> extends Constants {
   /** The node that makes a tensor. Graph inputs and initializers have none. */
-  readonly producers: ReadonlyMap<string, NodeProto>;
+  readonly producers: ReadonlyMap<string, Node>;
   /** The nodes that read a tensor, each once, in topological order; sub-graphs count as their node. */
-  readonly consumers: ReadonlyMap<string, readonly NodeProto[]>;
+  readonly consumers: ReadonlyMap<string, readonly Node[]>;
   /** Constant tensors: initializers that the caller of the model can't override. */
-  readonly initializers: ReadonlyMap<string, TensorProto>;
+  readonly initializers: ReadonlyMap<string, Constant>;
   /** Names of the graph's inputs without constant initializers. */
   readonly inputs: ReadonlySet<string>;
   /** Names of the graph's outputs. */
   readonly outputs: ReadonlySet<string>;
   /** Nodes in topological order; among equals, the order in the file. */
-  readonly nodes: readonly NodeProto[];
+  readonly nodes: readonly Node[];
 }
 
 /** Tensors of outer graphs that a node reads: its inputs and what its sub-graphs capture. */
@@ -58,7 +64,7 @@ export function indexGraph(graph: GraphProto): GraphIndex {
       found,
       remedy: "Check the model with onnx.checker and export it again",
     });
-  const declared = new Set(graph.input.map(({ name }) => name));
+  const declared = namesOf(graph.input);
   const initializers = new Map(
     graph.initializer.filter(({ name }) => !declared.has(name)).map((
       tensor,
@@ -80,7 +86,44 @@ export function indexGraph(graph: GraphProto): GraphIndex {
     }
   }
   const nodes = sortNodes(graph.node, available, producers, fail);
-  const consumers = new Map<string, NodeProto[]>();
+  return {
+    producers,
+    consumers: consumersOf(nodes, reads),
+    initializers,
+    inputs: declared,
+    outputs: namesOf(graph.output),
+    nodes,
+    numbers: (name) => constantNumbers({ initializers }, name),
+  };
+}
+
+/** Indexes an outline, whose nodes are sorted. Of its constants only small ones have their numbers. */
+export function indexOutline(
+  { nodes, inputs, outputs, constants }: GraphOutline,
+): GraphIndex<OutlineNode, OutlineConstant> {
+  const initializers = new Map(Object.entries(constants));
+  return {
+    producers: new Map(
+      nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)),
+    ),
+    consumers: consumersOf(nodes, (node) => new Set([...node.inputs, ...node.captures])),
+    initializers,
+    inputs: namesOf(inputs),
+    outputs: namesOf(outputs),
+    nodes,
+    numbers: (name = "") => initializers.get(name)?.values,
+  };
+}
+
+function namesOf(values: readonly { readonly name: string }[]): Set<string> {
+  return new Set(values.map(({ name }) => name));
+}
+
+function consumersOf<Node>(
+  nodes: readonly Node[],
+  reads: (node: Node) => Iterable<string>,
+): Map<string, Node[]> {
+  const consumers = new Map<string, Node[]>();
   for (const node of nodes) {
     for (const name of reads(node)) {
       const list = consumers.get(name);
@@ -88,8 +131,7 @@ export function indexGraph(graph: GraphProto): GraphIndex {
       else list.push(node);
     }
   }
-  const outputs = new Set(graph.output.map(({ name }) => name));
-  return { producers, consumers, initializers, inputs: declared, outputs, nodes };
+  return consumers;
 }
 
 /** Depth-first from each node in file order, without recursion: graphs can be thousands deep. */

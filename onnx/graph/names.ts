@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { GraphProto } from "onnx-buf";
+import type { GraphProto } from "../file/onnx_pb.ts";
 import { subgraphs } from "./node.ts";
 
 /**

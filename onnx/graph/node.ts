@@ -11,7 +11,7 @@ import {
   type GraphProto,
   type NodeProto,
   NodeProtoSchema,
-} from "onnx-buf";
+} from "../file/onnx_pb.ts";
 import { withFields } from "../file/model.ts";
 
 /** Value of an attribute that the quantizer reads or writes. */

@@ -10,9 +10,10 @@ import {
   type NodeProto,
   TensorProto_DataType,
   type ValueInfoProto,
-} from "onnx-buf";
+} from "../file/onnx_pb.ts";
 import { type GraphIndex, indexGraph } from "./graph_index.ts";
-import { type AttributeValue, isOperator, nodeName, plainAttributes, subgraphs } from "./node.ts";
+import { type AttributeValue, isOperator, nodeName, subgraphs } from "./node.ts";
+import { viewNode } from "./node_view.ts";
 import { dimensions, elementCount, floatData } from "../file/tensor.ts";
 
 /** Element type of a tensor as far as placement cares. */
@@ -89,11 +90,7 @@ export function outlineGraph(graph: GraphProto): GraphOutline {
     outputs: graph.output.map(outlineValue),
     nodes: index.nodes.map((node) => ({
       name: nodeName(node),
-      op: node.opType,
-      domain: node.domain === "ai.onnx" ? "" : node.domain,
-      inputs: node.input,
-      outputs: node.output,
-      attributes: plainAttributes(node),
+      ...viewNode(node),
       captures: subgraphs(node).length === 0
         ? []
         : [...index.consumers].filter(([name, readers]) =>
@@ -152,7 +149,8 @@ function outlineConstants(index: GraphIndex): Record<string, OutlineConstant> {
     const isPlain = values?.every(Number.isFinite);
     const masks = data?.some((x) => x <= MASK);
     constants[name] = {
-      ...{ type: typeOf(tensor.dataType), shape },
+      type: typeOf(tensor.dataType),
+      shape,
       ...(isPlain ? { values } : {}),
       ...(masks ? { masks } : {}),
     };

@@ -4,7 +4,11 @@
  * @module
  */
 import { create } from "@bufbuild/protobuf";
-import { TensorProto_DataType, type ValueInfoProto, ValueInfoProtoSchema } from "onnx-buf";
+import {
+  TensorProto_DataType,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from "../file/onnx_pb.ts";
 
 /** A float32 tensor of dimensions that have names instead of sizes, a scalar where there are none; of any rank without. */
 export function floatValue(name: string, dimensions?: readonly string[]): ValueInfoProto {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { NodeProto } from "onnx-buf";
+import type { NodeProto } from "../file/onnx_pb.ts";
 import { constantFloats, type FloatConstant } from "../graph/constant_value.ts";
 import type { GraphIndex } from "../graph/graph_index.ts";
 import { floatAttribute, intAttribute, isOperator } from "../graph/node.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import { editGraph, type GraphChanges } from "../graph/edit_graph.ts";
 import { type GraphIndex, indexGraph } from "../graph/graph_index.ts";
 import { inferShapes, type Shapes } from "../operators/infer_shapes.ts";
@@ -12,7 +12,7 @@ import type { Model } from "../file/model.ts";
 import { nameMaker } from "../graph/names.ts";
 
 /** Facts about a graph, and names for what comes into it. */
-export interface Workshop {
+export interface RewriteInProgress {
   readonly index: GraphIndex;
   readonly shapes: Shapes;
   /** A name that is not taken, as wished where possible. */
@@ -28,7 +28,7 @@ export type Fold = Required<Omit<GraphChanges, "add">>;
  */
 export function foldLayers(
   model: Model,
-  foldInto: (layer: LinearLayer, workshop: Workshop) => Fold | undefined,
+  foldInto: (layer: LinearLayer, workshop: RewriteInProgress) => Fold | undefined,
 ): Model {
   const index = indexGraph(model.graph);
   const shapes = inferShapes(model.graph, index);

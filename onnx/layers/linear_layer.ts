@@ -4,12 +4,14 @@
  *
  * @module
  */
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import { constantFloats, type FloatConstant } from "../graph/constant_value.ts";
 import type { GraphIndex } from "../graph/graph_index.ts";
 import type { Shapes } from "../operators/infer_shapes.ts";
 import { withFields } from "../file/model.ts";
-import { floatAttribute, intAttribute, isOperator, withAttributes } from "../graph/node.ts";
+import { floatAttribute, intAttribute, withAttributes } from "../graph/node.ts";
+import { viewNode } from "../graph/node_view.ts";
+import { weightSlot } from "../operators/operators.ts";
 import { elementCount, makeTensor } from "../file/tensor.ts";
 
 /** A layer with its weights. */
@@ -38,63 +40,47 @@ export function linearLayer(
   index: GraphIndex,
   shapes: Shapes,
 ): LinearLayer | undefined {
-  if (!isOperator(node, "Conv", "ConvTranspose", "Gemm", "MatMul")) return;
-  const weight = constantFloats(index, node.input[1]);
+  const slot = weightSlot(viewNode(node));
+  const weight = slot && constantFloats(index, node.input[slot.input]);
   if (weight === undefined || weight.dims.length < 2) return;
-  const rank = weight.dims.length;
-  const base = { node, weight, rank, minRank: rank, takesBias: true };
-  const [rows, columns] = weight.dims;
-  switch (node.opType) {
-    case "Conv":
-    case "ConvTranspose": {
-      // Conv [output, input / group, …], ConvTranspose [input, output / group, …]: a group's rows meet its columns only.
-      const group = intAttribute(node, "group", 1);
-      const kernel = elementCount(weight.dims.slice(2));
-      const row = (i: number) => Math.floor(i / (columns * kernel));
-      const column = (i: number) =>
-        Math.floor(row(i) / (rows / group)) * columns + Math.floor(i / kernel) % columns;
-      const isTransposed = node.opType === "ConvTranspose";
-      return {
-        ...base,
-        axis: 1 - rank,
-        channels: isTransposed
-          ? { input: rows, output: columns * group }
-          : { input: columns * group, output: rows },
-        inputChannel: isTransposed ? row : column,
-        outputChannel: isTransposed ? column : row,
-      };
-    }
-    case "Gemm": {
-      const isTransposed = intAttribute(node, "transB", 0) !== 0;
-      const [first, last] = [(i: number) => Math.floor(i / columns), (i: number) => i % columns];
-      return {
-        ...base,
-        axis: -1,
-        channels: isTransposed
-          ? { input: columns, output: rows }
-          : { input: rows, output: columns },
-        inputChannel: isTransposed ? last : first,
-        outputChannel: isTransposed ? first : last,
-      };
-    }
-    default: {
-      // MatMul: […, input, output]
-      const [input, output] = weight.dims.slice(-2);
-      const left = shapes.get(node.input[0])?.length;
-      const known = left === undefined || left < 2 ? undefined : Math.max(left, rank);
-      return {
-        ...base,
-        channels: { input, output },
-        axis: -1,
-        rank: known,
-        // A vector on the left loses an axis.
-        minRank: known ?? rank - 1,
-        takesBias: left === 2 && rank === 2,
-        inputChannel: (i) => Math.floor(i / output) % input,
-        outputChannel: (i) => i % output,
-      };
-    }
+  const { dims } = weight;
+  const rank = dims.length;
+  const group = intAttribute(node, "group", 1);
+  const output = channelsAlong(slot!.axis, dims, group);
+  const input = channelsAlong(slot!.inputAxis, dims, group);
+  // A stack of matrices has the rank of what it meets; a vector on its left loses an axis.
+  const left = shapes.get(node.input[0])?.length;
+  const isStack = slot!.bias === undefined;
+  const known = !isStack ? rank : left === undefined || left < 2 ? undefined : Math.max(left, rank);
+  return {
+    node,
+    weight,
+    rank: known,
+    minRank: known ?? rank - 1,
+    takesBias: !isStack || left === 2 && rank === 2,
+    axis: slot!.channels === 1 ? 1 - rank : -1,
+    channels: { input: input.count, output: output.count },
+    inputChannel: input.of,
+    outputChannel: output.of,
+  };
+}
+
+/**
+ * Channels along an axis of the weights. Axis 1 holds those of one group only, since a group's rows meet its columns
+ * alone: Conv has [output, input / group, …], ConvTranspose [input, output / group, …].
+ */
+function channelsAlong(axis: number, dims: readonly number[], group: number) {
+  const at = axis < 0 ? axis + dims.length : axis;
+  const size = dims[at];
+  const stride = elementCount(dims.slice(at + 1));
+  if (at !== 1 || group === 1) {
+    return { count: size, of: (i: number) => Math.floor(i / stride) % size };
   }
+  const perGroup = dims[0] / group * size * stride;
+  return {
+    count: size * group,
+    of: (i: number) => Math.floor(i / perGroup) * size + Math.floor(i / stride) % size,
+  };
 }
 
 /**

@@ -1,39 +1,16 @@
 /**
- * Element types of tensors, as far as the file and a few rules give them.
+ * Element types of tensors, as far as the file and the table of operators give them.
  *
  * @module
  */
-import { type GraphProto, TensorProto_DataType, type ValueInfoProto } from "onnx-buf";
+import { type GraphProto, TensorProto_DataType, type ValueInfoProto } from "../file/onnx_pb.ts";
 import type { GraphIndex } from "../graph/graph_index.ts";
-import { intAttribute, isOperator } from "../graph/node.ts";
+import { type NodeView, viewNode } from "../graph/node_view.ts";
+import type { ElementType, GraphOutline } from "../graph/outline.ts";
+import { completeNode, operatorOf } from "./operators.ts";
 
 /** ONNX element types by tensor name; a tensor of unknown type isn't there. */
 export type ElementTypes = ReadonlyMap<string, TensorProto_DataType>;
-
-/** Operators whose first output has the type of their first input. */
-const SAME_TYPE = [
-  ...["Abs", "Add", "AveragePool", "BatchNormalization", "Ceil", "Clip", "Concat", "Conv"],
-  ...["ConvTranspose", "DepthToSpace", "Div", "Dropout", "Elu", "Erf", "Exp", "Expand", "Flatten"],
-  ...["Floor", "Gather", "Gelu", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "HardSigmoid"],
-  ...["HardSwish", "Identity", "InstanceNormalization", "LRN", "LayerNormalization", "LeakyRelu"],
-  ...[
-    "Log",
-    "LogSoftmax",
-    "MatMul",
-    "Max",
-    "MaxPool",
-    "Mean",
-    "Min",
-    "Mish",
-    "Mul",
-    "Neg",
-    "PRelu",
-  ],
-  ...["Pad", "Pow", "Reciprocal", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Relu"],
-  ...["Reshape", "Resize", "Round", "Selu", "Sigmoid", "Slice", "Softmax", "Softplus", "Softsign"],
-  ...["SpaceToDepth", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Tile", "Transpose"],
-  ...["Unsqueeze", "Upsample"],
-];
 
 /** Finds the element types of a graph: declared ones first, then from each operator's inputs. */
 export function inferTypes(graph: GraphProto, index: GraphIndex): ElementTypes {
@@ -43,17 +20,54 @@ export function inferTypes(graph: GraphProto, index: GraphIndex): ElementTypes {
     const type = declaredType(info);
     if (type !== undefined) types.set(info.name, type);
   }
-  for (const node of index.nodes) {
-    const input = types.get(node.input[0] ?? "");
-    if (isOperator(node, "Cast")) types.set(node.output[0], intAttribute(node, "to", 0));
-    else if (isOperator(node, "Shape", "Size")) {
-      types.set(node.output[0], TensorProto_DataType.INT64);
-    } else if (isOperator(node, ...SAME_TYPE) && input !== undefined) {
-      const outputs = node.opType === "Split" ? node.output : node.output.slice(0, 1);
-      for (const name of outputs) if (name !== "") types.set(name, input);
-    }
+  for (const node of index.nodes.map(viewNode)) {
+    node.outputs.forEach((name, position) => {
+      const type = outputType(node, position, types, (fixed) => fixed);
+      if (name !== "" && type !== undefined) types.set(name, type);
+    });
   }
   return types;
+}
+
+/**
+ * Element type of every tensor of an outline, as far as the operators tell. Shape arithmetic (Shape,
+ * Gather, Add, Concat … on int64) must not be taken for activations.
+ */
+export function elementTypes(outline: GraphOutline): ReadonlyMap<string, ElementType> {
+  const types = new Map<string, ElementType>();
+  for (const { name, type } of outline.inputs) types.set(name, type);
+  for (const [name, { type }] of Object.entries(outline.constants)) types.set(name, type);
+  const asElement = (type: TensorProto_DataType) =>
+    type === TensorProto_DataType.FLOAT ? "float" : "other";
+  for (const node of outline.nodes) {
+    node.outputs.forEach((name, position) => {
+      const type = node.types === undefined
+        // What isn't known most likely computes with what it reads.
+        ? outputType(node, position, types, asElement) ?? types.get(node.inputs[0] ?? "")
+        : node.types[position];
+      types.set(name, type ?? "other");
+    });
+  }
+  return types;
+}
+
+/** Type of one output by the operator's rule, in the terms of `types`; undefined where that isn't known. */
+function outputType<Type>(
+  node: NodeView,
+  position: number,
+  types: ReadonlyMap<string, Type>,
+  name: (type: TensorProto_DataType) => Type,
+): Type | undefined {
+  const operator = operatorOf(node);
+  if (operator === undefined) return undefined;
+  const { types: rules = [{ input: 0 }] } = operator;
+  const rule = rules[Math.min(position, rules.length - 1)];
+  if (typeof rule !== "object") return rule === undefined ? undefined : name(rule);
+  const { attribute, input, otherwise } = rule;
+  const written = attribute === undefined ? 0 : completeNode(node, operator).attributes[attribute];
+  if (typeof written === "number" && written !== 0) return name(written);
+  const read = input === undefined ? undefined : types.get(node.inputs[input] ?? "");
+  return read ?? (otherwise === undefined ? undefined : name(otherwise));
 }
 
 function declaredType({ type }: ValueInfoProto): TensorProto_DataType | undefined {

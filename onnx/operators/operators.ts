@@ -1,126 +1,89 @@
 /**
- * What the quantizer knows about ONNX operators, whatever the target.
+ * The one table of operators, and the questions that it answers for a node of a model or of an outline. An operator is
+ * added as a record in the file of its kind; `operator.ts` says what a record may hold.
  *
  * @module
  */
 import type { AttributeValue } from "../graph/node.ts";
-import type { ElementType, GraphOutline, OutlineConstant, OutlineNode } from "../graph/outline.ts";
+import type { Constants, NodeView } from "../graph/node_view.ts";
+import type { OutlineConstant } from "../graph/outline.ts";
+import { ELEMENTWISE } from "./elementwise.ts";
+import { LAYERS } from "./layers.ts";
+import { MICROSOFT } from "./microsoft.ts";
+import { MOVEMENT } from "./movement.ts";
+import type { Kept, Operator, Operators, Range, Weights } from "./operator.ts";
+import { QUANTIZED } from "./quantized.ts";
+import { REDUCTIONS } from "./reductions.ts";
 
-/** Where an operator keeps its weights. */
-export interface WeightSlot {
-  /** Number of the input that holds the weights. */
-  readonly input: number;
-  /** Number of the input that holds the bias; undefined for operators without one. */
-  readonly bias?: number;
-  /** Axis of the output channels in the weight tensor; negative ones count from the end. */
-  readonly axis: number;
-}
+/** What is known of each operator, by its name as targets write it: "Conv", "com.microsoft:QGemm". */
+export const OPERATORS: Operators = {
+  ...LAYERS,
+  ...ELEMENTWISE,
+  ...REDUCTIONS,
+  ...MOVEMENT,
+  ...QUANTIZED,
+  ...MICROSOFT,
+};
+
+/** Operators of ONNX that the table leaves out on purpose, and why. */
+export const OPAQUE: Readonly<Record<string, string>> = {
+  NegativeLogLikelihoodLoss: "a loss, for training",
+  SoftmaxCrossEntropyLoss: "a loss, for training",
+};
 
 /** Where Conv, ConvTranspose and Gemm have their bias. */
 export const BIAS_INPUT = 2;
 
-/** Weight slot of an operator, or undefined for operators without weights. */
-export function weightSlot(node: OutlineNode): WeightSlot | undefined {
-  if (node.domain !== "") return undefined;
-  switch (node.op) {
-    case "Conv":
-      return { input: 1, bias: BIAS_INPUT, axis: 0 };
-    case "ConvTranspose":
-      return { input: 1, bias: BIAS_INPUT, axis: 1 };
-    case "Gemm":
-      return { input: 1, bias: BIAS_INPUT, axis: node.attributes.transB === 1 ? 0 : 1 };
-    case "MatMul":
-      return { input: 1, axis: -1 };
-    default:
-      return undefined;
-  }
+/** Name of a node's operator as targets write it. */
+export function operatorName({ op, domain }: Pick<NodeView, "op" | "domain">): string {
+  return domain === "" ? op : `${domain}:${op}`;
 }
 
-/** Operators that need constant weights; MatMul multiplies two activations as well. */
-export const NEEDS_WEIGHTS: ReadonlySet<string> = new Set(["Conv", "ConvTranspose", "Gemm"]);
+/** The record of an operator by its name; undefined for one that isn't known. */
+export function operatorNamed(name: string): Operator | undefined {
+  return Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined;
+}
 
-/**
- * Operators whose activations are some of their inputs only; the others are parameters, as shapes, axes, bounds, or
- * the scale and offset of a normalisation.
- */
-const DATA_INPUTS: Readonly<Record<string, readonly number[]>> = {
-  Where: [1, 2],
-  ...Object.fromEntries(
-    [
-      ...["Conv", "ConvTranspose", "Gemm"],
-      ...[
-        "Clip",
-        "Reshape",
-        "Squeeze",
-        "Unsqueeze",
-        "Slice",
-        "Gather",
-        "GatherElements",
-        "GatherND",
-      ],
-      ...[
-        "Tile",
-        "Expand",
-        "Pad",
-        "Resize",
-        "Upsample",
-        "Split",
-        "TopK",
-        "Dropout",
-        "Cast",
-        "PRelu",
-      ],
-      ...[
-        "BatchNormalization",
-        "InstanceNormalization",
-        "LayerNormalization",
-        "GroupNormalization",
-      ],
-      ...["RMSNormalization", "SkipLayerNormalization", "OneHot", "CumSum", "Pow"],
-      ...[
-        "ReduceMean",
-        "ReduceSum",
-        "ReduceMax",
-        "ReduceMin",
-        "ReduceProd",
-        "ReduceL1",
-        "ReduceL2",
-      ],
-      ...["ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"],
-    ].map((op) => [op, [0]]),
-  ),
-};
+/** The record of a node's operator. */
+export function operatorOf(node: Pick<NodeView, "op" | "domain">): Operator | undefined {
+  return operatorNamed(operatorName(node));
+}
+
+/** A node with the attributes that it doesn't write, as rules want it. */
+export function completeNode(node: NodeView, { defaults }: Operator): NodeView {
+  return defaults === undefined
+    ? node
+    : { ...node, attributes: { ...defaults, ...node.attributes } };
+}
+
+/** Value of an attribute, written or by default. */
+export function attributeOf(node: NodeView, name: string): AttributeValue | undefined {
+  return node.attributes[name] ?? operatorOf(node)?.defaults?.[name];
+}
 
 /** Names of the inputs of a node that carry activations or constant operands. */
-export function dataInputs(node: OutlineNode): string[] {
-  const positions = node.domain === "" && Object.hasOwn(DATA_INPUTS, node.op)
-    ? DATA_INPUTS[node.op]
-    : node.inputs.keys();
+export function dataInputs(node: NodeView): string[] {
+  const positions = operatorOf(node)?.data ?? node.inputs.keys();
   return [...positions].map((position) => node.inputs[position] ?? "").filter((name) =>
     name !== ""
   );
 }
 
-/** Values that attributes have when they are not written, as far as targets ask for them. */
-const ATTRIBUTE_DEFAULTS: Readonly<Record<string, Readonly<Record<string, AttributeValue>>>> = {
-  Resize: { mode: "nearest", coordinate_transformation_mode: "half_pixel" },
-  Upsample: { mode: "nearest" },
-  Pad: { mode: "constant" },
-  DepthToSpace: { mode: "DCR" },
-  Gemm: { alpha: 1, beta: 1, transA: 0, transB: 0 },
-  AveragePool: { ceil_mode: 0, count_include_pad: 0 },
-  MaxPool: { ceil_mode: 0 },
-  Conv: { group: 1 },
-  ConvTranspose: { group: 1 },
-  Softmax: { axis: -1 },
-  LeakyRelu: { alpha: 0.01 },
-  HardSigmoid: { alpha: 0.2, beta: 0.5 },
-  Gelu: { approximate: "none" },
-};
+/** Names of the outputs of a node that have the type of its first input: no indices, no masks. */
+export function dataOutputs(node: NodeView): string[] {
+  const types = operatorOf(node)?.types;
+  return node.outputs.filter((name, position) => {
+    const rule = types?.[Math.min(position, types.length - 1)];
+    return name !== "" && (types === undefined || typeof rule === "object" && rule.input === 0);
+  });
+}
 
-/** Value of an attribute, written or by default. */
-export function attributeOf(node: OutlineNode, name: string): AttributeValue | undefined {
-  return node.attributes[name] ?? ATTRIBUTE_DEFAULTS[node.op]?.[name];
+/** Where a node keeps its weights, with the axes as they lie; undefined for operators without weights. */
+export function weightSlot(node: NodeView): Weights | undefined {
+  const weights = operatorOf(node)?.weights;
+  const isSwapped = weights?.swappedBy !== undefined &&
+    (node.attributes[weights.swappedBy] ?? 0) !== 0;
+  return isSwapped ? { ...weights, axis: weights.inputAxis, inputAxis: weights.axis } : weights;
 }
 
 /** Value of a constant with one element that is in the outline. */
@@ -128,82 +91,49 @@ export function scalarValue({ values }: OutlineConstant): number | undefined {
   return values?.length === 1 ? values[0] : undefined;
 }
 
-/** Range [low, high] outside which an activation function puts nothing; undefined for other nodes. */
-export function clampRange(
-  node: OutlineNode,
-  outline: GraphOutline,
-): readonly [number, number] | undefined {
-  if (node.domain !== "") return undefined;
-  if (node.op === "Relu") return [0, Infinity];
-  if (node.op !== "Clip") return undefined;
-  const bound = (input: number, attribute: string, fallback: number): number | undefined => {
-    const name = node.inputs[input] ?? "";
-    if (name !== "") return outline.constants[name]?.values?.[0];
-    const value = node.attributes[attribute];
-    return typeof value === "number" ? value : fallback;
-  };
-  const low = bound(1, "min", -Infinity);
-  const high = bound(2, "max", Infinity);
-  return low === undefined || high === undefined ? undefined : [low, high];
+/** Range outside which an activation function puts nothing; undefined for other nodes. */
+export function clampRange(node: NodeView, constants: Constants): Range | undefined {
+  return operatorOf(node)?.clamp?.(node, constants);
 }
 
-/** Operators with a range by definition, whatever their input. */
-const RANGES: Readonly<Record<string, readonly [number, number]>> = {
-  Softmax: [0, 1],
-  Sigmoid: [0, 1],
-  HardSigmoid: [0, 1],
-  Tanh: [-1, 1],
-};
-
-/** Operators whose range {@linkcode knownRange} can tell, for targets that fix it. */
-export const RANGED_OPERATORS = ["Softmax", "Sigmoid", "HardSigmoid", "Tanh", "Clip"] as const;
-
-/** Range [low, high] that a node gives by definition, both finite; undefined when it has none. */
-export function knownRange(
-  node: OutlineNode,
-  outline: GraphOutline,
-): readonly [number, number] | undefined {
-  if (node.domain !== "") return undefined;
-  const range = RANGES[node.op] ?? clampRange(node, outline);
+/** Range that a node gives by definition, both ends finite; undefined when it has none. */
+export function knownRange(node: NodeView, constants: Constants): Range | undefined {
+  const range = operatorOf(node)?.range ?? clampRange(node, constants);
   return range?.every(Number.isFinite) ? range : undefined;
 }
 
-const MAKES_OTHER = new Set([
-  ...["Shape", "Size", "NonZero", "ArgMax", "ArgMin", "Equal", "Less", "LessOrEqual", "Greater"],
-  ...["GreaterOrEqual", "And", "Or", "Not", "Xor", "IsNaN", "IsInf", "QuantizeLinear"],
-  ...["NonMaxSuppression", "Multinomial", "ConvInteger", "MatMulInteger"],
-]);
-const MAKES_FLOAT = new Set(["DequantizeLinear"]);
-/** Which input has the type of the output, where it isn't the first. */
-const TYPED_BY: Readonly<Record<string, number>> = { Where: 1, CastLike: 1, OneHot: 2 };
-/** ONNX number of float32, as Cast's attribute `to` has it. */
-const FLOAT = 1;
-
-/**
- * Element type of every tensor of a graph, as far as the operators tell. Shape arithmetic (Shape,
- * Gather, Add, Concat … on int64) must not be taken for activations.
- */
-export function elementTypes(outline: GraphOutline): ReadonlyMap<string, ElementType> {
-  const types = new Map<string, ElementType>();
-  for (const { name, type } of outline.inputs) types.set(name, type);
-  for (const [name, { type }] of Object.entries(outline.constants)) types.set(name, type);
-  for (const node of outline.nodes) {
-    node.outputs.forEach((name, position) => types.set(name, outputType(node, position, types)));
-  }
-  return types;
+/** What the outputs of a node consist of, when it only moves, chooses or averages elements of its first input. */
+export function keptBy(node: NodeView): Kept | undefined {
+  const operator = operatorOf(node);
+  const keeps = operator?.keeps;
+  return typeof keeps === "function" ? keeps(completeNode(node, operator!)) : keeps;
 }
 
-function outputType(
-  node: OutlineNode,
-  position: number,
-  types: ReadonlyMap<string, ElementType>,
-): ElementType {
-  if (node.types !== undefined) return node.types[position] ?? "other";
-  if (MAKES_OTHER.has(node.op)) return "other";
-  if (MAKES_FLOAT.has(node.op)) return "float";
-  if (node.op === "Cast") return node.attributes.to === FLOAT ? "float" : "other";
-  if (node.op === "DynamicQuantizeLinear") return position === 1 ? "float" : "other";
-  // TopK's and Unique's indices, Dropout's and MaxPool's masks.
-  if (position > 0 && ["TopK", "Unique", "Dropout", "MaxPool"].includes(node.op)) return "other";
-  return types.get(node.inputs[TYPED_BY[node.op] ?? 0] ?? "") ?? "other";
+/** How a positive factor passes from the first input of a node to its outputs; undefined where it doesn't. */
+export function homogeneityOf(
+  node: NodeView,
+  constants: Constants,
+): "tensor" | "elements" | undefined {
+  const operator = operatorOf(node);
+  if (keptBy(node) !== undefined) return "tensor";
+  const rule = operator?.homogeneous;
+  if (typeof rule !== "function") return rule;
+  return rule(completeNode(node, operator!), constants) ? "tensor" : undefined;
+}
+
+/**
+ * Whether the first output of a node is never below zero.
+ *
+ * @param isNonNegative Whether a tensor that the node reads is known not to be.
+ */
+export function isNonNegative(
+  node: NodeView,
+  constants: Constants,
+  isKnown: (tensor: string) => boolean,
+): boolean {
+  const operator = operatorOf(node);
+  const [low] = operator?.range ?? clampRange(node, constants) ?? [-Infinity];
+  const rule = operator?.nonNegativeWith ?? (keptBy(node) === undefined ? undefined : "first");
+  return low >= 0 || rule === "first" && isKnown(node.inputs[0]) ||
+    rule === "all" && dataInputs(node).every(isKnown);
 }

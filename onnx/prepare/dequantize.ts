@@ -7,15 +7,10 @@
  *
  * @module
  */
-import { type NodeProto, type TensorProto, TensorProto_DataType } from "onnx-buf";
+import { type NodeProto, type TensorProto, TensorProto_DataType } from "../file/onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
-import {
-  CODE_LIMITS,
-  CODE_MOVERS,
-  isQuantizedOperator,
-  quantizedNodes,
-  readCodes,
-} from "../quantized/codes.ts";
+import { option } from "../../core/option_words.ts";
+import { CODE_LIMITS, isQuantizedOperator, quantizedNodes, readCodes } from "../quantized/codes.ts";
 import { constantFloats } from "../graph/constant_value.ts";
 import { editGraph } from "../graph/edit_graph.ts";
 import { foldConstantNodes } from "./fold_constants.ts";
@@ -23,6 +18,8 @@ import { type GraphIndex, indexGraph, reads } from "../graph/graph_index.ts";
 import { type Model, opsetVersion, withFields } from "../file/model.ts";
 import { nameMaker } from "../graph/names.ts";
 import { describeNode, intAttribute, isOperator, makeNode, subgraphs } from "../graph/node.ts";
+import { viewNode } from "../graph/node_view.ts";
+import { dataOutputs, keptBy } from "../operators/operators.ts";
 import { nonNegativeTensors } from "../operators/non_negative.ts";
 import { scaleIndex } from "../quantized/scale_index.ts";
 import { dimensions, makeTensor } from "../file/tensor.ts";
@@ -41,7 +38,7 @@ export function refuseQuantized(model: Model, name: string): void {
     action: `reading ${JSON.stringify(name)} as a float model`,
     wanted: "a model without quantized operators",
     found: `${describeNode(found[0])}${more}`,
-    remedy: "Give the float model, or --requantize to take the real values of this one",
+    remedy: `Give the float model, or ${option("requantize")} to take the real values of this one`,
   });
 }
 
@@ -197,7 +194,8 @@ class Dequantizer {
     const [first] = node.input;
     const codes = this.#codes.get(first);
     if (codes !== undefined && isOperator(node, "Clip")) return this.#clip(node, codes);
-    const isMover = isOperator(node, ...CODE_MOVERS) && codes !== undefined;
+    // What is moved without a look at it stays on the grid of the first input.
+    const isMover = codes !== undefined && keptBy(viewNode(node)) === "elements";
     const others = [...reads(node)].filter((name) => name !== first || !isMover);
     if (isQuantizedOperator(node) || others.some((name) => this.#codes.has(name))) {
       throw this.#refuse(node, "which computes with codes");
@@ -208,8 +206,7 @@ class Dequantizer {
     }
     const input = [this.#bounded(codes), ...node.input.slice(1).map((name) => this.#real(name))];
     this.#nodes.push(withFields(node, { input }));
-    const moved = node.opType === "MaxPool" ? node.output.slice(0, 1) : node.output;
-    for (const output of moved) {
+    for (const output of dataOutputs(viewNode(node))) {
       if (this.#index.outputs.has(output)) throw this.#refuse(node, "whose codes the model gives");
       this.#codes.set(output, { grid: codes.grid, real: output });
     }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { NodeProto } from "onnx-buf";
+import type { NodeProto } from "../file/onnx_pb.ts";
 import {
   type Affine,
   channelAffine,
@@ -13,7 +13,7 @@ import {
   identityAffine,
   mappedInput,
 } from "../layers/channel_affine.ts";
-import { type Fold, foldLayers, type Workshop } from "../layers/fold_layers.ts";
+import { type Fold, foldLayers, type RewriteInProgress } from "../layers/fold_layers.ts";
 import type { GraphIndex } from "../graph/graph_index.ts";
 import { changeLayer, layerBias, type LinearLayer } from "../layers/linear_layer.ts";
 import type { Model } from "../file/model.ts";
@@ -64,7 +64,7 @@ function chainAfter(layer: LinearLayer, index: GraphIndex): Link[] {
 function foldChain(
   layer: LinearLayer,
   chain: readonly Link[],
-  workshop: Workshop,
+  workshop: RewriteInProgress,
 ): Fold | undefined {
   const last = chain.at(-1);
   const bias = layerBias(layer, workshop.index);
@@ -82,7 +82,7 @@ function foldAll(
   layer: LinearLayer,
   bias: Float64Array,
   chain: readonly Link[],
-  { index, newName }: Workshop,
+  { index, newName }: RewriteInProgress,
 ): Fold | undefined {
   const last = chain.at(-1);
   if (last === undefined) return;
@@ -106,7 +106,7 @@ function foldIntoAdd(
   layer: LinearLayer,
   bias: Float64Array,
   chain: readonly Link[],
-  { index, newName }: Workshop,
+  { index, newName }: RewriteInProgress,
 ): Fold | undefined {
   const { node: last, total: { factor, offset } } = chain.at(-1)!;
   const suffix = nodeName(last);

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { NodeProto } from "onnx-buf";
+import type { NodeProto } from "../file/onnx_pb.ts";
 import {
   type Affine,
   channelAffine,
@@ -13,7 +13,7 @@ import {
   identityAffine,
   mappedInput,
 } from "../layers/channel_affine.ts";
-import { type Fold, foldLayers, type Workshop } from "../layers/fold_layers.ts";
+import { type Fold, foldLayers, type RewriteInProgress } from "../layers/fold_layers.ts";
 import type { GraphIndex } from "../graph/graph_index.ts";
 import type { Shapes } from "../operators/infer_shapes.ts";
 import { changeLayer, layerBias, type LinearLayer, outputOffset } from "../layers/linear_layer.ts";
@@ -42,7 +42,10 @@ export function foldAffineBefore(model: Model): Model {
   return foldLayers(model, foldChain);
 }
 
-function foldChain(layer: LinearLayer, { index, shapes, newName }: Workshop): Fold | undefined {
+function foldChain(
+  layer: LinearLayer,
+  { index, shapes, newName }: RewriteInProgress,
+): Fold | undefined {
   const { node } = layer;
   const bias = layerBias(layer, index);
   const chain = chainBefore(layer, index, shapes);
@@ -80,7 +83,10 @@ function chainBefore(layer: LinearLayer, index: GraphIndex, shapes: Shapes): Cha
     if (readers.length !== 1 || index.outputs.has(tensor)) return best;
     const shape = shapes.get(input);
     const affine = channelAffine(node, {
-      ...{ channels, axis, rank, minRank: shape?.length ?? 0 },
+      channels,
+      axis,
+      rank,
+      minRank: shape?.length ?? 0,
       hasChannels: shape?.at(axis) === channels,
     }, index);
     if (affine === undefined) return best;

@@ -11,11 +11,13 @@ import {
   type TensorProto,
   TensorProto_DataType,
   ValueInfoProtoSchema,
-} from "onnx-buf";
+} from "../file/onnx_pb.ts";
 import { editGraph } from "../graph/edit_graph.ts";
 import { indexGraph, reads } from "../graph/graph_index.ts";
 import { type Model, withFields } from "../file/model.ts";
 import { intAttribute, isOperator, subgraphs } from "../graph/node.ts";
+import { viewNode } from "../graph/node_view.ts";
+import { operatorOf } from "../operators/operators.ts";
 import { makeTensor } from "../file/tensor.ts";
 
 /**
@@ -23,22 +25,6 @@ import { makeTensor } from "../file/tensor.ts";
  * runtime can give one; this folder has none.
  */
 export type ConstantRunner = (model: Model) => Promise<TensorProto[]>;
-
-/** Operators whose result differs from run to run. */
-const RANDOM = [
-  "Bernoulli",
-  "Multinomial",
-  "RandomNormal",
-  "RandomNormalLike",
-  "RandomUniform",
-  "RandomUniformLike",
-];
-
-/** Operators whose results are no tensors, and so can't be initializers. */
-const NO_TENSORS = [
-  ...["SequenceConstruct", "SequenceEmpty", "SequenceInsert", "SequenceErase", "SplitToSequence"],
-  ...["ConcatFromSequence", "SequenceAt", "SequenceLength", "Optional", "OptionalGetElement"],
-];
 
 /** Turns every Constant node into an initializer of the same name. */
 export function foldConstantNodes(model: Model): Model {
@@ -93,8 +79,9 @@ export async function foldConstantSubgraphs(model: Model, run: ConstantRunner): 
   const folded = new Set<NodeProto>();
   for (const node of index.nodes) {
     const inputs = [...reads(node)];
+    const operator = operatorOf(viewNode(node));
     const computable = inputs.length > 0 && inputs.every((name) => constant.has(name)) &&
-      isOperator(node, node.opType) && !isOperator(node, ...RANDOM, ...NO_TENSORS) &&
+      isOperator(node, node.opType) && !operator?.isRandom && !operator?.makesNoTensors &&
       !(isOperator(node, "Cast") && intAttribute(node, "to", 0) === STRING) &&
       subgraphs(node).length === 0 &&
       !node.output.some((name) => index.outputs.has(name)) &&

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { NodeProto } from "onnx-buf";
+import type { NodeProto } from "../file/onnx_pb.ts";
 import { constantNumbers } from "../graph/constant_value.ts";
 import { editGraph, repeatPass } from "../graph/edit_graph.ts";
 import { type GraphIndex, indexGraph } from "../graph/graph_index.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { AttributeProto, FunctionProto, GraphProto, NodeProto } from "onnx-buf";
+import type { AttributeProto, FunctionProto, GraphProto, NodeProto } from "../file/onnx_pb.ts";
 import { type Model, opsetVersion, withFields } from "../file/model.ts";
 import { nameMaker } from "../graph/names.ts";
 import { nodeName, subgraphs } from "../graph/node.ts";

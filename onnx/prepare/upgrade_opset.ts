@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { AttributeProto, GraphProto, NodeProto, TensorProto } from "onnx-buf";
+import type { AttributeProto, GraphProto, NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { indexGraph, reads } from "../graph/graph_index.ts";
 import { inferShapes } from "../operators/infer_shapes.ts";
@@ -12,12 +12,10 @@ import { inferTypes } from "../operators/infer_types.ts";
 import { type Model, opsetVersion, withFields } from "../file/model.ts";
 import { nameMaker } from "../graph/names.ts";
 import { isOperator, nodeName, subgraphs } from "../graph/node.ts";
-import { SAFE_OPERATORS, type UpgradeContext, UPGRADES } from "./upgrade_rules.ts";
+import { meansTheSame, type UpgradeContext, UPGRADED_OPSET, UPGRADES } from "./upgrade_rules.ts";
 
 /** The oldest operator set that can be upgraded: before, broadcasting was an attribute. */
 export const OLDEST_OPSET = 7;
-/** What older models are upgraded to. */
-export const UPGRADED_OPSET = 13;
 
 /**
  * Returns a model of opset 13 or newer that computes the same. One of opset 13 or newer passes as it
@@ -109,7 +107,7 @@ function upgradeNode(node: NodeProto, context: UpgradeContext): readonly NodePro
   if (!isOperator(node, node.opType)) return [node];
   const rule = UPGRADES[node.opType]?.find(({ before }) => context.opset < before);
   if (rule === undefined) {
-    if (SAFE_OPERATORS.has(node.opType)) return [node];
+    if (meansTheSame(node.opType)) return [node];
     throw refusal("operators that are known to mean the same in it", describe(node, context));
   }
   const upgraded = rule.upgrade(node, context);

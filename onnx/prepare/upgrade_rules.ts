@@ -1,14 +1,15 @@
 /**
  * What changed in the standard operators between opset 7 and 13.
  *
- * Made from `onnx.defs.get_all_schemas_with_history()` of onnx 1.23: every operator with a version of
- * at most 13 is in one of the two tables, or left out since it can't be told to mean the same
- * (training losses, and operators that were experimental).
+ * Made from `onnx.defs.get_all_schemas_with_history()` of onnx 1.23. Operators of the table in `operators.ts` that are
+ * as old as opset 13 and not here mean the same in it as in any older set that has them: at most, they have got more
+ * element types, optional inputs, attributes with the old behaviour as their default, or negative axes.
  *
  * @module
  */
-import { type NodeProto, type TensorProto, TensorProto_DataType } from "onnx-buf";
-import { constantNumbers, type Constants } from "../graph/constant_value.ts";
+import { type NodeProto, type TensorProto, TensorProto_DataType } from "../file/onnx_pb.ts";
+import { constantNumbers, type Initializers } from "../graph/constant_value.ts";
+import { operatorNamed } from "../operators/operators.ts";
 import type { Shapes } from "../operators/infer_shapes.ts";
 import type { ElementTypes } from "../operators/infer_types.ts";
 import { withFields } from "../file/model.ts";
@@ -21,8 +22,11 @@ import {
 } from "../graph/node.ts";
 import { makeTensor } from "../file/tensor.ts";
 
+/** What older models are upgraded to. */
+export const UPGRADED_OPSET = 13;
+
 /** What an upgrade can ask and make. */
-export interface UpgradeContext extends Constants {
+export interface UpgradeContext extends Initializers {
   /** Version that the model is of. */
   readonly opset: number;
   readonly shapes: Shapes;
@@ -43,34 +47,11 @@ export interface Upgrade {
   readonly upgrade: (node: NodeProto, context: UpgradeContext) => readonly NodeProto[] | string;
 }
 
-/**
- * Operators that mean the same in opset 13 as in any older one that has them: at most, they have got
- * more element types, optional inputs, attributes with the old behaviour as their default, or
- * negative axes.
- */
-export const SAFE_OPERATORS: ReadonlySet<string> = new Set([
-  ...["Abs", "Acos", "Acosh", "Add", "And", "ArgMax", "ArgMin", "Asin", "Asinh", "Atan", "Atanh"],
-  ...["AveragePool", "BatchNormalization", "BitShift", "Cast", "Ceil", "Celu", "Clip", "Compress"],
-  ...["Concat", "ConcatFromSequence", "Constant", "ConstantOfShape", "Conv", "ConvInteger"],
-  ...["ConvTranspose", "Cos", "Cosh", "CumSum", "DepthToSpace", "DequantizeLinear", "Det", "Div"],
-  ...["Dropout", "DynamicQuantizeLinear", "Einsum", "Elu", "Equal", "Erf", "Exp", "Expand"],
-  ...["EyeLike", "Flatten", "Floor", "GRU", "Gather", "GatherElements", "GatherND", "Gemm"],
-  ...["GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "Greater", "GreaterOrEqual"],
-  ...["HardSigmoid", "Identity", "If", "InstanceNormalization", "IsInf", "IsNaN", "LRN", "LSTM"],
-  ...["LeakyRelu", "Less", "LessOrEqual", "Log", "Loop", "LpNormalization", "LpPool", "MatMul"],
-  ...["MatMulInteger", "Max", "MaxPool", "MaxRoiPool", "MaxUnpool", "Mean"],
-  ...["MeanVarianceNormalization", "Min", "Mod", "Mul", "Multinomial", "Neg"],
-  ...["NonMaxSuppression", "NonZero", "Not", "OneHot", "Or", "PRelu", "Pad", "Pow", "QLinearConv"],
-  ...["QLinearMatMul", "QuantizeLinear", "RNN", "RandomNormal", "RandomNormalLike"],
-  ...["RandomUniform", "RandomUniformLike", "Range", "Reciprocal", "ReduceL1", "ReduceL2"],
-  ...["ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd"],
-  ...["ReduceSumSquare", "Relu", "Reshape", "ReverseSequence", "RoiAlign", "Round", "Scan"],
-  ...["ScatterElements", "ScatterND", "Selu", "SequenceAt", "SequenceConstruct", "SequenceEmpty"],
-  ...["SequenceErase", "SequenceInsert", "SequenceLength", "Shape", "Shrink", "Sigmoid", "Sign"],
-  ...["Sin", "Sinh", "Size", "Slice", "Softplus", "Softsign", "SpaceToDepth", "SplitToSequence"],
-  ...["Sqrt", "StringNormalizer", "Sub", "Sum", "Tan", "Tanh", "TfIdfVectorizer"],
-  ...["ThresholdedRelu", "Tile", "TopK", "Transpose", "Unique", "Where", "Xor"],
-]);
+/** Whether an operator for which no change is left means the same in the new operator set. */
+export function meansTheSame(op: string): boolean {
+  const { since, until = Infinity } = operatorNamed(op) ?? { since: Infinity };
+  return since <= UPGRADED_OPSET && UPGRADED_OPSET < until;
+}
 
 /** Changes that a model notices, by operator, oldest first. */
 export const UPGRADES: Readonly<Record<string, readonly Upgrade[]>> = {

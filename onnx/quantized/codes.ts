@@ -3,24 +3,20 @@
  *
  * @module
  */
-import { type GraphProto, type NodeProto, type TensorProto, TensorProto_DataType } from "onnx-buf";
+import {
+  type GraphProto,
+  type NodeProto,
+  type TensorProto,
+  TensorProto_DataType,
+} from "../file/onnx_pb.ts";
 import { STORED_CODES } from "../../core/grid.ts";
 import { subgraphs } from "../graph/node.ts";
+import { operatorOf } from "../operators/operators.ts";
 import { dimensions, elementCount, tensorData } from "../file/tensor.ts";
 
-/** Operators that make, read or compute with codes, those of ONNX Runtime's own set among them. */
-const QUANTIZED =
-  /^(QuantizeLinear|DequantizeLinear|DynamicQuantize\w*|ConvInteger|MatMulInteger\w*|QLinear\w+|QGemm|QAttention|QEmbed\w+|QOrdered\w+|QMoE|MatMulNBits|MatMulBnb4|GatherBlockQuantized)$/;
-
-/** Operators that move codes without a look at them; the output is on the grid of the first input. */
-export const CODE_MOVERS: ReadonlySet<string> = new Set([
-  ...["MaxPool", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Split"],
-  ...["Gather", "GatherElements", "Tile", "Expand", "DepthToSpace", "SpaceToDepth", "Identity"],
-]);
-
-/** Whether a node makes, reads or computes with codes. */
-export function isQuantizedOperator({ opType }: NodeProto): boolean {
-  return QUANTIZED.test(opType);
+/** Whether a node makes, reads or computes with codes, whichever operator set a tool has put it into. */
+export function isQuantizedOperator({ opType: op }: NodeProto): boolean {
+  return ["", "com.microsoft"].some((domain) => operatorOf({ op, domain })?.isQuantized);
 }
 
 /** The nodes of a graph and of its sub-graphs that make, read or compute with codes. */

@@ -8,7 +8,7 @@
  * @module
  */
 import { create } from "@bufbuild/protobuf";
-import { ValueInfoProtoSchema } from "onnx-buf";
+import { ValueInfoProtoSchema } from "../file/onnx_pb.ts";
 import { editGraph } from "../graph/edit_graph.ts";
 import { type Model, withFields } from "../file/model.ts";
 import { nameMaker } from "../graph/names.ts";

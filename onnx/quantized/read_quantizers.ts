@@ -4,13 +4,14 @@
  *
  * @module
  */
-import { type NodeProto, type TensorProto, TensorProto_DataType } from "onnx-buf";
+import { type NodeProto, type TensorProto, TensorProto_DataType } from "../file/onnx_pb.ts";
 import { CODE_LIMITS, readCodes } from "./codes.ts";
-import { clipBounds } from "../operators/clip_bounds.ts";
 import { constantFloats } from "../graph/constant_value.ts";
 import { type GraphIndex, indexGraph } from "../graph/graph_index.ts";
 import type { Model } from "../file/model.ts";
 import { intAttribute, isOperator, nodeName } from "../graph/node.ts";
+import { viewNode } from "../graph/node_view.ts";
+import { clampRange } from "../operators/operators.ts";
 import { dimensions } from "../file/tensor.ts";
 
 /** A grid of codes; real value = scale · (code − zero point). */
@@ -99,10 +100,10 @@ function readActivation(node: NodeProto, index: GraphIndex): ActivationQuantizer
     [least, most] = [Math.max(least, low), Math.min(most, high)];
   };
   const producer = index.producers.get(float);
-  const clamp = producer && clipBounds(producer, index);
+  const clamp = producer?.opType === "Clip" ? clampRange(viewNode(producer), index) : undefined;
   if (clamp !== undefined && scales.length === 1) {
-    const codeOf = (bound: number) => Math.round(bound / scales[0]) + zeroPoints[0];
-    narrow(codeOf(clamp.low), codeOf(clamp.high));
+    const [low, high] = clamp.map((bound) => Math.round(bound / scales[0]) + zeroPoints[0]);
+    narrow(low, high);
   }
   const dequantized: string[] = [];
   const follow = (codes: string) => {
@@ -127,11 +128,16 @@ function readActivation(node: NodeProto, index: GraphIndex): ActivationQuantizer
   return {
     tensor,
     producer: producer === undefined ? null : realProducer(producer, index),
-    ...{ float, dequantized, codes: [least, most], range },
+    float,
+    dequantized,
+    codes: [least, most],
+    range,
     type: grid.type,
     bits: Math.ceil(Math.log2(most - least + 1)),
     signed: range[0] < 0,
-    ...{ scales, zeroPoints, axis: grid.axis },
+    scales,
+    zeroPoints,
+    axis: grid.axis,
   };
 }
 

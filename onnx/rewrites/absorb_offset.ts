@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import { channelAffine, mappedInput } from "../layers/channel_affine.ts";
 import { convPadding } from "../layers/conv_padding.ts";
 import type { GraphChanges } from "../graph/edit_graph.ts";
-import type { Workshop } from "../layers/fold_layers.ts";
+import type { RewriteInProgress } from "../layers/fold_layers.ts";
 import { changeLayer, layerBias, type LinearLayer, outputOffset } from "../layers/linear_layer.ts";
 import { withFields } from "../file/model.ts";
 import { makeNode, nodeName, withAttributes } from "../graph/node.ts";
@@ -35,7 +35,7 @@ export interface InputOffset {
 export function absorbOffset(
   layer: LinearLayer,
   { input, offset }: InputOffset,
-  workshop: Workshop,
+  workshop: RewriteInProgress,
 ): Absorbed | undefined {
   const { node, weight, channels, takesBias } = layer;
   if (node.opType === "ConvTranspose") return;
@@ -67,7 +67,7 @@ interface Padded {
 function padBefore(
   layer: LinearLayer,
   { input, offset }: InputOffset,
-  { newName }: Workshop,
+  { newName }: RewriteInProgress,
 ): Padded | undefined {
   const pads = layer.node.opType === "Conv" ? convPadding(layer) : [];
   if (pads === undefined) return;
@@ -95,7 +95,7 @@ function padBefore(
 function absorbBehind(
   layer: LinearLayer,
   { input, total }: { readonly input: string; readonly total: Float64Array },
-  workshop: Workshop,
+  workshop: RewriteInProgress,
 ): Absorbed | undefined {
   const { node } = layer;
   const { newName } = workshop;
@@ -119,7 +119,7 @@ function absorbBehind(
 /** The node behind a layer that adds a constant to each channel, when nothing else reads the layer. */
 function biasBehind(
   layer: LinearLayer,
-  { index }: Workshop,
+  { index }: RewriteInProgress,
 ): { node: NodeProto; bias: Float64Array } | undefined {
   const { axis, rank, minRank, channels: { output: channels } } = layer;
   const [tensor] = layer.node.output;

@@ -3,30 +3,22 @@
  *
  * @module
  */
-import type { NodeProto } from "onnx-buf";
+import type { NodeProto } from "../file/onnx_pb.ts";
 import { constantFloats } from "../graph/constant_value.ts";
 import type { GraphIndex } from "../graph/graph_index.ts";
-import { intAttribute, intsAttribute, isOperator, stringAttribute } from "../graph/node.ts";
-
-/** Operators that move, choose or average elements of their first input and bring no others. */
-const TRANSLATED = [
-  // MaxPool pads with −∞.
-  ...["MaxPool", "GlobalMaxPool", "GlobalAveragePool", "ReduceMean", "ReduceMax", "ReduceMin"],
-  ...["Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "DepthToSpace", "SpaceToDepth"],
-  ...["Slice", "Gather", "Split", "Tile", "Expand", "Identity"],
-];
+import { isOperator, stringAttribute } from "../graph/node.ts";
+import { viewNode } from "../graph/node_view.ts";
+import { keptBy } from "../operators/operators.ts";
 
 /**
  * Whether an offset of its first input becomes the same offset of all its outputs that hold data, with
  * {@linkcode constantPadding} of a Pad raised by the offset, too.
  */
 export function passesOffset(node: NodeProto, index: GraphIndex): boolean {
-  if (isOperator(node, "AveragePool")) return averagesInputOnly(node);
-  if (isOperator(node, "Resize", "Upsample")) return interpolatesInputOnly(node);
   if (isOperator(node, "Pad")) {
     return !padsConstant(node) || constantPadding(node, index) !== undefined;
   }
-  return isOperator(node, ...TRANSLATED);
+  return keptBy(viewNode(node)) !== undefined;
 }
 
 /** Whether a Pad puts a constant around its input, and not elements of it. */
@@ -38,19 +30,4 @@ export function padsConstant(pad: NodeProto): boolean {
 export function constantPadding(pad: NodeProto, index: GraphIndex): number | undefined {
   const name = pad.input[2] ?? "";
   return name === "" ? 0 : constantFloats(index, name)?.data[0];
-}
-
-/** Whether no padding counts in the averages. */
-function averagesInputOnly(pool: NodeProto): boolean {
-  if (intAttribute(pool, "count_include_pad", 0) === 0) return true;
-  const hasNoPads = (intsAttribute(pool, "pads") ?? []).every((size) => size === 0);
-  const isPlain = ["NOTSET", "VALID"].includes(stringAttribute(pool, "auto_pad", "NOTSET"));
-  return hasNoPads && isPlain && intAttribute(pool, "ceil_mode", 0) === 0;
-}
-
-/** Whether each result is one element or a weighted mean of several. */
-function interpolatesInputOnly(node: NodeProto): boolean {
-  const coordinates = stringAttribute(node, "coordinate_transformation_mode", "");
-  return stringAttribute(node, "mode", "nearest") !== "cubic" &&
-    coordinates !== "tf_crop_and_resize";
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { NodeProto } from "onnx-buf";
+import type { NodeProto } from "../file/onnx_pb.ts";
 import { editGraph } from "../graph/edit_graph.ts";
 import { indexGraph } from "../graph/graph_index.ts";
 import { inferShapes } from "../operators/infer_shapes.ts";
@@ -103,10 +103,7 @@ export function equalize(
       { layer: second, input: factors.input.get(second.node)! },
     ]);
     if (!isDone) continue;
-    equalized.push({
-      ...{ first: nodeName(first.node), second: nodeName(second.node) },
-      ...{ tensor, factor },
-    });
+    equalized.push({ first: nodeName(first.node), second: nodeName(second.node), tensor, factor });
   }
   return {
     model: equalized.length === 0 ? model : editGraph(model, rescaling.changes()),

@@ -3,12 +3,13 @@
  *
  * @module
  */
-import type { NodeProto } from "onnx-buf";
-import { clipBounds } from "../operators/clip_bounds.ts";
-import type { Workshop } from "../layers/fold_layers.ts";
+import type { NodeProto } from "../file/onnx_pb.ts";
+import type { RewriteInProgress } from "../layers/fold_layers.ts";
 import type { GraphIndex } from "../graph/graph_index.ts";
 import { type LinearLayer, linearLayer } from "../layers/linear_layer.ts";
-import { intAttribute, isOperator } from "../graph/node.ts";
+import { intAttribute } from "../graph/node.ts";
+import { viewNode } from "../graph/node_view.ts";
+import { clampRange, homogeneityOf } from "../operators/operators.ts";
 
 /** Two layers, the second the only reader of the first. */
 export interface LayerPair {
@@ -21,16 +22,13 @@ export interface LayerPair {
 }
 
 /**
- * Activations that a positive factor of each channel passes: linear on both sides of 0. A slope of PRelu
- * belongs to an element, whatever its factor.
+ * Finds all pairs whose output channels are the other's input channels: linked directly or by one function that is
+ * linear on both sides of 0 (Relu, LeakyRelu, PRelu …) or a Clip from 0, with no other reader on the way and no output
+ * of the model.
  */
-const HOMOGENEOUS = ["Relu", "LeakyRelu", "PRelu"];
-
-/**
- * Finds all pairs whose output channels are the other's input channels: linked directly or by one Relu,
- * LeakyRelu, PRelu or Clip from 0, with no other reader on the way and no output of the model.
- */
-export function layerPairs({ index, shapes }: Pick<Workshop, "index" | "shapes">): LayerPair[] {
+export function layerPairs(
+  { index, shapes }: Pick<RewriteInProgress, "index" | "shapes">,
+): LayerPair[] {
   const pairs: LayerPair[] = [];
   for (const node of index.nodes) {
     const first = linearLayer(node, index, shapes);
@@ -64,9 +62,10 @@ function onlyReader(tensor: string, index: GraphIndex): NodeProto | undefined {
 
 /** Result up to which a factor passes a node; undefined for operators that it doesn't pass. */
 function homogeneousUpTo(node: NodeProto, index: GraphIndex): number | undefined {
-  if (isOperator(node, ...HOMOGENEOUS)) return Infinity;
-  const bounds = clipBounds(node, index);
-  return bounds?.low === 0 && bounds.high > 0 ? bounds.high : undefined;
+  const view = viewNode(node);
+  if (homogeneityOf(view, index) === "elements") return Infinity;
+  const [low, high] = clampRange(view, index) ?? [];
+  return low === 0 && high! > 0 ? high : undefined;
 }
 
 function haveSameChannels(first: LinearLayer, second: LinearLayer): boolean {

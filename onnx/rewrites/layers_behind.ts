@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { NodeProto } from "onnx-buf";
-import type { Workshop } from "../layers/fold_layers.ts";
+import type { NodeProto } from "../file/onnx_pb.ts";
+import type { RewriteInProgress } from "../layers/fold_layers.ts";
 import { type LinearLayer, linearLayer } from "../layers/linear_layer.ts";
 import { isOperator } from "../graph/node.ts";
 
@@ -25,7 +25,7 @@ export interface LayersBehind {
 export function layersBehind(
   tensor: string,
   passes: (node: NodeProto) => boolean,
-  { index, shapes }: Pick<Workshop, "index" | "shapes">,
+  { index, shapes }: Pick<RewriteInProgress, "index" | "shapes">,
 ): LayersBehind | undefined {
   const layers: LinearLayer[] = [];
   const between: NodeProto[] = [];

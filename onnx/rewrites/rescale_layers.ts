@@ -5,8 +5,8 @@
  *
  * @module
  */
-import type { NodeProto, TensorProto } from "onnx-buf";
-import type { Workshop } from "../layers/fold_layers.ts";
+import type { NodeProto, TensorProto } from "../file/onnx_pb.ts";
+import type { RewriteInProgress } from "../layers/fold_layers.ts";
 import { changeLayer, layerBias, type LinearLayer } from "../layers/linear_layer.ts";
 import { nodeName } from "../graph/node.ts";
 
@@ -25,9 +25,9 @@ const MAX_FLOAT32 = 3.4028234663852886e38;
 /** Collects factors, then makes the new layers. */
 export class LayerRescaling {
   readonly #factors = new Map<NodeProto, Required<LayerFactors>>();
-  readonly #workshop: Workshop;
+  readonly #workshop: RewriteInProgress;
 
-  constructor(workshop: Workshop) {
+  constructor(workshop: RewriteInProgress) {
     this.#workshop = workshop;
   }
 

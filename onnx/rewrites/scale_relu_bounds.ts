@@ -4,18 +4,20 @@
  *
  * @module
  */
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import { powerOfTwoAtLeast } from "../../core/grid.ts";
-import { clipBounds, withUpperBound } from "../operators/clip_bounds.ts";
 import { editGraph } from "../graph/edit_graph.ts";
-import type { Workshop } from "../layers/fold_layers.ts";
+import type { RewriteInProgress } from "../layers/fold_layers.ts";
 import { indexGraph } from "../graph/graph_index.ts";
 import { inferShapes } from "../operators/infer_shapes.ts";
 import { layersBehind } from "./layers_behind.ts";
 import { type LinearLayer, linearLayer } from "../layers/linear_layer.ts";
-import type { Model } from "../file/model.ts";
+import { type Model, withFields } from "../file/model.ts";
+import { makeTensor } from "../file/tensor.ts";
+import { constantFloats } from "../graph/constant_value.ts";
 import { nameMaker } from "../graph/names.ts";
-import { passesPositiveFactor } from "./positive_factor.ts";
+import { viewNode } from "../graph/node_view.ts";
+import { clampRange, homogeneityOf } from "../operators/operators.ts";
 import { type LayerFactors, LayerRescaling } from "./rescale_layers.ts";
 
 /** One bound that moved. */
@@ -52,10 +54,8 @@ export function scaleReluBounds(
   const initializers: TensorProto[] = [];
   const scaled: ScaledBound[] = [];
   for (const clip of index.nodes) {
-    const bounds = clipBounds(clip, index);
-    if (bounds === undefined || bounds.low !== 0) continue;
-    const from = bounds.high;
-    if (!(from > 0 && from <= LARGEST_POWER)) continue;
+    const [low, from] = clampRange(viewNode(clip), index) ?? [];
+    if (from === undefined || low !== 0 || !(from > 0 && from <= LARGEST_POWER)) continue;
     const to = powerOfTwoAtLeast(from);
     if (to === from) continue;
     const factors = factorsAround(clip, to / from, workshop);
@@ -78,13 +78,13 @@ export function scaleReluBounds(
 function factorsAround(
   clip: NodeProto,
   factor: number,
-  workshop: Workshop,
+  workshop: RewriteInProgress,
 ): LayerFactors[] | undefined {
   const { index } = workshop;
   const before = layerBefore(clip, workshop);
   const behind = layersBehind(
     clip.output[0],
-    (node) => passesPositiveFactor(node, index),
+    (node) => homogeneityOf(viewNode(node), index) !== undefined,
     workshop,
   );
   if (before === undefined || behind === undefined) return;
@@ -100,11 +100,35 @@ function factorsAround(
 /** The layer that makes what a node reads, when nothing else reads that. */
 function layerBefore(
   { input: [tensor] }: NodeProto,
-  { index, shapes }: Workshop,
+  { index, shapes }: RewriteInProgress,
 ): LinearLayer | undefined {
   const producer = index.producers.get(tensor);
   if (producer === undefined || index.outputs.has(tensor)) return;
   return index.consumers.get(tensor)?.length === 1
     ? linearLayer(producer, index, shapes)
     : undefined;
+}
+
+/**
+ * A Clip with another upper bound in place of the one that it has, written as that one is. A bound
+ * that is an input becomes a new constant, since Clips like to share theirs.
+ */
+function withUpperBound(
+  clip: NodeProto,
+  high: number,
+  { index, newName }: RewriteInProgress,
+): { node: NodeProto; initializers: TensorProto[] } {
+  const old = constantFloats(index, clip.input[2]);
+  if (old === undefined) {
+    const attribute = clip.attribute.map((entry) =>
+      entry.name === "max" ? withFields(entry, { f: high }) : entry
+    );
+    return { node: withFields(clip, { attribute }), initializers: [] };
+  }
+  const name = newName(`${clip.input[2]}/scaled`);
+  const input = clip.input.map((given, i) => i === 2 ? name : given);
+  return {
+    node: withFields(clip, { input }),
+    initializers: [makeTensor(name, old.dims, Float32Array.of(high))],
+  };
 }

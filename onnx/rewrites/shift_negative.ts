@@ -4,11 +4,11 @@
  *
  * @module
  */
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import { absorbOffset } from "./absorb_offset.ts";
 import { constantPadding, padsConstant, passesOffset } from "./constant_offset.ts";
 import { editGraph, type GraphChanges } from "../graph/edit_graph.ts";
-import type { Workshop } from "../layers/fold_layers.ts";
+import type { RewriteInProgress } from "../layers/fold_layers.ts";
 import { indexGraph } from "../graph/graph_index.ts";
 import { inferShapes } from "../operators/infer_shapes.ts";
 import { layersBehind } from "./layers_behind.ts";
@@ -76,7 +76,11 @@ export function shiftNegative(
 }
 
 /** What shifting one tensor changes; undefined where that isn't exact. */
-function shiftTensor(tensor: string, shift: number, workshop: Workshop): Place | undefined {
+function shiftTensor(
+  tensor: string,
+  shift: number,
+  workshop: RewriteInProgress,
+): Place | undefined {
   const { index, newName } = workshop;
   const behind = layersBehind(tensor, (node) => passesOffset(node, index), workshop);
   if (behind === undefined) return;
@@ -107,7 +111,7 @@ function shiftTensor(tensor: string, shift: number, workshop: Workshop): Place |
 function raisePadding(
   node: NodeProto,
   shift: number,
-  { index, newName }: Workshop,
+  { index, newName }: RewriteInProgress,
 ): { node: NodeProto; initializers: TensorProto[] } {
   const value = isOperator(node, "Pad") && padsConstant(node)
     ? constantPadding(node, index)

@@ -43,7 +43,8 @@ export function compareModels(measured: readonly Measured[]): Comparison {
   const [float, ...variants] = measured;
   const isLabelled = float.hits.length > 0;
   const models = measured.map(({ evaluation, bytes, hits }, i) => ({
-    ...{ evaluation, bytes },
+    evaluation,
+    bytes,
     againstFloat: i > 0 && isLabelled ? pairedDifference(float.hits.compare(hits)) : null,
   }));
   if (!isLabelled || variants.length === 0) return { models, best: null };

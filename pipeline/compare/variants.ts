@@ -4,22 +4,13 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
-import type { Constraint, MethodChoice, WeightMethod } from "../../core/types.ts";
+import type { MethodChoice } from "../../core/types.ts";
+import { WISH_ENTRIES, type Wishes } from "../../tpc/recipe/wishes.ts";
 
 /** What one variant asks for; what is absent is the target's. */
-export interface Settings {
+export interface Settings extends Wishes {
   /** Name of a preset, or a file. */
   readonly target: string;
-  readonly error?: MethodChoice;
-  readonly bits?: number;
-  readonly constraint?: Constraint;
-  readonly weightBits?: number;
-  readonly weightError?: WeightMethod;
-  readonly weightRounding?: "nearest" | "gptq";
-  readonly biasCorrection?: "yes" | "no";
-  readonly reluBounds?: "yes" | "no";
-  readonly equalize?: "yes" | "no";
-  readonly shiftNegative?: "yes" | "no";
 }
 
 /** Values to try for each setting. */
@@ -42,24 +33,16 @@ export const MAX_VARIANTS = 64;
 /** What is compared when nothing is said to differ: MCT's tutorial. */
 const DEFAULT_ERRORS: readonly MethodChoice[] = ["mse", "noclipping"];
 
-const wanted = (name: string) => (value: unknown) => value === "yes" ? name : `no ${name}`;
-
-/** Settings in the order of the words of a name, and what each is called there. */
-const AXES: { readonly [Key in keyof Required<Settings>]: (value: unknown) => string } = {
-  target: (value) => String(value).replace(/^.*[/\\]/, "").replace(/\.json$/, ""),
-  error: String,
-  bits: (value) => `${value}-bit`,
-  constraint: String,
-  weightBits: (value) => `${value}-bit weights`,
-  weightError: (value) => `${value} weights`,
-  weightRounding: String,
-  biasCorrection: wanted("bias-correction"),
-  reluBounds: wanted("relu-bounds"),
-  equalize: wanted("equalize"),
-  shiftNegative: wanted("shift-negative"),
-};
+/** Settings in the order of the words of a name, and what each value is called there. */
+const AXES = [
+  {
+    key: "target",
+    word: (value: unknown) => String(value).replace(/^.*[/\\]/, "").replace(/\.json$/, ""),
+  },
+  ...WISH_ENTRIES.filter(([key]) => key !== "requantize").map(([key, { word }]) => ({ key, word })),
+] as const satisfies readonly { key: keyof Settings; word: (value: unknown) => string }[];
 /** Settings that lists can be given for, in the order of the words of a name. */
-export const LISTED = Object.keys(AXES) as readonly (keyof Settings)[];
+export const LISTED: readonly (keyof Settings)[] = AXES.map(({ key }) => key);
 
 /**
  * All combinations, in the order of the lists, the last setting changing fastest.
@@ -110,7 +93,8 @@ function nameOf(settings: Settings, differing: readonly (keyof Settings)[]): str
   const keys = differing.length > 0
     ? differing
     : [settings.error === undefined ? "target" as const : "error" as const];
-  return keys.map((key) => AXES[key](settings[key])).join(" ");
+  return AXES.filter(({ key }) => keys.includes(key)).map(({ key, word }) => word(settings[key]))
+    .join(" ");
 }
 
 /** A name without what file systems give a meaning. */

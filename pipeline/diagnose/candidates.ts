@@ -68,7 +68,9 @@ function otherGrids(
 
 function moreBits({ tensor, bits }: ManifestActivation): Candidate[] {
   return ACTIVATION_BITS.filter((more) => more > bits).map((more) => ({
-    ...{ tensor, kind: "bits", change: `${more} bits` },
+    tensor,
+    kind: "bits",
+    change: `${more} bits`,
     override: { match: { tensor }, activation: { bits: more } },
   }));
 }
@@ -79,7 +81,9 @@ function layerChanges(tensor: string, node: string, { weights }: Manifest): Cand
   );
   return [
     ...WEIGHT_BITS.filter((more) => more > bits).map((more): Candidate => ({
-      ...{ tensor, kind: "weight bits", change: `weights of ${more} bits` },
+      tensor,
+      kind: "weight bits",
+      change: `weights of ${more} bits`,
       override: { match: { node }, weight: { bits: more } },
     })),
     { tensor, kind: "float", change: "float", override: { match: { node }, quantize: false } },

@@ -12,7 +12,8 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
-import { CODE_MOVERS } from "../../onnx/quantized/codes.ts";
+import { option } from "../../core/option_words.ts";
+import { operatorNamed } from "../../onnx/operators/operators.ts";
 import { cutAtQuantizers } from "../../onnx/quantized/cut_at_quantizers.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { outlineGraph } from "../../onnx/graph/outline.ts";
@@ -20,7 +21,9 @@ import { type ActivationQuantizer, readQuantizers } from "../../onnx/quantized/r
 import type { OnProgress } from "../../core/progress.ts";
 import type { Batch, InputTensor, Sample, Tensor } from "../../core/tensor.ts";
 import { batchSizeFor, exposeTensors, feedsFor } from "../inference/infer.ts";
-import { createSession } from "../inference/session.ts";
+import { createSession } from "../inference/default_runtime.ts";
+import { SessionStack } from "../inference/session_stack.ts";
+import type { Runtime } from "../inference/runtime.ts";
 import { batchSamples } from "../source/batches.ts";
 import type { DiagnosedTensor, Diagnosis } from "./diagnosis.ts";
 import { ErrorSums } from "./error_sums.ts";
@@ -31,6 +34,8 @@ export interface DiagnoseOptions {
   readonly data: Diagnosis["data"];
   /** Tensors that are named as the worst, default 5. */
   readonly worst?: number;
+  /** Where models run; the default runtime when absent. */
+  readonly runtime?: Runtime;
   /** Samples per inference run, by default by their size. */
   readonly batch?: number;
   /** Number of samples to come, for progress. */
@@ -78,13 +83,13 @@ export async function diagnose(
   samples: ReadableStream<Sample>,
   options: DiagnoseOptions,
 ): Promise<Diagnosis> {
-  const { data, worst = DEFAULT_WORST, total, onProgress, signal } = options;
+  const { data, worst = DEFAULT_WORST, total, onProgress, signal, runtime } = options;
   try {
     const { compared, missing, cut } = pair(float, quantized);
     const { inputs } = outlineGraph(float.graph);
-    await using sessions = new AsyncDisposableStack();
-    const open = async (model: Model, name: string, unoptimized = false) =>
-      sessions.use(await createSession(model, { name, unoptimized }));
+    await using sessions = new SessionStack();
+    const open = async (model: Model, name: string, optimization?: "disabled") =>
+      sessions.use(await createSession(model, { name, optimization, runtime }));
     const names = {
       float: compared.map(({ tensor }) => tensor),
       quantized: compared.map(({ quantized }) => quantized),
@@ -93,7 +98,7 @@ export async function diagnose(
     const reference = await open(exposeTensors(float, names.float), "the float model");
     const whole = await open(exposeTensors(quantized, names.quantized), "the quantized model");
     // As it is written: ONNX Runtime would quantize what stands between quantized tensors by its own rules.
-    const parts = await open(cut.model, "the quantized model, cut at its quantizers", true);
+    const parts = await open(cut.model, "the quantized model, cut at its quantizers", "disabled");
     const isInput = new Set(inputs.map(({ name }) => name));
     let done = 0;
     const sink = new WritableStream<Batch>({
@@ -154,7 +159,10 @@ function pair(float: Model, quantized: Model) {
   const cut = cutAtQuantizers(quantized, quantizers);
   const sums = () => ({ accumulated: new ErrorSums(), local: new ErrorSums() });
   const compared: Compared[] = quantizers.map((quantizer) => ({
-    ...{ tensor: quantizer.tensor, quantizer, quantized: quantizer.dequantized[0], sums: sums() },
+    tensor: quantizer.tensor,
+    quantizer,
+    quantized: quantizer.dequantized[0],
+    sums: sums(),
     local: cut.ends.get(quantizer.tensor)!.output,
   }));
   const ends = new Set(quantizers.flatMap(({ dequantized }) => dequantized));
@@ -219,7 +227,9 @@ function describe(
 function worstOf(tensors: readonly DiagnosedTensor[]): DiagnosedTensor[] {
   const rank = ({ local: { sqnr, maxAbs } }: DiagnosedTensor) =>
     sqnr ?? (maxAbs === 0 ? Infinity : -Infinity);
-  return tensors.filter(({ producer }) => producer === null || !CODE_MOVERS.has(producer.op))
+  // What is only moved has the error that it had before.
+  const isMoved = (op: string) => operatorNamed(op)?.keeps === "elements";
+  return tensors.filter(({ producer }) => producer === null || !isMoved(producer.op))
     .toSorted((a, b) => rank(a) - rank(b));
 }
 
@@ -228,6 +238,6 @@ function noSample(): PlimsollError {
     action: "comparing a quantized model with its float model, layer by layer",
     wanted: "at least one sample",
     found: "none",
-    remedy: "Give data with samples, or a larger --diagnose-samples",
+    remedy: `Give data with samples, or a larger ${option("diagnoseSamples")}`,
   });
 }

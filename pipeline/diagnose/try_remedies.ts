@@ -14,7 +14,9 @@ import { numbered, type OnProgress } from "../../core/progress.ts";
 import type { Sample } from "../../core/tensor.ts";
 import { evaluate, type ModelEvaluation } from "../evaluate/evaluate.ts";
 import { batchSizeFor } from "../inference/infer.ts";
-import { createSession } from "../inference/session.ts";
+import { createSession } from "../inference/default_runtime.ts";
+import { SessionStack } from "../inference/session_stack.ts";
+import type { Runtime } from "../inference/runtime.ts";
 import { type Candidate, candidatesFor } from "./candidates.ts";
 import type { Diagnosis, Remedies, Remedy } from "./diagnosis.ts";
 import { type DecidedInput, redecider } from "./redecide.ts";
@@ -35,6 +37,8 @@ export interface TryOptions extends DecidedInput {
     readonly samples: ReadableStream<Sample>;
     readonly count?: number;
   }>;
+  /** Where models run; the default runtime when absent. */
+  readonly runtime?: Runtime;
   /** Samples per inference run, by default by their size. */
   readonly batch?: number;
   /** Told after every batch. */
@@ -92,29 +96,32 @@ async function allowed<T>(decide: () => Promise<T>): Promise<T | undefined> {
 /** Evaluates models, a few at a time, each time beside the float model. */
 async function measure(
   models: readonly (() => Model)[],
-  { original, open, signal, onProgress, ...options }: TryOptions,
+  { original, open, signal, onProgress, runtime, ...options }: TryOptions,
 ): Promise<ModelEvaluation[]> {
   const inputs = outlineInputs(original.graph);
   const results: ModelEvaluation[] = [];
   const turns = Math.ceil(models.length / OPEN_SESSIONS);
   for (let turn = 0; turn < turns; turn++) {
-    await using sessions = new AsyncDisposableStack();
+    await using sessions = new SessionStack();
     const contestants = [{
       name: "float",
-      session: sessions.use(await createSession(original, { name: "the float model" })),
+      session: sessions.use(await createSession(original, { name: "the float model", runtime })),
     }];
     for (const make of models.slice(turn * OPEN_SESSIONS, (turn + 1) * OPEN_SESSIONS)) {
       signal?.throwIfAborted();
       const name = "a remedy";
       contestants.push({
         name,
-        session: sessions.use(await createSession(make(), { name })),
+        session: sessions.use(await createSession(make(), { name, runtime })),
       });
     }
     const { samples, count: total } = await open();
     const report = numbered(onProgress, turn + 1, turns);
     const [, ...found] = await evaluate(contestants, samples, {
-      ...{ inputs, total, signal, batch: batchSizeFor(inputs, options.batch) },
+      inputs,
+      total,
+      signal,
+      batch: batchSizeFor(inputs, options.batch),
       onProgress: report && ((progress) => report({ ...progress, stage: "remedies" })),
     });
     results.push(...found);

@@ -5,15 +5,16 @@
  */
 import { decibels } from "../../core/portable_math.ts";
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import type { OnProgress } from "../../core/progress.ts";
 import type { Batch, Sample } from "../../core/tensor.ts";
 import { feedsFor, type ModelInput } from "../inference/infer.ts";
-import type { InferenceSession } from "../inference/session.ts";
+import type { InferenceSession } from "../inference/runtime.ts";
 import { batchSamples } from "../source/batches.ts";
 import { addSample, emptyMetrics, type Metrics } from "./metrics.ts";
 
 /** One model to evaluate. */
-export interface Contestant {
+export interface NamedSession {
   readonly name: string;
   readonly session: InferenceSession;
 }
@@ -67,7 +68,7 @@ export interface EvaluateOptions {
  * only.
  */
 export async function evaluate(
-  contestants: readonly Contestant[],
+  contestants: readonly NamedSession[],
   samples: ReadableStream<Sample>,
   options: EvaluateOptions,
 ): Promise<ModelEvaluation[]> {
@@ -93,7 +94,7 @@ export async function evaluate(
       action: "evaluating",
       wanted: "at least one sample",
       found: "none",
-      remedy: "Give data with samples, or a larger --samples",
+      remedy: `Give data with samples, or a larger ${option("samples")}`,
     });
   }
   return contestants.map(({ name }, i) => summarise(name, metrics[i], classes));
@@ -105,7 +106,7 @@ function notFinite(name: string, ids: readonly string[]): PlimsollError {
     action: `comparing ${name} with the first model on ${JSON.stringify(ids[0])}${which}`,
     wanted: "finite outputs",
     found: "NaN or infinity from one of the two",
-    remedy: "Check these samples and the preprocessing; --batch 1 names the sample",
+    remedy: `Check these samples and the preprocessing; ${option("batch", 1)} names the sample`,
   });
 }
 

@@ -13,11 +13,12 @@ import { outlineInputs } from "../../onnx/graph/outline.ts";
 import { numbered, type OnProgress } from "../../core/progress.ts";
 import type { Sample } from "../../core/tensor.ts";
 import { batchSizeFor, feedsFor } from "../inference/infer.ts";
-import { createSession } from "../inference/session.ts";
+import { createSession } from "../inference/default_runtime.ts";
+import type { Runtime } from "../inference/runtime.ts";
 import { SessionStack } from "../inference/session_stack.ts";
 import { streamOf } from "../../core/stream_of.ts";
 import { batchSamples } from "../source/batches.ts";
-import { type Contestant, evaluate, type ModelEvaluation } from "./evaluate.ts";
+import { evaluate, type ModelEvaluation, type NamedSession } from "./evaluate.ts";
 import { HitList } from "./hit_list.ts";
 import { measureLatency } from "./latency.ts";
 
@@ -26,7 +27,9 @@ const OPEN_SESSIONS = 8;
 
 /** A model and what to call it. */
 export interface NamedModel {
+  /** What to call it. */
   readonly name: string;
+  /** The model. */
   readonly model: Model;
 }
 
@@ -53,8 +56,12 @@ export interface EvaluateVariantsOptions {
   readonly batch?: number;
   /** Variants in a turn, default {@linkcode OPEN_SESSIONS}. Changes speed and memory, never a result. */
   readonly openSessions?: number;
+  /** Told after every batch. */
   readonly onProgress?: OnProgress;
+  /** Stops before the next batch. */
   readonly signal?: AbortSignal;
+  /** Where models run; the default runtime when absent. */
+  readonly runtime?: Runtime;
 }
 
 /** Evaluates variants against the float model, which comes first in the result. */
@@ -83,16 +90,23 @@ async function evaluateTurn(
 ): Promise<MeasuredModel[]> {
   await using sessions = new SessionStack();
   const inputs = outlineInputs(models[0].model.graph);
-  const contestants: Contestant[] = [];
+  const contestants: NamedSession[] = [];
   for (const { name, model } of models) {
     signal?.throwIfAborted();
-    contestants.push({ name, session: sessions.use(await createSession(model, { name })) });
+    contestants.push({
+      name,
+      session: sessions.use(await createSession(model, { name, runtime: options.runtime })),
+    });
   }
   const { samples, count: total, classes } = await open();
   const first = keepFirst(batchSizeFor(inputs, 1));
   const hits = models.map(() => new HitList());
   const evaluations = await evaluate(contestants, samples.pipeThrough(first.stage), {
-    ...{ inputs, classes, total, signal, onProgress },
+    inputs,
+    classes,
+    total,
+    signal,
+    onProgress,
     batch: batchSizeFor(inputs, options.batch),
     onHits: (outcome) => outcome.forEach((isHit, i) => hits[i].push(isHit)),
   });
@@ -104,8 +118,10 @@ async function evaluateTurn(
     signal,
   );
   return evaluations.map((evaluation, i) => ({
-    ...{ evaluation, hits: hits[i] },
-    ...{ milliseconds: times[i], latency: times[i] / times[0] },
+    evaluation,
+    hits: hits[i],
+    milliseconds: times[i],
+    latency: times[i] / times[0],
   }));
 }
 

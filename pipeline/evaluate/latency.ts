@@ -4,7 +4,7 @@
  * @module
  */
 import type { InputTensor } from "../../core/tensor.ts";
-import type { InferenceSession } from "../inference/session.ts";
+import type { InferenceSession } from "../inference/runtime.ts";
 
 /** Runs of each model: as many as fit into the time, but not fewer and not more than these. */
 const [MIN_ROUNDS, MAX_ROUNDS, MAX_MS] = [11, 201, 2000];

@@ -41,7 +41,10 @@ const HALVINGS = 60;
 export function pairedDifference({ total, gained, lost }: PairedCounts): PairedDifference {
   const p = mcNemar(gained, lost);
   return {
-    ...{ total, gained, lost, p },
+    total,
+    gained,
+    lost,
+    p,
     difference: (gained - lost) / total,
     interval: differenceInterval({ total, gained, lost }),
     isDistinct: p < SIGNIFICANCE,

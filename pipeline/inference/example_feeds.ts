@@ -4,6 +4,7 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { outlineInputs } from "../../onnx/graph/outline.ts";
 import { elementCount } from "../../onnx/file/tensor.ts";
@@ -27,15 +28,16 @@ export function exampleFeeds(
       action: "making inputs for the model",
       wanted: `shapes for ${inputs.map((input) => JSON.stringify(input.name)).join(", ")}`,
       found: `one for ${JSON.stringify(name)}`,
-      remedy: "Correct --input-shape",
+      remedy: `Correct ${option("inputShape")}`,
     });
   }
   return new Map(inputs.map(({ name, type, shape: declared }) => {
     const fail = (wanted: string, found: string) =>
       new PlimsollError("usage", {
         action: `making input ${JSON.stringify(name)} for the model`,
-        ...{ wanted, found },
-        remedy: "Correct --input-shape",
+        wanted,
+        found,
+        remedy: `Correct ${option("inputShape")}`,
       });
     const given = shapes.get(name);
     const dims = given ?? declared?.map((size) => size ?? 1);

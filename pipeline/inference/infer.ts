@@ -4,13 +4,14 @@
  * @module
  */
 import { create } from "@bufbuild/protobuf";
-import { ValueInfoProtoSchema } from "onnx-buf";
+import { ValueInfoProtoSchema } from "../../onnx/file/onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import { type Model, withFields } from "../../onnx/file/model.ts";
 import { mapStream } from "../../core/map_stream.ts";
 import type { Batch, InferredBatch, InputTensor, Tensor } from "../../core/tensor.ts";
 import type { OnTime } from "../../core/timing.ts";
-import type { InferenceSession } from "./session.ts";
+import type { InferenceSession } from "./runtime.ts";
 
 /**
  * The model with more of its tensors as outputs. Only what will be quantized should be watched: an
@@ -89,7 +90,9 @@ export function feedsFor(
       throw fail(
         `${shape[0]} samples at a time, as the model's fixed first dimension says`,
         `${dims[0]} left`,
-        `Give a multiple of ${shape[0]} with --samples, or a model with a dynamic first dimension`,
+        `Give a multiple of ${shape[0]} with ${
+          option("samples")
+        }, or a model with a dynamic first dimension`,
       );
     }
     const text = `[${shape.map((size) => size ?? "any").join(", ")}]`;

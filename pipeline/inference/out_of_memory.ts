@@ -4,6 +4,7 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import type { InputTensor } from "../../core/tensor.ts";
 
 /** Most that onnxruntime-web's heap can be: WebAssembly's addresses have 32 bits. */
@@ -53,8 +54,10 @@ export function outOfMemoryRun(
     wanted: `a batch that fits into the runtime's heap of ${size(HEAP_BYTES)}`,
     found: `no memory left for a batch of ${batch}: ${perSample}`,
     remedy: batch > 1
-      ? `Try --batch ${smaller}, which changes no result`
-      : "One sample is too large already: use smaller inputs, or under Node --runtime native",
+      ? `Try ${option("batch", smaller)}, which changes no result`
+      : `One sample is too large already: use smaller inputs, or under Node ${
+        option("runtime", "native")
+      }`,
     cause,
   });
 }
@@ -67,20 +70,25 @@ export function outOfMemoryLoad(action: string, modelBytes: number, cause: unkno
     found: `no memory left for a model of ${
       size(modelBytes)
     }, which is there once and in part twice`,
-    remedy: "Use --workers, which don't share a heap, or under Node --runtime native",
+    remedy: `Use ${option("workers")}, which don't share a heap, or under Node ${
+      option("runtime", "native")
+    }`,
     cause,
   });
 }
 
 /** The error of whoever wants to use a runtime that broke. */
-export function lostError(cause: unknown): PlimsollError {
-  return new PlimsollError("runtime", {
-    action: "starting the inference runtime",
-    wanted: "a runtime that works",
-    found: "one that ran out of memory before and answers no more",
-    remedy: "Start again: a new process or worker has a new runtime",
-    cause,
-  });
+export class LostRuntimeError extends PlimsollError {
+  /** @param cause What broke it. */
+  constructor(cause: unknown) {
+    super("runtime", {
+      action: "starting the inference runtime",
+      wanted: "a runtime that works",
+      found: "one that ran out of memory before and answers no more",
+      remedy: "Start again: a new process or worker has a new runtime",
+      cause,
+    });
+  }
 }
 
 function size(bytes: number): string {

@@ -7,7 +7,7 @@ import { PlimsollError } from "../../core/errors.ts";
 import type { KernelRun } from "../../tpc/emission/fusion.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import type { Tensor } from "../../core/tensor.ts";
-import { createSession } from "./session.ts";
+import { createSession } from "./default_runtime.ts";
 
 /** What a profile event ends its node's name with. */
 const SUFFIX = "_kernel_time";

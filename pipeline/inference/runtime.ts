@@ -1,12 +1,63 @@
 /**
- * Where the inference runtime comes from. Left alone, `session.ts` finds onnxruntime-web's WebAssembly beside its
- * code; a host that keeps it elsewhere, may not compile it, or has a faster runtime, says so here before the first
- * session.
+ * The inference runtime as a value: where it comes from, what it does, whether it still works. Whoever opens models
+ * takes one in its options; see `default_runtime.ts` for the one that is there when nobody says.
  *
  * @module
  */
-
 import type { PlimsollError } from "../../core/errors.ts";
+import type { InputTensor, Tensor } from "../../core/tensor.ts";
+import type { Model } from "../../onnx/file/model.ts";
+import type { ConstantRunner } from "../../onnx/prepare/fold_constants.ts";
+
+/** A model loaded for inference. One run at a time; release it when done. */
+export interface InferenceSession {
+  /** Names of the model's inputs. */
+  readonly inputs: readonly string[];
+  /** Names of the model's outputs. */
+  readonly outputs: readonly string[];
+  /**
+   * Runs the model and returns the named float32 outputs, copied out of the runtime.
+   *
+   * @throws {PlimsollError} kind `runtime`.
+   */
+  run(
+    feeds: ReadonlyMap<string, InputTensor>,
+    outputs: readonly string[],
+  ): Promise<Map<string, Tensor>>;
+  /** Ends profiling and returns the profile: a JSON array of events, one a line. */
+  endProfiling(): string;
+  /** Frees the runtime's memory. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** How a model is opened. */
+export interface SessionOptions {
+  /** What messages call the model. */
+  readonly name: string;
+  /** Record which kernels run. */
+  readonly profile?: boolean;
+  /**
+   * Graph optimization level, default `all`. `disabled` runs every node as it is written: DequantizeLinear, the float
+   * operator, QuantizeLinear. It changes bits, so statistics are always those of `all`.
+   */
+  readonly optimization?: "disabled" | "basic" | "extended" | "all";
+}
+
+/** An inference runtime. */
+export interface Runtime {
+  /** What messages call it. */
+  readonly name: "onnxruntime-web" | "onnxruntime-node";
+  /**
+   * Loads a model; the first one starts the runtime.
+   *
+   * @throws {PlimsollError} kind `runtime` when it refuses the model, and `lost` once that is there.
+   */
+  open(model: Model, options: SessionOptions): Promise<InferenceSession>;
+  /** Computes a model without inputs, for constant folding. */
+  readonly runConstants: ConstantRunner;
+  /** Why it can't be used any more, if so: it ran out of memory, and every later call would fail. */
+  readonly lost: PlimsollError | undefined;
+}
 
 /** onnxruntime-web's WebAssembly: its bytes, or compiled, as workerd wants it. */
 export type RuntimeBinary = ArrayBuffer | Uint8Array<ArrayBuffer> | WebAssembly.Module;
@@ -25,38 +76,3 @@ export type RuntimeSource =
   | { readonly kind: "wasm"; readonly binary: RuntimeBinary | (() => Promise<RuntimeBinary>) }
   /** Another build of ONNX Runtime. Its activations differ from onnxruntime-web's in the last bits. */
   | { readonly kind: "native"; readonly runtime: NativeRuntime };
-
-let source: RuntimeSource | undefined;
-let isTaken = false;
-
-/**
- * Says where the runtime comes from.
- *
- * @throws {TypeError} When a session was made already: one process has one runtime.
- */
-export function supplyRuntime(supplied: RuntimeSource): void {
-  if (isTaken) {
-    throw new TypeError(
-      "Cannot supply a runtime: one is running already; call this before the first session",
-    );
-  }
-  source = supplied;
-}
-
-/** What was supplied, when the runtime starts. */
-export function takeRuntime(): RuntimeSource | undefined {
-  isTaken = true;
-  return source;
-}
-
-let lost: PlimsollError | undefined;
-
-/** Why the runtime can't be used any more, if so: it ran out of memory, and every later call would fail. */
-export function lostRuntime(): PlimsollError | undefined {
-  return lost;
-}
-
-/** Gives the runtime up. */
-export function loseRuntime(reason: PlimsollError): void {
-  lost ??= reason;
-}

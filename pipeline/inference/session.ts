@@ -4,54 +4,22 @@
  * @module
  */
 import { create } from "@bufbuild/protobuf";
-import { ModelProtoSchema, ValueInfoProtoSchema } from "onnx-buf";
+import { ModelProtoSchema, ValueInfoProtoSchema } from "../../onnx/file/onnx_pb.ts";
 import * as ort from "onnxruntime-web/wasm";
 import { detachWeights } from "../../onnx/file/external_data.ts";
 import { type Model, writeModel } from "../../onnx/file/model.ts";
 import { makeTensor, type TensorData } from "../../onnx/file/tensor.ts";
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import type { ConstantRunner } from "../../onnx/prepare/fold_constants.ts";
-import type { InputTensor, Tensor } from "../../core/tensor.ts";
-import { isOutOfMemory, lostError, outOfMemoryLoad, outOfMemoryRun } from "./out_of_memory.ts";
-import { loseRuntime, lostRuntime, takeRuntime } from "./runtime.ts";
-
-/** A model loaded for inference. One run at a time; release it when done. */
-export interface InferenceSession {
-  /** Names of the model's inputs. */
-  readonly inputs: readonly string[];
-  /** Names of the model's outputs. */
-  readonly outputs: readonly string[];
-  /**
-   * Runs the model and returns the named float32 outputs, copied out of the runtime.
-   *
-   * @throws {PlimsollError} kind `runtime`.
-   */
-  run(
-    feeds: ReadonlyMap<string, InputTensor>,
-    outputs: readonly string[],
-  ): Promise<Map<string, Tensor>>;
-  /** Ends profiling and returns the profile: a JSON array of events, one a line. */
-  endProfiling(): string;
-  /** Frees the runtime's memory. */
-  [Symbol.asyncDispose](): Promise<void>;
-}
-
-/** Options of {@linkcode createSession}. */
-export interface SessionOptions {
-  /** What messages call the model. */
-  readonly name: string;
-  /** Record which kernels run. */
-  readonly profile?: boolean;
-  /**
-   * Run every node as it is written, without fusing: DequantizeLinear, the float operator, QuantizeLinear. For
-   * comparisons only; it changes bits.
-   */
-  readonly unoptimized?: boolean;
-}
-
-// Threads need a worker from a blob URL, which Deno refuses. Parallelism, where wanted, is workers
-// around sessions.
-ort.env.wasm.numThreads = 1;
+import type { InputTensor } from "../../core/tensor.ts";
+import {
+  isOutOfMemory,
+  LostRuntimeError,
+  outOfMemoryLoad,
+  outOfMemoryRun,
+} from "./out_of_memory.ts";
+import type { InferenceSession, Runtime, RuntimeSource, SessionOptions } from "./runtime.ts";
 
 /**
  * Graph optimization level of every session. It decides the bits of the activations (7e-5 between
@@ -60,60 +28,200 @@ ort.env.wasm.numThreads = 1;
 const OPTIMIZATION = "all";
 
 /** The runtime's classes, and how it is told where to run a model. */
-interface Runtime extends Pick<typeof ort, "InferenceSession" | "Tensor"> {
-  /** What messages call it. */
-  readonly name: "onnxruntime-web" | "onnxruntime-node";
+interface Loaded extends Pick<typeof ort, "InferenceSession" | "Tensor"> {
   readonly provider: "wasm" | "cpu";
-  /** The compiled WebAssembly, where it came compiled. */
-  readonly module?: WebAssembly.Module;
 }
 
-let loading: Promise<Runtime> | undefined;
-/** The runtime, which the first session starts. */
-function runtime(): Promise<Runtime> {
-  return loading ??= loadRuntime();
+/**
+ * A runtime that is started by its first session.
+ *
+ * @param source Where it comes from; onnxruntime-web with the WebAssembly file beside it when absent.
+ *
+ * @example
+ * ```ts
+ * import { createRuntime } from "./session.ts";
+ * import { loadFloatModel } from "../quantize/quantize.ts";
+ * import { readFile } from "node:fs/promises";
+ * import assert from "node:assert/strict";
+ *
+ * const runtime = createRuntime();
+ * const { original } = await loadFloatModel(await readFile("data/fashion/model.onnx"), "m", { runtime });
+ * await using session = await runtime.open(original, { name: "the demo" });
+ * assert.deepEqual(session.inputs, ["image"]);
+ * ```
+ */
+export function createRuntime(source?: RuntimeSource): Runtime {
+  return new OnnxRuntime(source);
 }
 
-let starting: Promise<unknown> = Promise.resolve();
+class OnnxRuntime implements Runtime {
+  readonly name: Runtime["name"];
+  readonly #source: RuntimeSource | undefined;
+  #loading: Promise<Loaded> | undefined;
+  #starting: Promise<unknown> = Promise.resolve();
+  #hasStarted = false;
+  #lost: PlimsollError | undefined;
 
-/** Makes a session of the runtime, which the first one starts. One starts at a time: they share the console. */
-async function startSession(
-  bytes: Uint8Array,
-  options: ort.InferenceSession.SessionOptions,
-): Promise<ort.InferenceSession> {
-  const lost = lostRuntime();
-  if (lost !== undefined) throw lost;
-  const { InferenceSession, provider, module } = await runtime();
-  const create = () =>
-    withOwnConsole(() =>
-      withCompiled(
-        module,
-        () => InferenceSession.create(bytes, { ...options, executionProviders: [provider] }),
-      )
+  constructor(source: RuntimeSource | undefined) {
+    this.#source = source;
+    this.name = source?.kind === "native" ? "onnxruntime-node" : "onnxruntime-web";
+  }
+
+  get lost(): PlimsollError | undefined {
+    return this.#lost;
+  }
+
+  readonly runConstants: ConstantRunner = async (model) => {
+    const { bytes, externalData } = serialise(model);
+    const session = await this.#start(bytes, { externalData, logSeverityLevel: 3 });
+    try {
+      const results = await session.run({});
+      return Object.entries(results).map(([name, { data, dims, type }]) =>
+        makeTensor(name, dims, data as TensorData, ELEMENT_TYPES[type])
+      );
+    } finally {
+      await session.release();
+    }
+  };
+
+  async open(model: Model, options: SessionOptions): Promise<InferenceSession> {
+    const { name } = options;
+    const { Tensor: TensorOf } = await this.#load();
+    const fail = (action: string, remedy: string) => (cause: unknown) => {
+      if (cause instanceof PlimsollError) throw cause;
+      throw new PlimsollError("runtime", {
+        action,
+        wanted: `${this.name} to accept it`,
+        found: `${(cause as Error)?.message ?? cause}`.trim(),
+        remedy,
+        cause,
+      });
+    };
+    const { bytes, externalData } = serialise(model);
+    const loading = `loading ${name} into ${this.name}`;
+    const modelBytes = externalData.reduce((sum, { data }) => sum + data.length, bytes.length);
+    const session = await this.#start(bytes, {
+      externalData,
+      graphOptimizationLevel: options.optimization ?? OPTIMIZATION,
+      // Warnings about initializers that nothing uses would land in the user's terminal; errors are thrown as well.
+      logSeverityLevel: 4,
+      ...(options.profile ? { enableProfiling: true } : {}),
+    }).catch(async (cause) => {
+      if (!isOutOfMemory(cause)) throw cause;
+      await this.#loseIfBroken(cause);
+      throw outOfMemoryLoad(loading, modelBytes, cause);
+    }).catch(fail(
+      loading,
+      "Check that the model runs in ONNX Runtime at all and uses operators that it knows",
+    ));
+    const types = new Map(
+      session.inputMetadata.map((input) => [input.name, input.isTensor ? input.type : undefined]),
     );
-  const session = starting.then(create);
-  starting = session.catch(() => {});
-  return await session;
-}
+    return {
+      inputs: session.inputNames,
+      outputs: session.outputNames,
+      run: async (feeds, outputs) => {
+        const inputs: Record<string, ort.Tensor> = {};
+        for (const [key, { data, dims }] of feeds) {
+          inputs[key] = makeInput(TensorOf, key, data, dims, types.get(key));
+        }
+        const running = `running ${name} on input ${shapes(feeds)}`;
+        const results = await session.run(inputs, [...outputs]).catch(async (cause) => {
+          if (!isOutOfMemory(cause)) throw cause;
+          const watchedBytes = await this.#loseIfBroken(cause)
+            ? undefined
+            : await measureSample(session, inputs, outputs, TensorOf);
+          throw outOfMemoryRun({
+            action: running,
+            feeds,
+            watchedBytes,
+            watched: outputs.length,
+            cause,
+          });
+        }).catch(fail(
+          running,
+          `Try a smaller ${
+            option("batch")
+          }; if that doesn't help, check the preprocessing against the model's input`,
+        ));
+        return new Map(outputs.map((output) => {
+          const tensor = results[output];
+          return [output, { data: tensor.data as Float32Array, dims: tensor.dims }];
+        }));
+      },
+      endProfiling: () => capturePrints(() => session.endProfiling()),
+      [Symbol.asyncDispose]: () => session.release(),
+    };
+  }
 
-/** Takes the runtime that the host supplied, or onnxruntime-web with the WebAssembly file beside it. */
-async function loadRuntime(): Promise<Runtime> {
-  const source = takeRuntime();
-  if (source?.kind === "native") {
-    const { InferenceSession, Tensor } = source.runtime as typeof ort;
-    return { name: "onnxruntime-node", InferenceSession, Tensor, provider: "cpu" };
+  #load(): Promise<Loaded> {
+    return this.#loading ??= this.#source?.kind === "native"
+      ? Promise.resolve({ ...this.#source.runtime as typeof ort, provider: "cpu" })
+      : Promise.resolve({
+        InferenceSession: ort.InferenceSession,
+        Tensor: ort.Tensor,
+        provider: "wasm",
+      });
   }
-  const { InferenceSession, Tensor } = ort;
-  const web = { name: "onnxruntime-web", InferenceSession, Tensor, provider: "wasm" } as const;
-  const { binary } = source ?? { binary: findBinary };
-  const found = typeof binary === "function" ? await binary() : binary;
-  if (found instanceof WebAssembly.Module) {
-    // Any bytes will do: withCompiled() gives the module in their place.
-    ort.env.wasm.wasmBinary = EMPTY_MODULE;
-    return { ...web, module: found };
+
+  /** Makes a session; the first one starts the runtime. One starts at a time. */
+  async #start(
+    bytes: Uint8Array,
+    options: ort.InferenceSession.SessionOptions,
+  ): Promise<ort.InferenceSession> {
+    if (this.#lost !== undefined) throw this.#lost;
+    const { InferenceSession, provider } = await this.#load();
+    const create = () =>
+      InferenceSession.create(bytes, { ...options, executionProviders: [provider] });
+    const session = this.#starting.then(() =>
+      this.#hasStarted ? create() : this.#startFirst(create)
+    );
+    this.#starting = session.catch(() => {});
+    return await session;
   }
-  ort.env.wasm.wasmBinary = found as ArrayBuffer | undefined;
-  return web;
+
+  /** Settings of onnxruntime-web are the process's: they are what they were once the runtime has started. */
+  async #startFirst(create: () => Promise<ort.InferenceSession>): Promise<ort.InferenceSession> {
+    if (this.#source?.kind === "native") {
+      this.#hasStarted = true;
+      return await withLateConsole(create);
+    }
+    const { binary = findBinary } = this.#source ?? {};
+    const found = typeof binary === "function" ? await binary() : binary;
+    const module = found instanceof WebAssembly.Module ? found : undefined;
+    const { wasm } = ort.env;
+    const { numThreads, wasmBinary } = wasm;
+    // Threads need a worker from a blob URL, which Deno refuses. Parallelism, where wanted, is workers around sessions.
+    wasm.numThreads = 1;
+    // Any bytes will do where it came compiled: withCompiled() gives the module in their place.
+    wasm.wasmBinary = module === undefined ? found as ArrayBuffer | undefined : EMPTY_MODULE;
+    try {
+      const session = await withLateConsole(() => withCompiled(module, create));
+      this.#hasStarted = true;
+      return session;
+    } finally {
+      Object.assign(wasm, { numThreads, wasmBinary });
+    }
+  }
+
+  /**
+   * Whether the runtime still works after it found no memory; where it doesn't, nobody uses it again.
+   *
+   * @returns Whether it is lost.
+   */
+  async #loseIfBroken(cause: unknown): Promise<boolean> {
+    try {
+      const session = await this.#start(writeModel(probeModel()), { logSeverityLevel: 4 });
+      const { Tensor: TensorOf } = await this.#load();
+      const { y } = await session.run({ x: new TensorOf("float32", Float32Array.of(-1, 2), [2]) });
+      if ((y.data as Float32Array)[1] !== 2) throw new Error("It computes something else");
+      await session.release();
+      return false;
+    } catch {
+      this.#lost ??= new LostRuntimeError(cause);
+      return true;
+    }
+  }
 }
 
 /** The least binary that is one: magic number and version. */
@@ -153,97 +261,6 @@ async function withCompiled<T>(
     return await start();
   } finally {
     WebAssembly.instantiate = original;
-  }
-}
-
-/**
- * Loads a model.
- *
- * @throws {PlimsollError} kind `runtime` when onnxruntime-web refuses the model.
- */
-export async function createSession(
-  model: Model,
-  options: SessionOptions,
-): Promise<InferenceSession> {
-  const { name } = options;
-  const { name: runtimeName, Tensor: TensorOf } = await runtime();
-  const fail = (action: string, remedy: string) => (cause: unknown) => {
-    if (cause instanceof PlimsollError) throw cause;
-    throw new PlimsollError("runtime", {
-      action,
-      wanted: `${runtimeName} to accept it`,
-      found: `${(cause as Error)?.message ?? cause}`.trim(),
-      remedy,
-      cause,
-    });
-  };
-  const { bytes, externalData } = serialise(model);
-  const loading = `loading ${name} into ${runtimeName}`;
-  const modelBytes = externalData.reduce((sum, { data }) => sum + data.length, bytes.length);
-  const session = await startSession(bytes, {
-    externalData,
-    graphOptimizationLevel: options.unoptimized ? "disabled" : OPTIMIZATION,
-    // Warnings about initializers that nothing uses would land in the user's terminal; errors are thrown as well.
-    logSeverityLevel: 4,
-    ...(options.profile ? { enableProfiling: true } : {}),
-  }).catch(async (cause) => {
-    if (!isOutOfMemory(cause)) throw cause;
-    await loseIfBroken(cause);
-    throw outOfMemoryLoad(loading, modelBytes, cause);
-  }).catch(fail(
-    loading,
-    "Check that the model runs in ONNX Runtime at all and uses operators that it knows",
-  ));
-  const types = new Map(
-    session.inputMetadata.map((input) => [input.name, input.isTensor ? input.type : undefined]),
-  );
-  return {
-    inputs: session.inputNames,
-    outputs: session.outputNames,
-    run: async (feeds, outputs) => {
-      const inputs: Record<string, ort.Tensor> = {};
-      for (const [key, { data, dims }] of feeds) {
-        inputs[key] = makeInput(TensorOf, key, data, dims, types.get(key));
-      }
-      const running = `running ${name} on input ${shapes(feeds)}`;
-      const results = await session.run(inputs, [...outputs]).catch(async (cause) => {
-        if (!isOutOfMemory(cause)) throw cause;
-        const watchedBytes = await loseIfBroken(cause)
-          ? undefined
-          : await measureSample(session, inputs, outputs, TensorOf);
-        throw outOfMemoryRun({
-          ...{ action: running, feeds, watchedBytes, watched: outputs.length, cause },
-        });
-      }).catch(fail(
-        running,
-        "Try a smaller --batch; if that doesn't help, check the preprocessing against the model's input",
-      ));
-      return new Map(outputs.map((output) => {
-        const tensor = results[output];
-        return [output, { data: tensor.data as Float32Array, dims: tensor.dims }];
-      }));
-    },
-    endProfiling: () => capturePrints(() => session.endProfiling()),
-    [Symbol.asyncDispose]: () => session.release(),
-  };
-}
-
-/**
- * Whether the runtime still works after it found no memory; where it doesn't, nobody uses it again.
- *
- * @returns Whether it is lost.
- */
-async function loseIfBroken(cause: unknown): Promise<boolean> {
-  try {
-    const session = await startSession(writeModel(probeModel()), { logSeverityLevel: 4 });
-    const { Tensor: TensorOf } = await runtime();
-    const { y } = await session.run({ x: new TensorOf("float32", Float32Array.of(-1, 2), [2]) });
-    if ((y.data as Float32Array)[1] !== 2) throw new Error("It computes something else");
-    await session.release();
-    return false;
-  } catch {
-    loseRuntime(lostError(cause));
-    return true;
   }
 }
 
@@ -316,7 +333,7 @@ function makeInput(
       action: `feeding input ${JSON.stringify(name)} of the model`,
       wanted: `whole numbers, as its type ${type} says`,
       found: `${fraction}`,
-      remedy: "Give pixels as they are, with --preprocess raw, or whole numbers",
+      remedy: `Give pixels as they are, with ${option("preprocess", "raw")}, or whole numbers`,
     });
   }
   const numbers = () => Array.from(data as ArrayLike<number | bigint>, Number);
@@ -343,34 +360,33 @@ function serialise(model: Model) {
   return { bytes: writeModel(light), externalData };
 }
 
-/** Takes what the runtime prints, while its profile is wanted. */
-let printed: string[] | undefined;
-
 /**
- * Runs what may start the runtime. It keeps the console.log that it finds then, so it gets one that can be listened
- * to: the profile comes no other way (1.30).
+ * Runs what starts the runtime. It keeps the console.log that it finds then, so it gets one that looks up the present
+ * one with every line: a profile comes no other way (1.30).
  */
-async function withOwnConsole<T>(start: () => Promise<T>): Promise<T> {
+async function withLateConsole<T>(start: () => Promise<T>): Promise<T> {
   const { console } = globalThis;
   const { log } = console;
-  console.log = (...args: unknown[]) => {
-    if (printed === undefined) log.apply(console, args);
-    else printed.push(args.join(" "));
-  };
+  const late = (...args: unknown[]) =>
+    console.log === late ? log.apply(console, args) : console.log(...args);
+  console.log = late;
   try {
     return await start();
   } finally {
-    console.log = log;
+    if (console.log === late) console.log = log;
   }
 }
 
-/** What the runtime prints while `action` runs. */
+/** What the runtime prints while `action` runs, which is at once. */
 function capturePrints(action: () => void): string {
-  const lines: string[] = printed = [];
+  const { console } = globalThis;
+  const { log } = console;
+  const lines: string[] = [];
+  console.log = (...args: unknown[]) => void lines.push(args.join(" "));
   try {
     action();
   } finally {
-    printed = undefined;
+    console.log = log;
   }
   return lines.join("\n");
 }
@@ -381,23 +397,16 @@ function shapes(feeds: ReadonlyMap<string, InputTensor>): string {
 
 /** ONNX's numbers of the runtime's element types; its arrays alone don't tell float16 from uint16. */
 const ELEMENT_TYPES: Readonly<Record<string, number>> = {
-  ...{ float32: 1, uint8: 2, int8: 3, uint16: 4, int16: 5, int32: 6, int64: 7, bool: 9 },
-  ...{ float16: 10, float64: 11, uint32: 12, uint64: 13 },
-};
-
-/** Computes a model without inputs, for constant folding. */
-export const runConstants: ConstantRunner = async (model) => {
-  const { bytes, externalData } = serialise(model);
-  const session = await startSession(bytes, {
-    externalData,
-    logSeverityLevel: 3,
-  });
-  try {
-    const results = await session.run({});
-    return Object.entries(results).map(([name, { data, dims, type }]) =>
-      makeTensor(name, dims, data as TensorData, ELEMENT_TYPES[type])
-    );
-  } finally {
-    await session.release();
-  }
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  uint32: 12,
+  uint64: 13,
 };

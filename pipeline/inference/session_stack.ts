@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { InferenceSession } from "./session.ts";
+import type { InferenceSession } from "./runtime.ts";
 
 /** Releases in the opposite order of coming. */
 export class SessionStack {

@@ -4,10 +4,11 @@
  * @module
  */
 import type { ActivationSpec, WeightSpec } from "../../core/types.ts";
-import { indexGraph } from "../../onnx/graph/graph_index.ts";
+import { indexGraph, indexOutline } from "../../onnx/graph/graph_index.ts";
 import { inferShapes } from "../../onnx/operators/infer_shapes.ts";
 import type { Model } from "../../onnx/file/model.ts";
-import { clampRange, elementTypes } from "../../onnx/operators/operators.ts";
+import { elementTypes } from "../../onnx/operators/infer_types.ts";
+import { clampRange, operatorOf } from "../../onnx/operators/operators.ts";
 import { type GraphOutline, outlineGraph, type OutlineNode } from "../../onnx/graph/outline.ts";
 import { elementCount } from "../../onnx/file/tensor.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
@@ -77,20 +78,18 @@ export interface ModelLayers {
   readonly layers: readonly Layer[];
 }
 
-/** Operators whose float constants are settings, no parameters. */
-const SETTINGS: ReadonlySet<string> = new Set(["Clip", "Pad", "Resize", "Upsample"]);
-
 /** Lists the layers of a prepared float model with what a target makes of them. */
 export function listLayers(model: Model, target: Target): ModelLayers & {
   readonly outline: GraphOutline;
   readonly placement: Placement;
 } {
   const outline = outlineGraph(model.graph);
+  const index = indexOutline(outline);
   const placement = resolve(outline, target);
   const shapes = inferShapes(model.graph, indexGraph(model.graph));
   const shapeOf = (tensor: string) => shapes.get(tensor)?.map((size) => size ?? null) ?? null;
   const plans = new Map(placement.activations.map((plan) => [plan.tensor, plan]));
-  const describe = fateFinder(outline, placement);
+  const describe = fateFinder(outline, index.producers, placement);
   const weights = new Map(placement.weights.map((plan) => [`${plan.input} ${plan.node}`, plan]));
   const layers = outline.nodes.map((node): Layer => {
     const { op, name, inputs, outputs } = node;
@@ -102,11 +101,14 @@ export function listLayers(model: Model, target: Target): ModelLayers & {
       return constant === undefined ? [] : [{ tensor, ...constant, quantizer }];
     });
     const isParameter = ({ type }: (typeof constants)[number]) =>
-      type === "float" && !SETTINGS.has(op);
-    const range = clampRange(node, outline);
+      type === "float" && !operatorOf(node)?.hasSettings;
+    const range = clampRange(node, index);
     const bound = (value: number) => Number.isFinite(value) ? value : null;
     return {
-      ...{ op, node: name, outputs, shape: shapeOf(outputs[0]) },
+      op,
+      node: name,
+      outputs,
+      shape: shapeOf(outputs[0]),
       inputs: inputs.filter((tensor) => tensor !== "" && !Object.hasOwn(outline.constants, tensor)),
       parameters: constants.filter(isParameter)
         .reduce((sum, { shape }) => sum + elementCount(shape), 0),
@@ -124,11 +126,12 @@ export function listLayers(model: Model, target: Target): ModelLayers & {
   return { inputs, layers, outline, placement };
 }
 
-function fateFinder(outline: GraphOutline, placement: Placement) {
+function fateFinder(
+  outline: GraphOutline,
+  producers: ReadonlyMap<string, OutlineNode>,
+  placement: Placement,
+) {
   const types = elementTypes(outline);
-  const producers = new Map(
-    outline.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)),
-  );
   const fused = new Map(
     placement.activations.flatMap((plan) => plan.fused.map((node) => [node, plan] as const)),
   );

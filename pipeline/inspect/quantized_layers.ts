@@ -4,7 +4,7 @@
  * @module
  */
 import { groupBy } from "../../core/group_by.ts";
-import type { NodeProto } from "onnx-buf";
+import type { NodeProto } from "../../onnx/file/onnx_pb.ts";
 import { isQuantizedOperator, readCodes } from "../../onnx/quantized/codes.ts";
 import { type GraphIndex, indexGraph } from "../../onnx/graph/graph_index.ts";
 import type { Model } from "../../onnx/file/model.ts";
@@ -115,7 +115,9 @@ function describe(node: NodeProto, index: GraphIndex, ends: Ends): QuantizedLaye
     node: nodeName(node),
     inputs: data.map((name) => ends.after.get(name)?.tensor ?? name),
     outputs: node.output.filter((name) => name !== "").map((name) => outOf(name)?.tensor ?? name),
-    ...{ precision, constants, quantizer },
+    precision,
+    constants,
+    quantizer,
   };
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Rewrites } from "../../onnx/rewrites/rewrites.ts";
+import { holdsOut } from "../../tpc/recipe/recipe.ts";
 import { createHistogramCore } from "../../wasm/mod.ts";
 import type { Sample } from "../../core/tensor.ts";
 import type { CalibrationHooks } from "../statistics/calibration_hooks.ts";
@@ -35,7 +36,7 @@ export async function calibrateHere(
   let busy: Promise<unknown> = Promise.resolve();
   try {
     await streamActivations(samples, options, "calibrate", async (watched, outline) => {
-      const holdOut = holdsOut(options);
+      const holdOut = holdsOut(options.target);
       const core = await createHistogramCore();
       const collector = new StatisticsCollector(core, watched, { ...options, holdOut });
       statistics = () => ({
@@ -63,13 +64,4 @@ export async function calibrateHere(
     throw error;
   }
   return statistics!();
-}
-
-/** Whether held-out samples are wanted: where any tensor's method may be `auto`. */
-export function holdsOut({ target }: Pick<PassOptions, "target">): boolean {
-  return [
-    target.activation,
-    ...target.operatorSets.map(({ output }) => output),
-    ...(target.overrides ?? []).map(({ activation }) => activation),
-  ].some((quantizer) => quantizer?.error === "auto");
 }

@@ -18,6 +18,7 @@
  */
 import { decibels } from "../../core/portable_math.ts";
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import type { Levels } from "../../core/grid.ts";
 import type { Manifest } from "../../tpc/manifest.ts";
 import type { Model } from "../../onnx/file/model.ts";
@@ -29,7 +30,8 @@ import { streamOf } from "../../core/stream_of.ts";
 import type { Sample } from "../../core/tensor.ts";
 import { heldOutSamples } from "./held_out_samples.ts";
 import { batchSizeFor, feedsFor } from "../inference/infer.ts";
-import { createSession } from "../inference/session.ts";
+import { createSession } from "../inference/default_runtime.ts";
+import type { Runtime } from "../inference/runtime.ts";
 import { type Feeds, OutputLoss } from "./output_loss.ts";
 import { type Candidate, candidateGrids } from "../search/candidate_grids.ts";
 import type { ChosenMethod } from "../search/decide.ts";
@@ -51,6 +53,8 @@ export interface ByOutputOptions {
   readonly model: Model;
   /** Some of its tensors have `auto` as their method. */
   readonly target: Target;
+  /** Where models run; the default runtime when absent. */
+  readonly runtime?: Runtime;
   /** Most runs of the quantized model, over one sample each, or over a batch where its size is fixed; default 2000. */
   readonly runs?: number;
   /** Told after every tensor. */
@@ -77,8 +81,11 @@ export async function chooseByOutput(
   const feeds = await heldOutFeeds(statistics, samples, signal);
   const open = openGrids(statistics, target);
   const variable = makeGridsVariable(model, manifest);
-  await using session = await createSession(variable.model, { name: "the model of all grids" });
-  const reference = await floatOutputs(model, statistics, feeds.runs);
+  await using session = await createSession(variable.model, {
+    name: "the model of all grids",
+    runtime: options.runtime,
+  });
+  const reference = await floatOutputs(model, statistics, feeds.runs, options.runtime);
   const loss = new OutputLoss(session, variable.inputs, feeds.runs, reference);
 
   const grids = new Map<string, Levels>(
@@ -173,7 +180,7 @@ async function heldOutFeeds(
       action: "choosing methods by the outputs",
       wanted: `at least ${least} held-out samples (one sample in eight is)`,
       found: `${found.length}`,
-      remedy: "Give more calibration samples, or leave --auto-by output out",
+      remedy: `Give more calibration samples, or leave ${option("autoBy", "output")} out`,
     });
   }
   const batches = streamOf(whole).pipeThrough(batchSamples(size));
@@ -205,9 +212,14 @@ function openGrids(statistics: Statistics, target: Target): OpenGrid[] {
 }
 
 /** The float32 outputs of the float model, run by run. */
-async function floatOutputs(model: Model, { outline }: Statistics, runs: readonly Feeds[]) {
+async function floatOutputs(
+  model: Model,
+  { outline }: Statistics,
+  runs: readonly Feeds[],
+  runtime: Runtime | undefined,
+) {
   const names = outline.outputs.filter(({ type }) => type === "float").map(({ name }) => name);
-  await using session = await createSession(model, { name: "the float model" });
+  await using session = await createSession(model, { name: "the float model", runtime });
   const outputs = [];
   for (const feeds of runs) {
     outputs.push(names.length > 0 ? await session.run(feeds, names) : new Map());

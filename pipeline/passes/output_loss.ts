@@ -6,7 +6,7 @@
 import type { Levels } from "../../core/grid.ts";
 import type { VariableGrids } from "../../tpc/emission/variable_grids.ts";
 import type { InputTensor, Tensor } from "../../core/tensor.ts";
-import type { InferenceSession } from "../inference/session.ts";
+import type { InferenceSession } from "../inference/runtime.ts";
 
 /** What a run is fed with, by input. */
 export type Feeds = ReadonlyMap<string, InputTensor>;

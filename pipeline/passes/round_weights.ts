@@ -126,7 +126,7 @@ async function gather(
   const collectors = places.map(({ patches, magnitude }) =>
     new MomentsCollector(patches, magnitude)
   );
-  await using product = await createGramProduct();
+  await using product = await createGramProduct(options.runtime);
   let seen = 0;
   await streamActivations(
     stream,
@@ -172,7 +172,8 @@ function roundLayer(
         // All weights of an output channel have one zero point, unless they lie in blocks; those have 0.
         const zero = zeroPoints[0];
         const found = roundRow(plan, {
-          ...{ weights, scales },
+          weights,
+          scales,
           low: grid.codes.min - zero,
           high: grid.codes.max - zero,
         });

@@ -4,7 +4,6 @@
  *
  * @module
  */
-import type { Verified } from "../report/verification.ts";
 import { createDirectErrorsCore, type DirectErrors } from "../../wasm/mod.ts";
 import type { Levels } from "../../core/grid.ts";
 import type { Manifest, ManifestActivation } from "../../tpc/manifest.ts";
@@ -108,6 +107,18 @@ function addErrors(all: readonly (readonly TrueError[])[]): readonly TrueError[]
       all.reduce((sum, errors) => sum + errors[i][key] * errors[i].elements, 0) / elements;
     return { levels, elements, squared: mean("squared"), absolute: mean("absolute") };
   });
+}
+
+/** What `verify` found for one tensor. */
+export interface Verified {
+  /** Name of the tensor. */
+  readonly tensor: string;
+  /** ERR that the manifest reports. */
+  readonly reported: number;
+  /** ERR over the elements. */
+  readonly found: number;
+  /** Whether it lies within the bounds of the manifest, and the counts agree. */
+  readonly isWithin: boolean;
 }
 
 /** Relative slack for the rounding of the second pass. */

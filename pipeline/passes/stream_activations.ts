@@ -4,6 +4,7 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { type GraphOutline, outlineGraph } from "../../onnx/graph/outline.ts";
 import type { FloatNode, Watched } from "../../tpc/placement/types.ts";
@@ -15,7 +16,8 @@ import type { OnTime } from "../../core/timing.ts";
 import type { InferredBatch, Sample } from "../../core/tensor.ts";
 import { watchedFor } from "../search/placement.ts";
 import { batchSizeFor, exposeTensors, inferBatches } from "../inference/infer.ts";
-import { createSession } from "../inference/session.ts";
+import { createSession } from "../inference/default_runtime.ts";
+import type { Runtime } from "../inference/runtime.ts";
 import { batchSamples } from "../source/batches.ts";
 
 /** What a pass needs. */
@@ -34,6 +36,8 @@ export interface PassOptions {
   readonly onTime?: OnTime;
   /** Stops all stages. */
   readonly signal?: AbortSignal;
+  /** Where the model runs; the default runtime when absent. */
+  readonly runtime?: Runtime;
 }
 
 /** Sees each batch with the watched activations. Returns true when it has seen enough. */
@@ -73,6 +77,7 @@ export async function streamActivations(
     ];
     await using session = await createSession(exposeTensors(model, exposed), {
       name: "the float model",
+      runtime: options.runtime,
     });
     const enough = new AbortController();
     let done = 0;
@@ -117,6 +122,6 @@ function nothingToQuantize(
       (isOther ? ", and no weights of float32" : ""),
     remedy: isOther
       ? "Export the model in float32: float16 and float64 aren't quantized"
-      : "Give another model or --target",
+      : `Give another model or ${option("target")}`,
   });
 }

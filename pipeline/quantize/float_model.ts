@@ -67,7 +67,10 @@ export async function readFloatModel(
   const original = quantized === "dequantize" ? dequantizeModel(model, name) : model;
   return await rewriteFloatModel(
     {
-      ...{ original, prepared: original, rewrites: {}, rewritten: [] },
+      original,
+      prepared: original,
+      rewrites: {},
+      rewritten: [],
       sha256: await hashModel(file, external),
       hasExternalData: external.length > 0,
     },

@@ -21,7 +21,12 @@ export function statisticsReport(
     const meanSquare = isEmpty ? null : divideDyadic(exact.squares, count);
     const { finite: elements, zeros, min, max, bins } = histogram;
     return {
-      ...{ tensor, shape, elements, zeros, mean, meanSquare },
+      tensor,
+      shape,
+      elements,
+      zeros,
+      mean,
+      meanSquare,
       min: isEmpty ? null : min,
       max: isEmpty ? null : max,
       bins: bins.length,

@@ -3,19 +3,8 @@
  *
  * @module
  */
+import type { Verified } from "../passes/second_pass.ts";
 import { PlimsollError } from "../../core/errors.ts";
-
-/** What `verify` found for one tensor. */
-export interface Verified {
-  /** Name of the tensor. */
-  readonly tensor: string;
-  /** ERR that the manifest reports. */
-  readonly reported: number;
-  /** ERR over the elements. */
-  readonly found: number;
-  /** Whether it lies within the bounds of the manifest, and the counts agree. */
-  readonly isWithin: boolean;
-}
 
 /**
  * One line when every reported error was confirmed.

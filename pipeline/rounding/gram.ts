@@ -4,11 +4,16 @@
  * @module
  */
 import { create } from "@bufbuild/protobuf";
-import { GraphProtoSchema, ModelProtoSchema, OperatorSetIdProtoSchema } from "onnx-buf";
+import {
+  GraphProtoSchema,
+  ModelProtoSchema,
+  OperatorSetIdProtoSchema,
+} from "../../onnx/file/onnx_pb.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { makeNode } from "../../onnx/graph/node.ts";
 import { floatValue } from "../../onnx/graph/value_info.ts";
-import { createSession } from "../inference/session.ts";
+import { createSession } from "../inference/default_runtime.ts";
+import type { Runtime } from "../inference/runtime.ts";
 
 /** Multiplies matrices with themselves. */
 export interface GramProduct extends AsyncDisposable {
@@ -17,8 +22,8 @@ export interface GramProduct extends AsyncDisposable {
 }
 
 /** Loads the product. */
-export async function createGramProduct(): Promise<GramProduct> {
-  const session = await createSession(gramModel(), { name: "a product of matrices" });
+export async function createGramProduct(runtime?: Runtime): Promise<GramProduct> {
+  const session = await createSession(gramModel(), { name: "a product of matrices", runtime });
   return {
     multiply: async (data, columns) => {
       const feeds = new Map([["x", { data, dims: [data.length / columns, columns] }]]);

@@ -9,18 +9,8 @@ import { toNumber } from "../statistics/dyadic.ts";
 import { squaredError } from "../statistics/grid_errors.ts";
 import type { TensorStatistics } from "../statistics/statistics.ts";
 import { viewOf } from "../statistics/tensor_view.ts";
+import { METHOD_ORDER } from "./methods/methods.ts";
 import { tryMethods } from "./settle_method.ts";
-
-/** All methods; of those that choose the same grid the earlier one gives it its name. */
-const METHODS: readonly ErrorMethod[] = [
-  "mse",
-  "mae",
-  "lp",
-  "kl",
-  "percentile",
-  "octav",
-  "noclipping",
-];
 
 /** One grid that a method has chosen. */
 export interface Candidate {
@@ -52,7 +42,8 @@ export function candidateGrids(
     return undefined;
   }
   const { bins, exact } = viewOf(histogram);
-  const trials = tryMethods({ ...spec, error: "auto" }, { histogram, heldOut }, METHODS).map(
+  // Of those that choose the same grid the earlier one gives it its name.
+  const trials = tryMethods({ ...spec, error: "auto" }, { histogram, heldOut }, METHOD_ORDER).map(
     ({ method, levels }) => ({ method, levels, error: squaredError(bins, levels) }),
   );
   const grids = trials.filter(({ levels }, i) =>

@@ -5,6 +5,7 @@
  */
 import type { ManifestWeight } from "../../tpc/manifest.ts";
 import type { LinearLayer } from "../../onnx/layers/linear_layer.ts";
+import { operatorNamed } from "../../onnx/operators/operators.ts";
 import { dequantizeCodes } from "../../onnx/quantized/quantize_weights.ts";
 import { weightGrid } from "../../tpc/emission/weight_grid.ts";
 import { channelMeans, channelVariances } from "../statistics/channel_sums.ts";
@@ -15,9 +16,6 @@ import { biasShift } from "./weights/bias_shift.ts";
 /** How the reason of a correction begins. */
 const CORRECTED = "bias corrected";
 
-/** Operators with a place for a bias. */
-const WITH_BIAS: readonly string[] = ["Conv", "ConvTranspose", "Gemm"];
-
 /** Means of the input channels of a layer whose bias is to be corrected; undefined for others. */
 export function layerMeans(
   { op, input, activation, biasCorrection = true }: Pick<
@@ -26,7 +24,8 @@ export function layerMeans(
   >,
   { channels }: Statistics,
 ): Float64Array | undefined {
-  if (!biasCorrection || input !== 1 || !WITH_BIAS.includes(op)) return undefined;
+  const hasBias = operatorNamed(op)?.weights?.bias !== undefined;
+  if (!biasCorrection || input !== 1 || !hasBias) return undefined;
   const layer = channels.find(({ tensor, axis }) => tensor === activation && axis === 1);
   return layer && channelMeans(layer);
 }

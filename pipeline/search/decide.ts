@@ -4,12 +4,14 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import { compactJson } from "../../core/canonical_json.ts";
 import { clampGrid, type Levels, storeLevels } from "../../core/grid.ts";
 import type { Grid } from "../../core/types.ts";
 import type { Manifest, ManifestActivation } from "../../tpc/manifest.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import type { ActivationPlan, Placement } from "../../tpc/placement/types.ts";
+import type { Recipe } from "../../tpc/recipe/recipe.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import { sha256 } from "../../core/hash.ts";
 import { VERSION } from "../../core/version.ts";
@@ -32,6 +34,8 @@ export interface DecideInput {
   readonly target: Target;
   /** The prepared float model, with the rewrites of the statistics, for the steps of its weights; without it emission searches them. */
   readonly model?: Model;
+  /** What was wished, with the whole target before the wishes; the manifest carries it. */
+  readonly recipe?: Recipe;
   /** Grids that a second pass over the elements has chosen, by tensor; see `exactChoices`. */
   readonly choices?: ReadonlyMap<string, Levels>;
   /** What the model's outputs have chosen, by tensor, in place of `auto` and its grid; see `chooseByOutput`. */
@@ -74,6 +78,7 @@ export async function decide(input: DecideInput): Promise<Manifest> {
     target: { name: target.name, sha256: await sha256(compactJson(target)) },
     data: describeData(statistics),
     statistics: { sha256: statisticsSha256 },
+    ...(input.recipe === undefined ? {} : { recipe: input.recipe }),
     ...(Object.keys(statistics.rewrites).length === 0 ? {} : { rewrites: statistics.rewrites }),
     activations: decideActivations(input, placement),
     weights: placement.weights.map((plan) => describeWeight(plan, statistics)),
@@ -139,7 +144,11 @@ function decideActivation(
   const { finite, zeros, min, max } = histogram;
   const isEmpty = finite === 0;
   const entry: ManifestActivation = {
-    ...{ tensor, producer, clamp, storage, ...clampGrid(grid, clamp) },
+    tensor,
+    producer,
+    clamp,
+    storage,
+    ...clampGrid(grid, clamp),
     ...(sharedWith === undefined ? {} : { sharedWith: [...sharedWith] }),
     fused: [...fused],
     shape: [...shape],
@@ -154,7 +163,12 @@ function decideActivation(
     reason: [reason, ...methodReason, ...found.reason],
     statistics: {
       elements: finite,
-      ...{ zeros, error, bounds, sqnr, lost, clippedFraction },
+      zeros,
+      error,
+      bounds,
+      sqnr,
+      lost,
+      clippedFraction,
       min: isEmpty ? null : min,
       max: isEmpty ? null : max,
       mean: isEmpty ? null : divideDyadic(viewOf(histogram).exact.sum, BigInt(finite)),
@@ -196,6 +210,6 @@ function notWatched({ tensor }: ActivationPlan, { name }: Target): PlimsollError
     action: `searching thresholds for target ${name}`,
     wanted: `statistics of tensor ${JSON.stringify(tensor)}`,
     found: "a statistics file that was calibrated for other tensors",
-    remedy: `Run calibrate with --target ${name}`,
+    remedy: `Run calibrate with ${option("target", name)}`,
   });
 }

@@ -6,6 +6,7 @@
 import { compactJson } from "../../core/canonical_json.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { groupBy } from "../../core/group_by.ts";
+import { option } from "../../core/option_words.ts";
 import { STORED_CODES, weightCodes } from "../../core/grid.ts";
 import type { ActivationStorage, WeightSpec } from "../../core/types.ts";
 import type { Manifest, ManifestActivation, ManifestWeight } from "../../tpc/manifest.ts";
@@ -154,9 +155,9 @@ function weightSources(
         action: `searching steps for ${JSON.stringify(weight.tensor)}`,
         wanted: "finite weights",
         found: `${data[broken]} at position ${broken}`,
-        remedy: `Leave node ${
-          JSON.stringify(weight.node)
-        } float with --override, or mend the model`,
+        remedy: `Leave node ${JSON.stringify(weight.node)} float with ${
+          option("override")
+        }, or mend the model`,
       });
     }
     const bias = weight.bias && floatData(tensors.get(weight.bias.tensor)!);
@@ -191,7 +192,10 @@ function searchSharedSteps(
     importance = data.map((_, i) => (before?.[i] ?? 0) + inputVariances[layer.inputChannel(i)]);
   }
   return searchWeightSteps({
-    ...{ data, axis, dims, spec: { ...spec, error } },
+    data,
+    axis,
+    dims,
+    spec: { ...spec, error },
     ...(floors.length === 0 ? {} : { floors }),
     ...(importance === undefined ? {} : { importance }),
   });

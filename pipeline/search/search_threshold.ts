@@ -5,7 +5,7 @@
  */
 import { decibels } from "../../core/portable_math.ts";
 import type { Levels } from "../../core/grid.ts";
-import type { ActivationSpec, Constraint, ErrorMethod, SettledSpec } from "../../core/types.ts";
+import type { ActivationSpec, Constraint, SettledSpec } from "../../core/types.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
 import { divideDyadic, toNumber } from "../statistics/dyadic.ts";
 import { boundedError } from "../statistics/grid_errors.ts";
@@ -20,27 +20,10 @@ import { exactPowerOfTwoError, powerOfTwo } from "./constraints/power_of_two.ts"
 import { symmetric } from "./constraints/symmetric.ts";
 import { uniform } from "./constraints/uniform.ts";
 import { filterByZScore } from "./filter_by_z_score.ts";
-import { kl } from "./methods/kl.ts";
-import { DEFAULT_P, leastPower } from "./methods/lp.ts";
-import { mae } from "./methods/mae.ts";
-import type { MakeMethod, Method } from "./methods/method.ts";
-import { mse } from "./methods/mse.ts";
-import { noClipping } from "./methods/no_clipping.ts";
-import { octav } from "./methods/octav.ts";
-import { DEFAULT_PERCENTILE, percentile } from "./methods/percentile.ts";
+import type { Method } from "./methods/method.ts";
+import { methodOf } from "./methods/methods.ts";
 import { type TensorView, viewOf } from "../statistics/tensor_view.ts";
 import { countAbove } from "../statistics/value_bins.ts";
-
-const METHODS: Readonly<Record<ErrorMethod, MakeMethod>> = {
-  mse: () => mse,
-  mae: () => mae,
-  lp: ({ lpP = DEFAULT_P }) => leastPower(lpP),
-  kl: () => kl,
-  noclipping: () => noClipping,
-  percentile: ({ percentile: percent = DEFAULT_PERCENTILE, constraint }) =>
-    percentile(percent, constraint),
-  octav: ({ bits }) => octav(bits),
-};
 
 const CONSTRAINTS: Readonly<Record<Constraint, ConstraintSearch>> = {
   pot: powerOfTwo,
@@ -121,9 +104,7 @@ export function searchThreshold(
 ): Threshold {
   const sign = chooseSign(data, spec);
   const size: Size = { bits: spec.bits, signed: sign.signed };
-  const method = spec.fixedRange === undefined
-    ? METHODS[spec.error](spec)
-    : fixedRange(spec.fixedRange);
+  const method = spec.fixedRange === undefined ? methodOf(spec) : fixedRange(spec.fixedRange);
   const all = viewOf(data);
   const filtered = filterByZScore(data, spec.zThreshold);
   const view = filtered.left === 0 ? all : viewOf(filtered.data);
@@ -164,7 +145,7 @@ export function errorOfGrid(
   spec: SettledSpec,
   levels: Levels,
 ): number | undefined {
-  const method = METHODS[spec.error](spec);
+  const method = methodOf(spec);
   if (method.kind !== "judge" || data.finite === 0) return undefined;
   const error = method.error(viewOf(data), levels);
   return method.power === undefined ? error : error / data.finite;
@@ -269,7 +250,8 @@ function describe(view: TensorView, size: Size, method: Method, { levels, thresh
     ? undefined
     : errorSum(view, size, levels, threshold, power);
   return {
-    ...{ threshold, levels },
+    threshold,
+    levels,
     error: chosen?.estimate ?? (method.kind === "judge" ? method.error(view, levels) : null),
     bounds: chosen === undefined ? null : { lower: chosen.lower, upper: chosen.upper },
     sqnr: Number.isFinite(sqnr) ? sqnr : null,

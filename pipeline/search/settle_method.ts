@@ -17,10 +17,8 @@ import { squaredError } from "../statistics/grid_errors.ts";
 import type { TensorStatistics } from "../statistics/statistics.ts";
 import { subtractHistogram } from "../statistics/subtract_histogram.ts";
 import { viewOf } from "../statistics/tensor_view.ts";
+import { AUTO_METHODS } from "./methods/methods.ts";
 import { searchThreshold } from "./search_threshold.ts";
-
-/** Methods that AUTO tries, in the order that breaks ties. */
-const TRIED: readonly ErrorMethod[] = ["mse", "mae", "kl", "percentile", "octav", "noclipping"];
 
 /** A spec whose method is decided. */
 export interface Settled {
@@ -43,7 +41,7 @@ export function settleMethod(
   if (heldOut === undefined || heldOut.finite === 0 || heldOut.finite === histogram.finite) {
     return settle("mse", "auto: mse, since no samples were held out of these statistics");
   }
-  const trials = tryMethods(spec, { histogram, heldOut }, TRIED);
+  const trials = tryMethods(spec, { histogram, heldOut }, AUTO_METHODS);
   const best = trials.reduce((a, b) => b.error < a.error ? b : a);
   const others = trials.filter((trial) => trial !== best).map((trial) =>
     `${trial.method} ${trial.error.toPrecision(4)}`

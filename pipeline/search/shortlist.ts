@@ -6,7 +6,7 @@
 import type { Levels } from "../../core/grid.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
 import type { SettledSpec } from "../../core/types.ts";
-import { DEFAULT_P } from "./methods/lp.ts";
+import { methodOf } from "./methods/methods.ts";
 import { searchThreshold } from "./search_threshold.ts";
 
 /** Length of a shortlist: some 150 ns per element of a second pass. */
@@ -23,10 +23,10 @@ const NEIGHBOURS = [
 ];
 
 /** p of the error that a quantizer is judged by when it is MSE (2) or MAE (1); undefined for others. */
-export function powerOf({ error, lpP = DEFAULT_P }: SettledSpec): 1 | 2 | undefined {
-  if (error === "kl") return undefined;
-  if (error === "lp") return lpP === 1 || lpP === 2 ? lpP : undefined;
-  return error === "mae" ? 1 : 2;
+export function powerOf(spec: SettledSpec): 1 | 2 | undefined {
+  const method = methodOf(spec);
+  if (method.kind === "range") return 2;
+  return method.power === 1 || method.power === 2 ? method.power : undefined;
 }
 
 /**
@@ -34,7 +34,7 @@ export function powerOf({ error, lpP = DEFAULT_P }: SettledSpec): 1 | 2 | undefi
  * methods that set the range, errors that the second pass doesn't sum, exact power-of-two errors.
  */
 export function shortlist(data: HistogramData, spec: SettledSpec): Levels[] {
-  const isJudged = ["mse", "mae", "lp"].includes(spec.error) && powerOf(spec) !== undefined;
+  const isJudged = methodOf(spec).kind === "judge" && powerOf(spec) !== undefined;
   if (!isJudged || spec.constraint === "pot" || spec.fixedRange !== undefined) return [];
   const tried = new Map<string, { levels: Levels; error: number }>();
   searchThreshold(data, spec, {

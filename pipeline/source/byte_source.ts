@@ -5,7 +5,7 @@
  */
 import { PlimsollError } from "../../core/errors.ts";
 import { sha256 } from "../../core/hash.ts";
-import type { Host } from "../../core/host.ts";
+import type { Reader } from "../../core/host.ts";
 import { ByteReader } from "./byte_reader.ts";
 
 /** Opened bytes. Whoever has them reads the stream to its end or cancels. */
@@ -42,15 +42,17 @@ export function isUrl(path: string): boolean {
  *
  * @throws {PlimsollError} kind `input`.
  */
-export async function openBytes(host: Host, path: string): Promise<ByteSource> {
-  if (path === "-") return await withHead(host.openInput(), { name: "standard input", path: "" });
-  if (isUrl(path)) return await openUrl(host, path);
-  const byteLength = await host.fileSize(path);
-  return await withHead(await host.openFile(path), {
-    ...{ name: path, path, byteLength },
+export async function openBytes(reader: Reader, path: string): Promise<ByteSource> {
+  if (path === "-") return await withHead(reader.openInput(), { name: "standard input", path: "" });
+  if (isUrl(path)) return await openUrl(reader, path);
+  const byteLength = await reader.fileSize(path);
+  return await withHead(await reader.openFile(path), {
+    name: path,
+    path,
+    byteLength,
     ...byteLength === undefined ? {} : {
       slice: async (start: number, end: number) => {
-        const { buffer } = await host.readRange(path, start, end - start);
+        const { buffer } = await reader.readRange(path, start, end - start);
         return buffer;
       },
     },
@@ -130,11 +132,11 @@ async function readOr<T>(name: string, read: () => Promise<T>): Promise<T> {
  * One request opens it: it asks for the range of everything, so that the answer tells whether the
  * server knows ranges, and is the stream as well.
  */
-async function openUrl(host: Host, url: string): Promise<ByteSource> {
+async function openUrl(reader: Reader, url: string): Promise<ByteSource> {
   const closing = new AbortController();
   // Compressed on the way, sizes and ranges would be those of other bytes.
   const request = (range: string) =>
-    host.fetch(url, {
+    reader.fetch(url, {
       headers: { "range": `bytes=${range}`, "accept-encoding": "identity" },
       signal: closing.signal,
     });

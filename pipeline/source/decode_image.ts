@@ -4,6 +4,7 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import {
   createImageCoreSync,
   type ImageCore,
@@ -44,7 +45,7 @@ const REMEDIES: Record<ImageErrorKind, string> = {
   unsupported: "Convert it to JPEG or PNG",
   truncated: "Copy the file again",
   broken: "Write the file again",
-  "too-large": "Raise --max-pixels if it is meant to be that large",
+  "too-large": `Raise ${option("maxPixels")} if it is meant to be that large`,
   "no-memory": "Make the image smaller",
 };
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { sha256 } from "../../core/hash.ts";
-import type { FileEntry, Host } from "../../core/host.ts";
+import type { FileEntry, Reader } from "../../core/host.ts";
 import { folderClasses, isSampleName, type Member, memberSamples } from "./member_samples.ts";
 import type { MemberOptions } from "./member_samples.ts";
 import type { Records } from "./sample_source.ts";
@@ -15,7 +15,7 @@ import type { Records } from "./sample_source.ts";
  * @param files What is in the folder, recursively.
  */
 export function readFolder(
-  host: Host,
+  reader: Reader,
   folder: string,
   files: readonly FileEntry[],
   options: Omit<MemberOptions, "folderClass">,
@@ -40,7 +40,11 @@ export function readFolder(
 
   async function* members(): AsyncGenerator<Member> {
     for (const { path, byteLength } of sorted) {
-      yield { path, byteLength, read: () => host.readFile(`${folder.replace(/\/$/, "")}/${path}`) };
+      yield {
+        path,
+        byteLength,
+        read: () => reader.readFile(`${folder.replace(/\/$/, "")}/${path}`),
+      };
     }
   }
 }

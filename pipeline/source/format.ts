@@ -4,28 +4,48 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 
-/** Formats of data sets by name, as `--data-format` takes them. */
-export const FORMATS = ["tar", "zip", "npy", "npz", "idx", "parquet", "ndjson", "raw"] as const;
+/** How a container is told. */
+interface Container {
+  /** Endings of its files, gzip's taken off. */
+  readonly ending: RegExp;
+  /** Whether decompressed bytes begin as it does. */
+  readonly begins: (head: Uint8Array) => boolean;
+}
+
+/**
+ * The containers. A new one is a record here, and its reader among those of `open_samples.ts`, which the compiler asks
+ * for.
+ */
+const CONTAINERS = {
+  tar: {
+    ending: /\.(tar|tgz)$/i,
+    begins: (head) => text(head, 257, 5) === "ustar" || hasTarChecksum(head),
+  },
+  zip: { ending: /\.zip$/i, begins: (head) => isZip(head) && !isNpz(head) },
+  npy: { ending: /\.npy$/i, begins: (head) => text(head, 0, 6) === "\x93NUMPY" },
+  npz: { ending: /\.npz$/i, begins: isNpz },
+  idx: { ending: /\.idx$|[-.]idx\d([-.]ubyte)?$/i, begins: isIdx },
+  parquet: { ending: /\.parquet$/i, begins: (head) => text(head, 0, 4) === "PAR1" },
+  ndjson: {
+    ending: /\.(ndjson|jsonl)$/i,
+    begins: (head) => /^(\xef\xbb\xbf)?\s*\{/.test(text(head, 0, 64)),
+  },
+  // Raw values have no magic number.
+  raw: { ending: /\.(raw|f32|bin|dat)$/i, begins: () => false },
+} as const satisfies Readonly<Record<string, Container>>;
 
 /** A format of data sets. */
-export type Format = (typeof FORMATS)[number];
+export type Format = keyof typeof CONTAINERS;
+
+/** Formats of data sets by name, as `--data-format` takes them. */
+export const FORMATS = Object.keys(CONTAINERS) as readonly Format[];
 
 /** What the first bytes say. */
-type Magic = Exclude<Format, "raw"> | "gzip" | "image";
+type Magic = Format | "gzip" | "image";
 
-const EXTENSIONS: readonly (readonly [RegExp, Format])[] = [
-  [/\.(tar|tgz)$/i, "tar"],
-  [/\.zip$/i, "zip"],
-  [/\.npy$/i, "npy"],
-  [/\.npz$/i, "npz"],
-  [/\.idx$|[-.]idx\d([-.]ubyte)?$/i, "idx"],
-  [/\.parquet$/i, "parquet"],
-  [/\.(ndjson|jsonl)$/i, "ndjson"],
-  [/\.(raw|f32|bin|dat)$/i, "raw"],
-];
 const IMAGE = /\.(jpe?g|png|webp|gif|bmp)$/i;
-const RAW = /\.(raw|f32|bin|dat)$/i;
 
 /** Whether a file name is that of an image. */
 export function isImageName(path: string): boolean {
@@ -34,7 +54,7 @@ export function isImageName(path: string): boolean {
 
 /** Whether a file name is that of raw float32 values. */
 export function isRawName(path: string): boolean {
-  return RAW.test(path);
+  return CONTAINERS.raw.ending.test(path);
 }
 
 /** What is known about some bytes. */
@@ -59,7 +79,9 @@ export interface FormatHints {
  */
 export function detectFormat({ name, path, head, asked, hasShape }: FormatHints): Format {
   const magic = magicOf(head);
-  const named = EXTENSIONS.find(([pattern]) => pattern.test(path.replace(/\.gz$/i, "")))?.[1];
+  const named = FORMATS.find((format) =>
+    CONTAINERS[format].ending.test(path.replace(/\.gz$/i, ""))
+  );
   // Raw values have no magic number: whoever gives their shape means them.
   const hinted = asked ?? (named === "raw" && !hasShape && magic !== undefined ? undefined : named);
   const wish = hinted ?? (magic === undefined && hasShape ? "raw" : undefined);
@@ -71,11 +93,15 @@ export function detectFormat({ name, path, head, asked, hasShape }: FormatHints)
     action: `opening ${JSON.stringify(name)}`,
     wanted: wish === undefined
       ? `a data set: a folder, or a ${FORMATS.join(", ")} file`
-      : `${file(wish)}, as ${asked === undefined ? "its name says" : "--data-format says"}`,
+      : `${file(wish)}, as ${
+        asked === undefined ? "its name says" : `${option("dataFormat")} says`
+      }`,
     found: head.length === 0 ? "an empty file" : describe(magic, head),
     remedy: magic === "image"
       ? "Give the folder or archive that holds the images"
-      : "Name the format with --data-format, raw values with --input-shape, too, or give another file",
+      : `Name the format with ${option("dataFormat")}, raw values with ${
+        option("inputShape")
+      }, too, or give another file`,
   });
 }
 
@@ -98,22 +124,32 @@ function describe(magic: Magic | undefined, head: Uint8Array): string {
 
 /** Reads magic numbers. */
 function magicOf(head: Uint8Array): Magic | undefined {
-  const text = (at: number, length: number) =>
-    String.fromCharCode(...head.subarray(at, at + length));
   if (head[0] === 0x1f && head[1] === 0x8b) return "gzip";
-  if (["PK\x03\x04", "PK\x05\x06"].includes(text(0, 4))) {
-    // The name of the first file follows the 30 bytes of its header.
-    return text(30, head[26] + 256 * head[27]).endsWith(".npy") ? "npz" : "zip";
-  }
-  if (text(0, 6) === "\x93NUMPY") return "npy";
-  if (text(0, 4) === "PAR1") return "parquet";
-  if (text(257, 5) === "ustar" || hasTarChecksum(head)) return "tar";
-  const [zero0, zero1, type, rank] = head;
-  if (zero0 === 0 && zero1 === 0 && type >= 8 && type <= 14 && rank >= 1 && rank <= 4) return "idx";
-  const isImage = text(0, 3) === "\xff\xd8\xff" || text(0, 4) === "\x89PNG" ||
-    text(0, 4) === "GIF8" || text(0, 4) === "RIFF" && text(8, 4) === "WEBP" || text(0, 2) === "BM";
-  if (isImage) return "image";
-  return /^(\xef\xbb\xbf)?\s*\{/.test(text(0, 64)) ? "ndjson" : undefined;
+  return FORMATS.find((format) => CONTAINERS[format].begins(head)) ??
+    (isImage(head) ? "image" : undefined);
+}
+
+function text(head: Uint8Array, at: number, length: number): string {
+  return String.fromCharCode(...head.subarray(at, at + length));
+}
+
+function isImage(head: Uint8Array): boolean {
+  return ["\xff\xd8\xff", "\x89PNG", "GIF8", "BM"].some((magic) =>
+    text(head, 0, magic.length) === magic
+  ) || text(head, 0, 4) === "RIFF" && text(head, 8, 4) === "WEBP";
+}
+
+function isZip(head: Uint8Array): boolean {
+  return ["PK\x03\x04", "PK\x05\x06"].includes(text(head, 0, 4));
+}
+
+/** Whether the first file of a zip, whose name follows the 30 bytes of its header, is an array of NumPy. */
+function isNpz(head: Uint8Array): boolean {
+  return isZip(head) && text(head, 30, head[26] + 256 * head[27]).endsWith(".npy");
+}
+
+function isIdx([zero0, zero1, type, rank]: Uint8Array): boolean {
+  return zero0 === 0 && zero1 === 0 && type >= 8 && type <= 14 && rank >= 1 && rank <= 4;
 }
 
 /** Archives from before POSIX have no magic number but the sum of their header's bytes. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 
 /** Where labels come from besides the container. */
 export interface LabelSource {
@@ -112,7 +113,7 @@ export function labelOf(
   if (group === undefined) {
     onUnlabelled(unlabelled(
       what,
-      `a name that --label-pattern ${pattern.source} fits, with a group`,
+      `a name that ${option("labelPattern")} ${pattern.source} fits, with a group`,
       "Correct the pattern: its first group is the class index",
     ));
     return undefined;
@@ -148,7 +149,10 @@ function raise(error: PlimsollError): never {
 function unlabelled(what: string, wanted: string, remedy: string): PlimsollError {
   const found = "none";
   return new PlimsollError("data", {
-    ...{ action: `reading the label of ${JSON.stringify(what)}`, wanted, found, remedy },
+    action: `reading the label of ${JSON.stringify(what)}`,
+    wanted,
+    found,
+    remedy,
   });
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import { parseJson } from "../../core/parse_json.ts";
 import type { RawSample } from "../../core/tensor.ts";
 import { isImageName, isRawName } from "./format.ts";
@@ -134,7 +135,7 @@ export async function* memberSamples(
         action: `opening ${JSON.stringify(name)}`,
         wanted: "images: jpg, png, webp, gif, bmp",
         found: ignored.size === 0 ? "no files" : "other files only",
-        remedy: "Give a folder or archive with images, raw values with --input-shape",
+        remedy: `Give a folder or archive with images, raw values with ${option("inputShape")}`,
       });
     }
   } finally {

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import { elementCount } from "../../onnx/file/tensor.ts";
 import type { InputTensor, RawSample, SampleInput } from "../../core/tensor.ts";
 import { ByteReader } from "./byte_reader.ts";
@@ -102,7 +103,7 @@ function parse(
       action: `reading line ${lineNumber} of ${JSON.stringify(name)}`,
       wanted: '{"input": [[…]] or {"name": [[…]]}, "label": n}',
       found: (cause as Error).message,
-      remedy: "Correct the line, or leave out what is broken with --on-broken skip",
+      remedy: `Correct the line, or leave out what is broken with ${option("onBroken", "skip")}`,
       cause,
     });
   }

@@ -168,7 +168,9 @@ export async function readNpyHeader(bytes: ByteReader, name: string): Promise<Np
   }
   const isSwapped = descr[0] === ">" && size > 1;
   return {
-    ...{ count, shape, itemBytes },
+    count,
+    shape,
+    itemBytes,
     isBytes: descr.slice(1) === "u1",
     decode: (item) => decode((isSwapped ? swapped(item, size) : item).slice().buffer),
   };

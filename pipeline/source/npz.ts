@@ -96,7 +96,9 @@ export async function readNpz(source: ByteSource, selection: Selection): Promise
           ? contentOf(inputs[0].array, items[0])
           : { input: named(inputs, items) };
         yield {
-          ...{ index, id: `${source.name}#${index}`, ...content },
+          index,
+          id: `${source.name}#${index}`,
+          ...content,
           ...label === undefined ? {} : { label: Number(labels!.array.decode(label)[0]) },
         };
       }

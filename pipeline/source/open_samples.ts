@@ -4,7 +4,8 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
-import type { Host } from "../../core/host.ts";
+import { option } from "../../core/option_words.ts";
+import type { Reader } from "../../core/host.ts";
 import type { RawSample } from "../../core/tensor.ts";
 import { ByteReader } from "./byte_reader.ts";
 import { type ByteSource, identityOf, isUrl, openBytes } from "./byte_source.ts";
@@ -58,18 +59,18 @@ const SNIFF_BYTES = 512;
  * @throws {PlimsollError} kind `input` or `data`.
  */
 export async function openSamples(
-  host: Host,
+  reader: Reader,
   path: string,
   options: OpenSamplesOptions = {},
 ): Promise<SampleSource> {
   const settings = settle(options);
   const { selection } = settings;
-  const files = path === "-" || isUrl(path) ? undefined : await host.listFiles(path);
+  const files = path === "-" || isUrl(path) ? undefined : await reader.listFiles(path);
   if (files !== undefined) {
-    const records = readFolder(host, path, files, { ...settings, name: path });
+    const records = readFolder(reader, path, files, { ...settings, name: path });
     return source(records, await folderIdentity(files), selection, () => Promise.resolve());
   }
-  return await readSource(await openBytes(host, path), settings, host);
+  return await readSource(await openBytes(reader, path), settings, reader);
 }
 
 /**
@@ -99,11 +100,11 @@ function settle(options: OpenSamplesOptions): Settings {
 async function readSource(
   bytes: ByteSource,
   settings: Settings,
-  host?: Host,
+  reader?: Reader,
 ): Promise<SampleSource> {
   try {
     const { format, stream } = await recognize(bytes, settings);
-    const records = await readRecords(format, stream, bytes, settings, host);
+    const records = await readRecords(format, stream, bytes, settings, reader);
     const { inputShape } = settings;
     const kind = format === "raw" ? `raw ${inputShape?.join("x")}` : format;
     return source(records, await identityOf(bytes, kind), settings.selection, bytes.cancel);
@@ -169,10 +170,11 @@ async function readRecords(
   stream: ByteStream,
   bytes: ByteSource,
   settings: Settings,
-  host: Host | undefined,
+  reader: Reader | undefined,
 ): Promise<Records> {
   const { name } = bytes;
   const { selection, labels, inputShape } = settings;
+  // The compiler asks for each format.
   switch (format) {
     case "tar": {
       const { classes, folderClass } = folderClasses(undefined, labels.classes);
@@ -191,7 +193,7 @@ async function readRecords(
     case "parquet":
       return await readParquet(await randomAccess(bytes, stream, format), selection, labels);
     case "idx":
-      return positional(await readIdxImages(host, stream, bytes, settings), labels);
+      return positional(await readIdxImages(reader, stream, bytes, settings), labels);
     case "ndjson":
       return positional(readNdjson(stream, name, selection), labels);
     case "raw": {
@@ -250,7 +252,9 @@ async function readZip(
     isLabelled: hasSidecars ||
       [labels.file, labels.pattern, folderClass].some((way) => way !== undefined),
     samples: memberSamples(zipMembers(bytes), {
-      ...{ ...settings, name, folderClass },
+      ...settings,
+      name,
+      folderClass,
       labels: { ...labels, classes },
     }),
   };
@@ -282,16 +286,16 @@ async function randomAccess(
  * where this one has `images-idx3`, as the MNIST family has it. Holds one image.
  */
 async function readIdxImages(
-  host: Host | undefined,
+  reader: Reader | undefined,
   stream: ByteStream,
   { name }: ByteSource,
   { selection, onNote }: Settings,
 ): Promise<Records> {
   const images = await readIdx(stream, name);
   const labelPath = name.replace(/images([-.])idx3/, "labels$1idx1");
-  const labels = labelPath === name || host === undefined
+  const labels = labelPath === name || reader === undefined
     ? undefined
-    : await openLabels(host, labelPath, onNote);
+    : await openLabels(reader, labelPath, onNote);
   const [height, width, channels = 1] = images.shape;
   const mismatch = height === undefined || width === undefined
     ? `items of shape [${images.shape}]`
@@ -337,13 +341,13 @@ async function readIdxImages(
 }
 
 async function openLabels(
-  host: Host,
+  reader: Reader,
   path: string,
   onNote: OpenSamplesOptions["onNote"],
 ): Promise<IdxItems | undefined> {
-  if (!isUrl(path) && !await host.fileExists(path)) return undefined;
+  if (!isUrl(path) && !await reader.fileExists(path)) return undefined;
   try {
-    const bytes = await openBytes(host, path);
+    const bytes = await openBytes(reader, path);
     return await readIdx(await gunzipIfNeeded(bytes.stream()), path);
   } catch (error) {
     if (!isUrl(path) || !(error instanceof PlimsollError)) throw error;
@@ -357,6 +361,6 @@ function noShape(name: string): PlimsollError {
     action: `opening ${JSON.stringify(name)}`,
     wanted: "the shape of a sample of raw float32 values",
     found: "none",
-    remedy: "Give it with --input-shape, such as 3x224x224",
+    remedy: `Give it with ${option("inputShape")}, such as 3x224x224`,
   });
 }

@@ -99,7 +99,11 @@ export async function readParquet(
             throw new Error(`a row group of ${size} bytes without page index`);
           }
           values = await parquetReadObjects({
-            ...{ file, metadata, columns: wanted, compressors, utf8: false },
+            file,
+            metadata,
+            columns: wanted,
+            compressors,
+            utf8: false,
             rowStart: indices[0],
             rowEnd: indices.at(-1)! + 1,
             useOffsetIndex: hasIndex,

@@ -4,14 +4,13 @@
  * @module
  */
 import type { SampleSource } from "./sample_source.ts";
-import { compactJson } from "../../core/canonical_json.ts";
-import { sha256 } from "../../core/hash.ts";
 import type { Sample } from "../../core/tensor.ts";
 import { type ByteSource, openStream } from "./byte_source.ts";
 import { imageDecoder } from "./decode_image.ts";
 import { type OpenSamplesOptions, openSampleStream } from "./open_samples.ts";
 import { prepareSamples } from "./prepare_samples.ts";
-import { type Preprocessing, preprocessor } from "./preprocess.ts";
+import { preprocessor } from "./preprocess.ts";
+import type { Preprocessing } from "../../tpc/recipe/preprocessing.ts";
 
 /** What {@linkcode openPreparedSamples} needs besides the bytes. */
 export interface PreparedSamplesOptions
@@ -36,8 +35,8 @@ export interface PreparedSamples {
   readonly samples: ReadableStream<Sample>;
   /** What the data set is, wherever it lies: option `source` of `calibrate` and `quantize`. */
   readonly source: string;
-  /** SHA-256 of the preprocessing: option `preprocessing` of `calibrate` and `quantize`. */
-  readonly preprocessing: string;
+  /** How images became samples. */
+  readonly preprocessing: Preprocessing;
 }
 
 /**
@@ -52,7 +51,7 @@ export interface PreparedSamples {
  * @example Two samples as NDJSON
  * ```ts
  * import { openPreparedSamples } from "./prepared_samples.ts";
- * import { parsePreprocessing } from "./preprocess.ts";
+ * import { parsePreprocessing } from "../../tpc/recipe/preprocessing.ts";
  * import assert from "node:assert/strict";
  *
  * const body = new Response('{"input": [1, 2]}\n{"input": [3, 4]}\n').body!;
@@ -69,22 +68,22 @@ export async function openPreparedSamples(
 ): Promise<PreparedSamples> {
   const { name, path = "", byteLength, slice } = options;
   const bytes = await openStream(stream, { name, path, byteLength, slice });
-  return await prepareSource(await openSampleStream(bytes, options), options);
+  return prepareSource(await openSampleStream(bytes, options), options);
 }
 
 /** Preprocesses opened samples on the way to the model. */
-export async function prepareSource(
+export function prepareSource(
   { samples, count, identity }: SampleSource,
   { preprocessing, maxPixels, onBroken }: Pick<
     PreparedSamplesOptions,
     "preprocessing" | "maxPixels" | "onBroken"
   >,
-): Promise<PreparedSamples> {
+): PreparedSamples {
   const prepare = preprocessor(preprocessing, imageDecoder(preprocessing, { maxPixels }));
   return {
     count,
     samples: samples.pipeThrough(prepareSamples(prepare, onBroken)),
     source: identity,
-    preprocessing: await sha256(compactJson(preprocessing)),
+    preprocessing,
   };
 }

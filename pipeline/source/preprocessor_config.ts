@@ -5,8 +5,9 @@
  */
 import { z } from "zod";
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import { INTERPOLATIONS } from "../../wasm/image.ts";
-import { parsePreprocessing, type Preprocessing } from "./preprocess.ts";
+import { parsePreprocessing, type Preprocessing } from "../../tpc/recipe/preprocessing.ts";
 
 const side = z.int().min(1);
 const sides = z.union([
@@ -203,6 +204,6 @@ function configError(name: string, found: string): PlimsollError {
     action: `reading ${JSON.stringify(name)}`,
     wanted: "an image processor of Hugging Face that resizes, crops, rescales and normalises",
     found,
-    remedy: "Give the preprocessing with --preprocess instead",
+    remedy: `Give the preprocessing with ${option("preprocess")} instead`,
   });
 }

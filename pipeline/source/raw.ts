@@ -4,6 +4,7 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import { elementCount } from "../../onnx/file/tensor.ts";
 import type { InputTensor, RawSample } from "../../core/tensor.ts";
 import { ByteReader } from "./byte_reader.ts";
@@ -43,7 +44,7 @@ export function readRaw(
               action: `reading ${JSON.stringify(name)}`,
               wanted: `samples of ${sampleBytes} bytes, float32 of shape ${shape.join("x")}`,
               found: `${found} bytes at the end, behind ${index} whole samples`,
-              remedy: "Check --input-shape, or get the whole file",
+              remedy: `Check ${option("inputShape")}, or get the whole file`,
             }),
           );
           return;
@@ -73,7 +74,7 @@ export function floatsOf(
       action: `reading ${JSON.stringify(name)}`,
       wanted: `${wanted} bytes, float32 of shape ${shape.join("x")}`,
       found: `${bytes.length}`,
-      remedy: "Check --input-shape, or get the whole file",
+      remedy: `Check ${option("inputShape")}, or get the whole file`,
     });
   }
   // The copy is aligned.

@@ -104,8 +104,9 @@ const STORED = 0;
 const DEFLATED = 8;
 
 /**
- * Files of a zip archive as they come in a stream, which no library reads without holding it all:
- * they go to the directory at the end. Members whose size stands behind them (bit 3 of the flags)
+ * Files of a zip archive as they come in a stream. Most libraries go to the directory at the end; fflate 0.8.2, whose
+ * `Unzip` streams, tears a stored zip inside a zip apart, passes wrong checksums and sizes, and takes a file that is no
+ * zip for an empty one (measured). Members whose size stands behind them (bit 3 of the flags)
  * end where a descriptor with just their size stands. Holds one member as it is compressed, and
  * decompressed.
  *

@@ -5,6 +5,7 @@
  */
 import type { Accumulator, HistogramCore } from "../../wasm/mod.ts";
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import { MultisetHash } from "../../core/hash.ts";
 import { type InferredBatch, type Sample, sampleOf, type Tensor } from "../../core/tensor.ts";
 import type { Watched } from "../../tpc/placement/types.ts";
@@ -147,7 +148,7 @@ export class StatisticsCollector {
             name,
             tensor,
             samples,
-            "Its samples can't be told apart: use --batch 1",
+            `Its samples can't be told apart: use ${option("batch", 1)}`,
           );
         }
         const i = Math.floor(at / length);
@@ -223,8 +224,9 @@ function nonFiniteError(
   name: string,
   { data }: Tensor,
   samples: readonly Sample[],
-  remedy =
-    "Check this sample and the preprocessing, or leave such samples out with --on-nonfinite skip; a float model that makes NaN or infinity can't be calibrated",
+  remedy = `Check this sample and the preprocessing, or leave such samples out with ${
+    option("onNonfinite", "skip")
+  }; a float model that makes NaN or infinity can't be calibrated`,
   position = nonFiniteFrom(data, 0),
 ): PlimsollError {
   const sample = samples[Math.floor(position / (data.length / samples.length))];

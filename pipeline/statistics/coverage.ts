@@ -4,6 +4,7 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 
 /** Samples of one source. */
 export interface SourceCoverage {
@@ -98,6 +99,15 @@ function overlap(source: string, position: number): PlimsollError {
     found: `sample ${position} of ${
       source === "" ? "the stream" : `source ${source}`
     } in two of them`,
-    remedy: "Leave one of the two out, or calibrate with --shard 1/n, 2/n … so that none overlap",
+    remedy: `Leave one of the two out, or calibrate with ${
+      option("shard", "1/n")
+    }, 2/n … so that none overlap`,
   });
+}
+
+/** Positions of the samples that statistics cover; one run has one source. */
+export function coveredBy(
+  data: { readonly sources: readonly SourceCoverage[] } | undefined,
+): RangeSet {
+  return RangeSet.from(data?.sources.flatMap(({ ranges }) => ranges) ?? []);
 }

@@ -90,7 +90,10 @@ export function exactHistogram(data: HistogramData): ExactHistogram {
       sum: addDyadic(fromHere.sum, made.sum),
     };
     octaves.push({
-      ...{ sign, ulpExponent: made.ulpExponent, first: made.first, planes: made.planes },
+      sign,
+      ulpExponent: made.ulpExponent,
+      first: made.first,
+      planes: made.planes,
       countFromHere: fromHere.count,
       sumFromHere: fromHere.sum,
     });
@@ -171,7 +174,10 @@ function makeOctave(data: HistogramData, start: number, end: number) {
     sum += joinUlps(plane, plane.places[BINS_PER_OCTAVE], plane.rests[BINS_PER_OCTAVE]);
   }
   return {
-    ...{ ulpExponent, first, planes, count },
+    ulpExponent,
+    first,
+    planes,
+    count,
     sum: { value: sum, exponent: ulpExponent },
     squares: { value: squares, exponent: 2 * ulpExponent },
   };
@@ -180,7 +186,8 @@ function makeOctave(data: HistogramData, start: number, end: number) {
 function makePlane(countWeight: number, restWeight: number): Plane {
   const size = BINS_PER_OCTAVE + 1;
   return {
-    ...{ countWeight, restWeight },
+    countWeight,
+    restWeight,
     count: new Float64Array(size),
     places: new Float64Array(size),
     rests: new Float64Array(size),

@@ -127,7 +127,11 @@ export async function writePlim(statistics: Statistics): Promise<Uint8Array<Arra
     const body = writeBins(data);
     bodies.push(body);
     return {
-      ...{ finite, zeros, nan, positiveInfinity, negativeInfinity },
+      finite,
+      zeros,
+      nan,
+      positiveInfinity,
+      negativeInfinity,
       min: finite > 0 ? min : null,
       max: finite > 0 ? max : null,
       bins: bins.length,
@@ -146,7 +150,9 @@ export async function writePlim(statistics: Statistics): Promise<Uint8Array<Arra
     },
     outline: statistics.outline,
     tensors: statistics.tensors.map(({ tensor, shape, histogram, heldOut }) => ({
-      ...{ tensor, shape, ...describe(histogram) },
+      tensor,
+      shape,
+      ...describe(histogram),
       ...(heldOut === undefined ? {} : { heldOut: describe(heldOut) }),
     })),
     channels: statistics.channels.map(({ tensor, axis, count, sums, squares }) => {
@@ -216,7 +222,9 @@ export async function readPlim(file: Uint8Array, name: string): Promise<Statisti
       return data;
     };
     const read = tensors.map(({ tensor, shape, heldOut, ...all }) => ({
-      ...{ tensor, shape, histogram: readHistogram(all) },
+      tensor,
+      shape,
+      histogram: readHistogram(all),
       ...(heldOut === undefined ? {} : { heldOut: readHistogram(heldOut) }),
     }));
     const readSums = (count: number | null) => {

@@ -50,8 +50,15 @@ export async function calibrateInWorkers(
   const { source, preprocessing, onNonFinite } = options;
   const { model: light, data: weights } = detachWeights(model);
   const job: WorkerJob = {
-    ...{ model: writeModel(light), weights, target },
-    ...{ modelSha256, rewrites, batch, source, preprocessing, onNonFinite },
+    model: writeModel(light),
+    weights,
+    target,
+    modelSha256,
+    rewrites,
+    batch,
+    source,
+    preprocessing,
+    onNonFinite,
   };
   const reader = samples.getReader();
   const failure = deferred<never>();

@@ -17,7 +17,7 @@ import {
   type DirectGrid,
 } from "../../wasm/mod.ts";
 import { createDataSets, type DataSet } from "./data_sets.ts";
-import { type Contestant, measure, REPEATS, row } from "./measure.ts";
+import { measure, type NamedSession, REPEATS, row } from "./measure.ts";
 
 const GRID_COUNTS = [1, 4, 16];
 
@@ -43,7 +43,7 @@ async function main(args: readonly string[]): Promise<void> {
   console.log(`answers: within 1e-12 of the naive oracle's, on ${sets.length} data sets\n`);
 
   const contestants = cores.flatMap((core) =>
-    GRID_COUNTS.map((count): Contestant => {
+    GRID_COUNTS.map((count): NamedSession => {
       const errors = core.create(createGrids(count));
       return { name: `${core.name} × ${count}`, run: (values) => errors.observe(values) };
     })

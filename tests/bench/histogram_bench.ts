@@ -16,7 +16,7 @@ import {
   type HistogramCore,
 } from "../../wasm/mod.ts";
 import { createDataSets } from "./data_sets.ts";
-import { type Contestant, measure, REPEATS, row } from "./measure.ts";
+import { measure, type NamedSession, REPEATS, row } from "./measure.ts";
 import { createMinMaxBaseline, type MinMaxBaseline } from "./min_max_baseline.ts";
 
 async function main(args: readonly string[]): Promise<void> {
@@ -31,7 +31,7 @@ async function main(args: readonly string[]): Promise<void> {
   for (const { name, values } of sets) checkAnswers(name, values, cores, baseline);
   console.log(`answers: as the naive oracle's, on ${sets.length} data sets\n`);
 
-  const contestants: Contestant[] = [
+  const contestants: NamedSession[] = [
     { name: "min/max", run: (values) => baseline.withoutCopy(values) },
     { name: "min/max+copy", run: (values) => void baseline.withCopy(values) },
     ...cores.map((core) => {

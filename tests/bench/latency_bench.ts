@@ -11,7 +11,7 @@
 // deno-lint-ignore-file no-console
 import assert from "node:assert/strict";
 import type { Tensor } from "../../core/tensor.ts";
-import { createSession } from "../../pipeline/inference/session.ts";
+import { createSession } from "../../pipeline/inference/default_runtime.ts";
 import { loadFloatModel, quantize } from "../../pipeline/quantize/quantize.ts";
 import { readModel, writeModel } from "../../onnx/file/model.ts";
 import { presetTarget } from "../../tpc/targets/read_target.ts";
@@ -34,7 +34,9 @@ const images = Array.from({ length: 2 }, (_, index) => ({
 }));
 const float = await loadFloatModel(writeModel(model), "ResNet-50");
 const target = presetTarget("onnxruntime")!;
-const { model: file } = await quantize(float, ReadableStream.from(images), { target, batch: 1 });
+const { model: file } = await quantize(float, ReadableStream.from(images), { target }, {
+  batch: 1,
+});
 
 const feeds = new Map<string, Tensor>([["x", { data: images[0].input.data, dims: input }]]);
 await using before = await createSession(model, { name: "float" });

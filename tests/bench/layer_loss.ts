@@ -12,11 +12,12 @@
 // deno-lint-ignore-file no-console
 import { denoHost } from "../../apps/hosts/deno.ts";
 import type { Tensor } from "../../core/tensor.ts";
-import { createSession } from "../../pipeline/inference/session.ts";
+import { createSession } from "../../pipeline/inference/default_runtime.ts";
 import { loadFloatModel } from "../../pipeline/quantize/quantize.ts";
 import { decideWeights } from "../../pipeline/search/decide_weights.ts";
 import { openSamples } from "../../pipeline/source/open_samples.ts";
-import { parsePreprocessing, preprocessor } from "../../pipeline/source/preprocess.ts";
+import { preprocessor } from "../../pipeline/source/preprocess.ts";
+import { parsePreprocessing } from "../../tpc/recipe/preprocessing.ts";
 import { emitModel } from "../../tpc/emission/emit.ts";
 import { type Manifest, parseManifest } from "../../tpc/manifest.ts";
 import type { Model } from "../../onnx/file/model.ts";
@@ -42,7 +43,7 @@ const output = float.prepared.graph.output[0].name;
 async function outputs(model: Model): Promise<Float32Array[]> {
   // Unoptimized: ONNX Runtime would quantize float weights by itself where the activations around them are
   // quantized, one step a tensor, and cost 12 dB here (measured).
-  await using session = await createSession(model, { name: "a variant", unoptimized: true });
+  await using session = await createSession(model, { name: "a variant", optimization: "disabled" });
   const results: Float32Array[] = [];
   for (const { data, dims } of images) {
     const feeds = new Map([[input, { data, dims: [1, ...dims] }]]);

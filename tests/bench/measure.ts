@@ -2,13 +2,13 @@
 export const REPEATS = 25;
 
 /** What is measured. */
-export interface Contestant {
+export interface NamedSession {
   readonly name: string;
   run(values: Float32Array): void;
 }
 
 /** Median time of each contestant, in ns per element. */
-export function measure(contestants: readonly Contestant[], values: Float32Array): number[] {
+export function measure(contestants: readonly NamedSession[], values: Float32Array): number[] {
   const times = contestants.map((): number[] => []);
   for (let repeat = 0; repeat < REPEATS; repeat++) {
     contestants.forEach(({ run }, i) => {

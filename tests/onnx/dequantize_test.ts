@@ -1,7 +1,7 @@
 /** Models that are quantized already: refused, or turned back into float. */
 import assert from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
-import { GraphProtoSchema, type NodeProto, type TensorProto } from "onnx-buf";
+import { GraphProtoSchema, type NodeProto, type TensorProto } from "../../onnx/file/onnx_pb.ts";
 import { loadFloatModel, quantize } from "../../pipeline/quantize/quantize.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { dequantizeModel, refuseQuantized } from "../../onnx/prepare/dequantize.ts";
@@ -247,7 +247,7 @@ Deno.test("refuseQuantized() names the first operator and the number of them", (
   refuseQuantized(made([node("Abs", ["x"], ["y"])]), "m");
   assert.throws(
     () => refuseQuantized(made(q("x", "y", "u0")), "m.onnx"),
-    /reading "m.onnx" as a float model.*found QuantizeLinear "QuantizeLinear_y_codes" and 1 more quantized operators.*--requantize/,
+    /reading "m.onnx" as a float model.*found QuantizeLinear "QuantizeLinear_y_codes" and 1 more quantized operators.*option `requantize`/,
   );
 });
 

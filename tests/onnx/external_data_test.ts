@@ -8,8 +8,8 @@ import {
   StringStringEntryProtoSchema,
   type TensorProto,
   TensorProtoSchema,
-} from "onnx-buf";
-import { runConstants } from "../../pipeline/inference/session.ts";
+} from "../../onnx/file/onnx_pb.ts";
+import { runConstants } from "../../pipeline/inference/default_runtime.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import {
   detachWeights,

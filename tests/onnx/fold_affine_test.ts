@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { NodeProto, TensorProto } from "onnx-buf";
-import { runConstants } from "../../pipeline/inference/session.ts";
+import type { NodeProto, TensorProto } from "../../onnx/file/onnx_pb.ts";
+import { runConstants } from "../../pipeline/inference/default_runtime.ts";
 import { prepareModel } from "../../onnx/prepare/prepare.ts";
 import { floatData, makeTensor } from "../../onnx/file/tensor.ts";
 import { model, node, value } from "../support/onnx.ts";

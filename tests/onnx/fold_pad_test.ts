@@ -5,8 +5,8 @@ import {
   AttributeProtoSchema,
   type NodeProto,
   type TensorProto,
-} from "onnx-buf";
-import { runConstants } from "../../pipeline/inference/session.ts";
+} from "../../onnx/file/onnx_pb.ts";
+import { runConstants } from "../../pipeline/inference/default_runtime.ts";
 import { type Model, readModel } from "../../onnx/file/model.ts";
 import { intsAttribute } from "../../onnx/graph/node.ts";
 import { prepareModel } from "../../onnx/prepare/prepare.ts";

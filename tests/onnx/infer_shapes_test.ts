@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto, TensorProto } from "../../onnx/file/onnx_pb.ts";
 import { indexGraph } from "../../onnx/graph/graph_index.ts";
 import { inferShapes } from "../../onnx/operators/infer_shapes.ts";
 import { withAttributes } from "../../onnx/graph/node.ts";

@@ -7,7 +7,7 @@ import {
   FunctionProtoSchema,
   type NodeProto,
   OperatorSetIdProtoSchema,
-} from "onnx-buf";
+} from "../../onnx/file/onnx_pb.ts";
 import { type Model, withFields } from "../../onnx/file/model.ts";
 import { inlineFunctions } from "../../onnx/prepare/inline_functions.ts";
 import { outlineGraph } from "../../onnx/graph/outline.ts";

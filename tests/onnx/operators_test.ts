@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
-import { AttributeProto_AttributeType, AttributeProtoSchema, GraphProtoSchema } from "onnx-buf";
-import { elementTypes } from "../../onnx/operators/operators.ts";
+import {
+  AttributeProto_AttributeType,
+  AttributeProtoSchema,
+  GraphProtoSchema,
+} from "../../onnx/file/onnx_pb.ts";
+import { elementTypes } from "../../onnx/operators/infer_types.ts";
 import { outlineGraph } from "../../onnx/graph/outline.ts";
 import { makeTensor } from "../../onnx/file/tensor.ts";
 import { model, node, value } from "../support/onnx.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { runConstants } from "../../pipeline/inference/session.ts";
+import { runConstants } from "../../pipeline/inference/default_runtime.ts";
 import { readModel } from "../../onnx/file/model.ts";
 import { prepareModel } from "../../onnx/prepare/prepare.ts";
 import { makeTensor } from "../../onnx/file/tensor.ts";

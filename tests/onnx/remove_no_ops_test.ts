@@ -1,4 +1,4 @@
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto, TensorProto } from "../../onnx/file/onnx_pb.ts";
 import { model, node, value } from "../support/onnx.ts";
 import { assertRewrite, integers } from "../support/rewrite.ts";
 

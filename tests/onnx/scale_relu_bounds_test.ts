@@ -8,8 +8,8 @@ import {
   type TensorProto,
   TypeProtoSchema,
   ValueInfoProtoSchema,
-} from "onnx-buf";
-import { runConstants } from "../../pipeline/inference/session.ts";
+} from "../../onnx/file/onnx_pb.ts";
+import { runConstants } from "../../pipeline/inference/default_runtime.ts";
 import { readModel, withFields } from "../../onnx/file/model.ts";
 import { prepareModel } from "../../onnx/prepare/prepare.ts";
 import { scaleReluBounds } from "../../onnx/rewrites/scale_relu_bounds.ts";

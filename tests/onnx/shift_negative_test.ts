@@ -5,7 +5,7 @@ import {
   AttributeProtoSchema,
   type NodeProto,
   type TensorProto,
-} from "onnx-buf";
+} from "../../onnx/file/onnx_pb.ts";
 import { type Model, withFields } from "../../onnx/file/model.ts";
 import { shiftNegative } from "../../onnx/rewrites/shift_negative.ts";
 import { floatData, makeTensor } from "../../onnx/file/tensor.ts";

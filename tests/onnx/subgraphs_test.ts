@@ -6,7 +6,7 @@ import {
   type GraphProto,
   GraphProtoSchema,
   type NodeProto,
-} from "onnx-buf";
+} from "../../onnx/file/onnx_pb.ts";
 import { subgraphs } from "../../onnx/graph/node.ts";
 import { makeTensor } from "../../onnx/file/tensor.ts";
 import { model, node, value } from "../support/onnx.ts";

@@ -1,5 +1,5 @@
 /** Networks in the shapes that people quantize, small and with seeded random weights. */
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto, TensorProto } from "../../onnx/file/onnx_pb.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { makeTensor } from "../../onnx/file/tensor.ts";
 import { model, node, value } from "./onnx.ts";

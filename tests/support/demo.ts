@@ -2,9 +2,11 @@
 import { mapStream } from "../../core/map_stream.ts";
 import type { RawSample, Sample, Tensor } from "../../core/tensor.ts";
 import { denoHost } from "../../apps/hosts/deno.ts";
-import { type FloatModel, loadFloatModel } from "../../pipeline/quantize/quantize.ts";
+import type { FloatModel } from "../../pipeline/quantize/float_model.ts";
+import { loadFloatModel } from "../../pipeline/quantize/quantize.ts";
 import { openSamples } from "../../pipeline/source/open_samples.ts";
-import { parsePreprocessing, preprocessor } from "../../pipeline/source/preprocess.ts";
+import { preprocessor } from "../../pipeline/source/preprocess.ts";
+import { parsePreprocessing } from "../../tpc/recipe/preprocessing.ts";
 
 export const DEMO_MODEL = "data/fashion/model.onnx";
 export const CALIBRATION = "data/fashion/calibration-images-idx3-ubyte.gz";

@@ -1,6 +1,6 @@
 /** Inner tensors of a model. */
 import { create } from "@bufbuild/protobuf";
-import { ValueInfoProtoSchema } from "onnx-buf";
+import { ValueInfoProtoSchema } from "../../onnx/file/onnx_pb.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { type Model, withFields } from "../../onnx/file/model.ts";
 import { runModel } from "./run_model.ts";

@@ -11,7 +11,7 @@ import {
   type TensorProto,
   type ValueInfoProto,
   ValueInfoProtoSchema,
-} from "onnx-buf";
+} from "../../onnx/file/onnx_pb.ts";
 import type { Model } from "../../onnx/file/model.ts";
 
 const { FLOAT, INT, INTS, TENSOR } = AttributeProto_AttributeType;

@@ -1,8 +1,8 @@
 /** Checks a rewrite: what is left of the graph, and that it gives the same numbers. */
 import assert from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
-import { ValueInfoProtoSchema } from "onnx-buf";
-import { runConstants } from "../../pipeline/inference/session.ts";
+import { ValueInfoProtoSchema } from "../../onnx/file/onnx_pb.ts";
+import { runConstants } from "../../pipeline/inference/default_runtime.ts";
 import { type Model, withFields } from "../../onnx/file/model.ts";
 import { prepareModel } from "../../onnx/prepare/prepare.ts";
 import { makeTensor } from "../../onnx/file/tensor.ts";

@@ -1,6 +1,6 @@
 /** Runs models in onnxruntime-web and compares them. */
 import assert from "node:assert/strict";
-import { createSession } from "../../pipeline/inference/session.ts";
+import { createSession } from "../../pipeline/inference/default_runtime.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import type { Model } from "../../onnx/file/model.ts";
 

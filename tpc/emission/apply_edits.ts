@@ -13,8 +13,9 @@ import {
   OperatorSetIdProtoSchema,
   type TensorProto,
   TensorProto_DataType,
-} from "onnx-buf";
+} from "../../onnx/file/onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import { roundHalfEven } from "../../core/grid.ts";
 import type { Edit } from "./insert_qdq.ts";
 import { editGraph } from "../../onnx/graph/edit_graph.ts";
@@ -218,7 +219,13 @@ class Emitter {
       quantizeWeights(data, dims, { axis, blockSize, scales, zeroPoints, codes });
     // Zero points are there even when all are zero: QGemm is only taken then (measured, 1.30).
     this.#dequantizeConstant(node, input, {
-      ...{ name, dims, scales, axis, blockSize, zeroPoints, storage },
+      name,
+      dims,
+      scales,
+      axis,
+      blockSize,
+      zeroPoints,
+      storage,
       codes: quantized,
     });
   }
@@ -292,7 +299,9 @@ class Emitter {
       action: "emitting the quantized model",
       wanted: `a model of opset ${OPSET_OF_OTHERS} or newer, which has steps for blocks of weights`,
       found: `opset ${opset}`,
-      remedy: "Convert it with onnx.version_converter, or use --weight-granularity channel",
+      remedy: `Convert it with onnx.version_converter, or use ${
+        option("weightGranularity", "channel")
+      }`,
     });
   }
 

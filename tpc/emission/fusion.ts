@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { type NodeProto, TensorProto_DataType } from "onnx-buf";
+import { type NodeProto, TensorProto_DataType } from "../../onnx/file/onnx_pb.ts";
 import { constantNumbers } from "../../onnx/graph/constant_value.ts";
 import { foldConstantNodes } from "../../onnx/prepare/fold_constants.ts";
 import { type GraphIndex, indexGraph } from "../../onnx/graph/graph_index.ts";
@@ -20,6 +20,8 @@ import {
   isOperator,
   stringAttribute,
 } from "../../onnx/graph/node.ts";
+import { viewNode } from "../../onnx/graph/node_view.ts";
+import { dataInputs, operatorOf, weightSlot } from "../../onnx/operators/operators.ts";
 
 /** A kernel that ran. */
 export interface KernelRun {
@@ -60,14 +62,6 @@ export interface Fusion {
   readonly between: Readonly<Record<string, number>>;
 }
 
-/** Operators that are convolutions or matrix products. */
-const LINEAR = new Set([
-  ...["Conv", "ConvTranspose", "Gemm", "MatMul", "FusedConv", "FusedGemm", "FusedMatMul"],
-  ...["QLinearConv", "QLinearMatMul", "QGemm", "ConvInteger", "MatMulInteger"],
-  ...["MatMulIntegerToFloat", "DynamicQuantizeMatMul", "MatMulNBits"],
-]);
-/** Layers whose second input is weights. */
-const WEIGHTED = new Set(["Conv", "Gemm", "MatMul"]);
 /** Operators with an integer kernel that has its own output scale. */
 const RESCALING = new Set([
   ...["Conv", "Gemm", "MatMul", "Add", "Mul", "Concat", "LeakyRelu", "Sigmoid", "Softmax"],
@@ -79,12 +73,8 @@ const PASSING = new Set([
   ...["Flatten", "Slice", "Split", "Gather", "GatherElements", "Tile", "Expand", "Resize"],
   ...["DepthToSpace", "ArgMax"],
 ]);
-/** Of these only the first input is data. */
-const ONE_INPUT = new Set([...PASSING, "LeakyRelu", "Sigmoid", "Softmax", "AveragePool"]);
 /** Integer kernels that give floats, and so need no quantizer behind them. */
 const FREE_OUTPUT = new Set(["Gemm", "MatMul", "ArgMax"]);
-/** Functions that vanish into a quantizer which clamps as they do. */
-const CLAMPS = new Set(["Relu", "Clip"]);
 
 const CODES = new Set(["uint8", "int8", "uint16", "int16", "uint4", "int4"]);
 const FLOATS = new Set(["float", "float16", "double", "bfloat16"]);
@@ -124,15 +114,17 @@ export function explainFusion(model: Model, kernels: readonly KernelRun[]): Fusi
   const note = ({ kernel }: KernelRun) => between[kernel] = (between[kernel] ?? 0) + 1;
   runs.get("")?.forEach(note);
   const nodes: NodeFusion[] = [];
+  const linear: NodeFusion[] = [];
   for (const node of index.nodes) {
     const own = runs.get(node.name) ?? [];
     if (isQuantizer(node) || isDequantizer(node)) {
       own.forEach(note);
       continue;
     }
-    nodes.push(explainNode(node, own, index));
+    const explained = explainNode(node, own, index);
+    nodes.push(explained);
+    if (operatorOf(viewNode(node))?.isLinear) linear.push(explained);
   }
-  const linear = nodes.filter(({ op }) => LINEAR.has(op));
   const integer = linear.filter(({ arithmetic }) => arithmetic === "integer").length;
   return { nodes, linear: { integer, total: linear.length }, between };
 }
@@ -175,11 +167,11 @@ function whyFloat(node: NodeProto, index: GraphIndex): string {
 
 /** Names of the data that a node reads, and of its weights where it has some. */
 function splitInputs(node: NodeProto): [data: string[], weights: string | undefined] {
-  const { opType: op, input } = node;
-  if (WEIGHTED.has(op)) return [[input[0]], input[1]];
-  if (ONE_INPUT.has(op)) return [[input[0]], undefined];
-  if (op === "Where") return [input.slice(1), undefined];
-  return [input.filter((name) => name !== ""), undefined];
+  const view = viewNode(node);
+  const slot = weightSlot(view);
+  return slot === undefined
+    ? [dataInputs(view), undefined]
+    : [[node.input[0]], node.input[slot.input]];
 }
 
 function whyInputsFloat(data: readonly string[], index: GraphIndex): string | undefined {
@@ -246,7 +238,9 @@ function whyOutputs(node: NodeProto, index: GraphIndex): string | undefined {
     for (const reader of index.consumers.get(name) ?? []) {
       if (isQuantizer(reader)) continue;
       const readers = index.consumers.get(reader.output[0]) ?? [];
-      if (CLAMPS.has(reader.opType) && readers.some(isQuantizer)) {
+      // It would vanish into a quantizer that clamps as it does.
+      const isClamp = operatorOf(viewNode(reader))?.clamp !== undefined;
+      if (isClamp && readers.some(isQuantizer)) {
         return `${
           describeNode(reader)
         } stands before its quantizer and clamps what the quantizer ` +

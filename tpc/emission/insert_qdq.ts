@@ -80,14 +80,19 @@ export function insertQdq(manifest: Manifest, codes: WeightCodes = new Map()): E
       throw new RangeError(`Weights ${weight.tensor} have no codes`);
     }
     edits.push({
-      ...{ kind: "weight", node, input, storage },
+      kind: "weight",
+      node,
+      input,
+      storage,
       ...grid,
       ...(weight.rounding === undefined ? {} : { rounded }),
     });
     const inputScale = scaleOf.get(activation);
     if (bias === undefined && shift === undefined || inputScale === undefined) continue;
     edits.push({
-      ...{ kind: "bias", node: bias?.node ?? node, input: bias?.input ?? BIAS_INPUT },
+      kind: "bias",
+      node: bias?.node ?? node,
+      input: bias?.input ?? BIAS_INPUT,
       ...(shift === undefined ? {} : { shift }),
       // A bias code has one scale for all its products: blocks have several.
       ...(grid.blockSize !== undefined ? {} : {

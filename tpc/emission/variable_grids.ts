@@ -19,7 +19,7 @@
  *
  * @module
  */
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto, TensorProto } from "../../onnx/file/onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import type { Manifest, ManifestWeight } from "../manifest.ts";
 import { editGraph } from "../../onnx/graph/edit_graph.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { GraphProto } from "onnx-buf";
+import type { GraphProto } from "../../onnx/file/onnx_pb.ts";
 import { nodeName } from "../../onnx/graph/node.ts";
 import type { ExportedActivation, InnerTensor } from "./exporter.ts";
 

@@ -3,33 +3,25 @@
  *
  * @module
  */
+import { type GraphIndex, indexOutline } from "../../onnx/graph/graph_index.ts";
+import type { Constants } from "../../onnx/graph/node_view.ts";
 import type { GraphOutline, OutlineConstant, OutlineNode } from "../../onnx/graph/outline.ts";
-import { elementTypes } from "../../onnx/operators/operators.ts";
+import { elementTypes } from "../../onnx/operators/infer_types.ts";
 import { maskedTensors } from "./masks.ts";
 
-/** An outline with an index: who makes a tensor, who reads it, of what type it is. */
-export class GraphView {
+/** An outline with its index, and what placement asks about its tensors. */
+export class GraphView implements Constants {
   readonly outline: GraphOutline;
+  readonly #index: GraphIndex<OutlineNode, OutlineConstant>;
   readonly #types: ReturnType<typeof elementTypes>;
   readonly #masked: ReadonlySet<string>;
-  readonly #producers = new Map<string, OutlineNode>();
-  readonly #readers = new Map<string, OutlineNode[]>();
-  readonly #outputs: ReadonlySet<string>;
 
   /** Indexes an outline in one pass. */
   constructor(outline: GraphOutline) {
     this.outline = outline;
+    this.#index = indexOutline(outline);
     this.#types = elementTypes(outline);
     this.#masked = maskedTensors(outline);
-    this.#outputs = new Set(outline.outputs.map(({ name }) => name));
-    for (const node of outline.nodes) {
-      for (const name of node.outputs) this.#producers.set(name, node);
-      for (const name of new Set([...node.inputs, ...node.captures])) {
-        const readers = this.#readers.get(name);
-        if (readers === undefined) this.#readers.set(name, [node]);
-        else readers.push(node);
-      }
-    }
   }
 
   /** Whether a tensor is float32. */
@@ -44,29 +36,32 @@ export class GraphView {
 
   /** Whether a tensor is an output of the model. */
   isOutput(name: string): boolean {
-    return this.#outputs.has(name);
+    return this.#index.outputs.has(name);
   }
 
   /** The constant of this name, if it is one. */
   constant(name: string | undefined): OutlineConstant | undefined {
-    return name === undefined || !Object.hasOwn(this.outline.constants, name)
-      ? undefined
-      : this.outline.constants[name];
+    return this.#index.initializers.get(name ?? "");
+  }
+
+  /** Elements of a small constant. */
+  numbers(name: string | undefined): readonly number[] | undefined {
+    return this.#index.numbers(name);
   }
 
   /** The node that makes a tensor; undefined for inputs of the model and constants. */
   producer(name: string): OutlineNode | undefined {
-    return this.#producers.get(name);
+    return this.#index.producers.get(name);
   }
 
   /** The nodes that read a tensor, each once; those whose sub-graphs do are among them. */
   readers(name: string): readonly OutlineNode[] {
-    return this.#readers.get(name) ?? [];
+    return this.#index.consumers.get(name) ?? [];
   }
 
   /** Inputs of the model, then outputs of nodes, in topological order. */
   *tensors(): Iterable<string> {
-    for (const { name } of this.outline.inputs) yield name;
+    yield* this.#index.inputs;
     for (const { outputs } of this.outline.nodes) {
       for (const name of outputs) if (name !== "") yield name;
     }

@@ -76,6 +76,9 @@ function whyNot(unit: Unit, part: Part, whyFloat: (unit: Unit) => string | undef
 
 function refuse(wanted: string, found: string, remedy: string): PlimsollError {
   return new PlimsollError("target", {
-    ...{ action: "applying overrides to the model", wanted, found, remedy },
+    action: "applying overrides to the model",
+    wanted,
+    found,
+    remedy,
   });
 }

@@ -10,12 +10,7 @@ import { storageFor, STORED_CODES } from "../../core/grid.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import type { ActivationSpec, ActivationStorage, WeightSpec } from "../../core/types.ts";
 import type { GraphOutline, OutlineNode } from "../../onnx/graph/outline.ts";
-import {
-  clampRange,
-  knownRange,
-  NEEDS_WEIGHTS,
-  weightSlot,
-} from "../../onnx/operators/operators.ts";
+import { clampRange, knownRange, weightSlot } from "../../onnx/operators/operators.ts";
 import { type Group, groupFrom, groupOutput } from "./fuse.ts";
 import { GraphView } from "./graph_view.ts";
 import { insideIslands, numberIslands } from "./islands.ts";
@@ -192,7 +187,7 @@ function activationPlans(groups: readonly Group[], context: Context): Activation
 function clampOf(clamps: readonly Unit[], graph: GraphView): ActivationPlan["clamp"] {
   let [low, high] = [-Infinity, Infinity];
   for (const { nodes: [node] } of clamps) {
-    const [from, to] = clampRange(node, graph.outline)!;
+    const [from, to] = clampRange(node, graph)!;
     [low, high] = [Math.max(low, from), Math.min(high, to)];
   }
   return { low: Number.isFinite(low) ? low : null, high: Number.isFinite(high) ? high : null };
@@ -228,7 +223,7 @@ function fixedGridOf(
   const { fixedGrid, fixedRange } = sets.get(unit)?.output ?? {};
   if (isOverridden) return undefined;
   if (fixedGrid !== undefined) return JSON.stringify(fixedGrid);
-  const range = fixedRange && knownRange(unit.nodes.at(-1)!, graph.outline);
+  const range = fixedRange && knownRange(unit.nodes.at(-1)!, graph);
   return range ? JSON.stringify(range) : undefined;
 }
 
@@ -267,7 +262,7 @@ function quantizerFor(
     const grid = { op: unit.op, step: scale, low: min - zeroPoint, high: max - zeroPoint };
     return { spec: { ...spec, fixedGrid: grid }, storage, reason };
   }
-  const range = fixedRange && knownRange(unit.nodes.at(-1)!, graph.outline);
+  const range = fixedRange && knownRange(unit.nodes.at(-1)!, graph);
   if (!range) return { spec, storage, reason };
   const [low, high] = range;
   return { spec: { ...spec, fixedRange: { op: unit.op, low, high } }, storage, reason };
@@ -313,7 +308,7 @@ function constantPlans({ units: [unit, next] }: Group, context: Context): Weight
   }
   // Of a product with a constant on the left, integer kernels want both sides alike, as of two activations.
   const isLeft = node.op === "MatMul" && graph.constant(node.inputs[0])?.type === "float";
-  if (!isLeft && set?.constants !== "quantized" || NEEDS_WEIGHTS.has(node.op)) return [];
+  if (!isLeft && set?.constants !== "quantized" || slot?.areNeeded) return [];
   return [...node.inputs.keys()].filter((input) =>
     unit.inputs.includes(node.inputs[input]) && graph.constant(node.inputs[input])?.type === "float"
   ).map((input) => {

@@ -26,7 +26,9 @@ export function tablePlans(units: readonly Unit[], graph: GraphView, target: Tar
     if (size < LEAST_SIZE || exclusionOf(target, subjectsOf(unit)) !== undefined) return [];
     const rows = table.shape[0];
     return [{
-      ...{ tensor: node.inputs[0], node: node.name, rows },
+      tensor: node.inputs[0],
+      node: node.name,
+      rows,
       reason: `table of ${rows} rows, stored in int8 with a step for each`,
     }];
   });

@@ -9,6 +9,7 @@ import type {
   WeightSpec,
   WeightStorage,
 } from "../../core/types.ts";
+import { operatorNamed } from "../../onnx/operators/operators.ts";
 
 /** One activation tensor that gets a quantizer. */
 export interface ActivationPlan {
@@ -99,17 +100,9 @@ export interface Watched {
   readonly layers: readonly LayerInput[];
 }
 
-/** Axis of the input channels of the operators whose weights meet channels one by one. */
-const CHANNEL_AXES: Readonly<Record<string, LayerInput["axis"]>> = {
-  Conv: 1,
-  ConvTranspose: 1,
-  Gemm: 1,
-  MatMul: -1,
-};
-
 /** Axis of the input channels of a layer; undefined for other operators. */
 export function channelAxis(op: string): LayerInput["axis"] | undefined {
-  return CHANNEL_AXES[op];
+  return operatorNamed(op)?.weights?.channels;
 }
 
 /** Activations that meet quantized weights, each once: those whose channel means correct the bias. */

@@ -9,6 +9,8 @@ import {
   attributeOf,
   clampRange,
   dataInputs,
+  operatorName,
+  operatorOf,
   scalarValue,
 } from "../../onnx/operators/operators.ts";
 import type { Target } from "../targets/target.ts";
@@ -45,13 +47,8 @@ export function subjectsOf({ op: operator, nodes }: Unit): Subject[] {
 }
 
 /** Whether a unit only clamps, which the quantizer of its output can do, too. */
-export function isClamp({ nodes }: Unit, { outline }: GraphView): boolean {
-  return nodes.length === 1 && clampRange(nodes[0], outline) !== undefined;
-}
-
-/** Name of a node's operator as targets write it. */
-export function operatorName({ op, domain }: OutlineNode): string {
-  return domain === "" ? op : `${domain}:${op}`;
+export function isClamp({ nodes }: Unit, graph: GraphView): boolean {
+  return nodes.length === 1 && clampRange(nodes[0], graph) !== undefined;
 }
 
 /**
@@ -97,7 +94,6 @@ function formsFor({ operatorSets, fusing, composites = [] }: Target) {
 
 /** Relative difference up to which constants count as equal: exporters round them. */
 const TOLERANCE = 1e-3;
-const COMMUTATIVE = new Set(["Add", "Mul"]);
 
 /** The composite that ends in `last`, if the form fits and nothing outside reads what is inside. */
 function matchComposite(
@@ -170,7 +166,7 @@ function bindArguments(
 ): Binding | undefined {
   const inside = { ...binding, nodes: new Set([...binding.nodes, node]) };
   const inputs = inputsOf(node);
-  const orders = COMMUTATIVE.has(node.op) && args.length === 2
+  const orders = operatorOf(node)?.isCommutative && args.length === 2
     ? [args, [args[1], args[0]]]
     : [args];
   // Further inputs may be parameters, as the axes of ReduceMean.

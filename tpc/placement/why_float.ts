@@ -3,13 +3,7 @@
  *
  * @module
  */
-import {
-  attributeOf,
-  clampRange,
-  dataInputs,
-  NEEDS_WEIGHTS,
-  weightSlot,
-} from "../../onnx/operators/operators.ts";
+import { attributeOf, clampRange, dataInputs, weightSlot } from "../../onnx/operators/operators.ts";
 import type { OperatorSet, Target } from "../targets/target.ts";
 import type { GraphView } from "./graph_view.ts";
 import { describeOverride, exclusionOf } from "./overrides.ts";
@@ -58,7 +52,7 @@ export function readsMask({ nodes }: Unit, graph: GraphView): boolean {
 }
 
 function whyNodeFloat({ nodes: [node] }: Unit, graph: GraphView): string | undefined {
-  if (node.op === "Clip" && clampRange(node, graph.outline) === undefined) {
+  if (node.op === "Clip" && clampRange(node, graph) === undefined) {
     return "its bounds are not constant";
   }
   if (node.op === "Gemm") {
@@ -67,7 +61,7 @@ function whyNodeFloat({ nodes: [node] }: Unit, graph: GraphView): string | undef
     if (!isPlain) return "Gemm with alpha, beta or transA has no integer kernel";
   }
   const slot = weightSlot(node);
-  if (slot === undefined || !NEEDS_WEIGHTS.has(node.op)) return undefined;
+  if (!slot?.areNeeded) return undefined;
   const weight = graph.constant(node.inputs[slot.input]);
   if (weight?.type !== "float") return "its weights are not constant float32";
   const bias = slot.bias === undefined ? "" : node.inputs[slot.bias] ?? "";

@@ -1,6 +1,6 @@
 /**
- * Writes what is made from the Zod schemas that the program checks with: the published JSON Schemas, and the table of
- * fields in docs/targets.md.
+ * Writes what is made from the Zod schemas that the program checks with: the published JSON Schemas, and the tables in
+ * docs/targets.md and docs/recipe.md.
  *
  *     deno task build:schema            writes the files
  *     deno task build:schema --check    fails when one of them is out of date
@@ -11,27 +11,55 @@
  */
 import { z } from "zod";
 import { canonicalJson } from "../../core/canonical_json.ts";
+import { commandLineWording, optionName, wordOptions } from "../../core/option_words.ts";
 import { manifestSchema } from "../manifest.ts";
+import { recipeSchema } from "../recipe/recipe.ts";
+import { wantedOf } from "../recipe/wish.ts";
+import { WISH_ENTRIES } from "../recipe/wishes.ts";
 import { extensionSchema, targetFileSchema, targetSchema } from "../targets/target.ts";
 import { fieldTable, type JsonSchema } from "./field_reference.ts";
 
 const SCHEMAS = {
   "target.v2.schema.json": targetFileSchema,
   "manifest.v1.schema.json": manifestSchema,
+  "recipe.v1.schema.json": recipeSchema,
 };
-/** Document with the generated section, and the lines between which it stands. */
-const REFERENCE = "../../docs/targets.md";
+/** Documents with a generated section, and the lines between which it stands. */
+const REFERENCES = {
+  "../../docs/targets.md": targetSection,
+  "../../docs/recipe.md": wishSection,
+};
 const [BEGIN, END] = ["<!-- deno-fmt-ignore-start -->\n", "<!-- deno-fmt-ignore-end -->\n"];
 
 /** The document with its section made anew. */
-function withReference(text: string): string {
+function withSection(text: string, section: string): string {
   const [begin, end] = [text.indexOf(BEGIN) + BEGIN.length, text.indexOf(END)];
-  if (begin < BEGIN.length || end < begin) throw new Error("docs/targets.md lacks its markers");
+  if (begin < BEGIN.length || end < begin) throw new Error("a document lacks its markers");
+  return `${text.slice(0, begin)}\n${section}\n${text.slice(end)}`;
+}
+
+/** The wishes of a recipe: key, option of the command line, values, meaning. */
+function wishSection(): string {
+  const rows = WISH_ENTRIES.map(([key, wish]) => {
+    const words = wordOptions(wish.text, commandLineWording).replaceAll("|", "\\|");
+    return `| \`${key}\` | \`--${optionName(key)}\` | ${wantedOf(wish)} | ${words} | ${
+      wordOptions(wish.otherwise, commandLineWording)
+    } | ${wish.pass === undefined ? "" : wish.pass.stage} |`;
+  });
+  return [
+    "<!-- Made by `deno task build:schema` from tpc/recipe/wishes.ts -->",
+    "| key | option | values | meaning | when absent | further pass |",
+    "| --- | --- | --- | --- | --- | --- |",
+    ...rows,
+  ].join("\n") + "\n";
+}
+
+function targetSection(): string {
   const [whole, extension] = [targetSchema, extensionSchema].map((schema) =>
     z.toJSONSchema(schema) as JsonSchema
   );
   const own = new Set(Object.keys(whole.properties!));
-  const section = [
+  return [
     "<!-- Made by `deno task build:schema` from tpc/targets/target.ts -->",
     "### A whole target\n",
     fieldTable(whole),
@@ -39,7 +67,6 @@ function withReference(text: string): string {
     "Every field above may stand there, too, and all but `schemaVersion` and `name` are optional.\n",
     fieldTable(extension, (path) => own.has(path.split(/[.[]/)[0])),
   ].join("\n");
-  return `${text.slice(0, begin)}\n${section}\n${text.slice(end)}`;
 }
 
 if (import.meta.main) {
@@ -52,8 +79,10 @@ if (import.meta.main) {
     }
   };
   for (const [name, schema] of Object.entries(SCHEMAS)) {
-    write(new URL(name, import.meta.url), canonicalJson(z.toJSONSchema(schema)));
+    write(new URL(name, import.meta.url), canonicalJson(z.toJSONSchema(schema, { io: "input" })));
   }
-  const reference = new URL(REFERENCE, import.meta.url);
-  write(reference, withReference(Deno.readTextFileSync(reference)));
+  for (const [name, section] of Object.entries(REFERENCES)) {
+    const url = new URL(name, import.meta.url);
+    write(url, withSection(Deno.readTextFileSync(url), section()));
+  }
 }

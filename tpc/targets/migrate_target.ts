@@ -5,10 +5,12 @@
  */
 import { z } from "zod";
 import { PlimsollError } from "../../core/errors.ts";
-import { RANGED_OPERATORS } from "../../onnx/operators/operators.ts";
 import type { Target } from "./target.ts";
 
 const operators = z.array(z.string().min(1)).min(1);
+
+/** Operators whose range version 1 could fix. */
+const RANGED_OPERATORS = ["Softmax", "Sigmoid", "HardSigmoid", "Tanh", "Clip"] as const;
 
 /** Version 1, as far as version 2 changed it; what stayed is checked there. */
 const version1 = z.strictObject({

@@ -5,10 +5,11 @@
  */
 import type { z } from "zod";
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import { importMctTarget, isMctTarget, type MctImport } from "./import_mct.ts";
 import { parseExpression } from "./expression.ts";
 import { migrateTarget } from "./migrate_target.ts";
-import { extensionSchema, type Target, targetSchema } from "./target.ts";
+import { extensionSchema, type Override, type Target, targetSchema } from "./target.ts";
 import defaultTarget from "./default.json" with { type: "json" };
 import imx500 from "./imx500.json" with { type: "json" };
 import onnxruntime from "./onnxruntime.json" with { type: "json" };
@@ -163,13 +164,18 @@ export function checkAllowed(
  */
 export function addOverrides(target: Target, overrides: readonly unknown[]): Target {
   if (overrides.length === 0) return target;
-  const checked = check(targetSchema.shape.overrides.unwrap(), overrides, "--override");
+  const checked = checkOverrides(overrides);
   for (const { activation = {}, weight = {}, match } of checked) {
     const where = `the override for ${JSON.stringify(match)}`;
     checkAllowed(target, "activation", activation, where);
     checkAllowed(target, "weight", weight, where);
   }
   return { ...target, overrides: [...target.overrides ?? [], ...checked] };
+}
+
+/** Checks parsed overrides. */
+export function checkOverrides(overrides: readonly unknown[]): Override[] {
+  return check(targetSchema.shape.overrides.unwrap(), overrides, option("override"));
 }
 
 function fault(name: string, found: string): PlimsollError {

@@ -135,7 +135,9 @@ async function readGenerated() {
   const value = (name: string) => text.match(new RegExp(`^// ${name}: (.*)$`, "m"))?.[1];
   const base64 = text.match(/^ {2}"([^"]*)";$/m)?.[1] ?? "";
   return {
-    ...{ compiler: value("Compiler"), sources: value("Sources"), binaryHash: value("Binary") },
+    compiler: value("Compiler"),
+    sources: value("Sources"),
+    binaryHash: value("Binary"),
     binary: Uint8Array.fromBase64(base64),
   };
 }

@@ -148,7 +148,12 @@ class Page {
 
   #run(): void {
     const { model, samples, beside } = this.#files;
-    const job: Job = { model: model!, samples: samples!, beside, ...this.#settings.read() };
+    let job: Job;
+    try {
+      job = { model: model!, samples: samples!, beside, ...this.#settings.read() };
+    } catch (error) {
+      return this.#fail((error as Error).message);
+    }
     this.#release();
     this.#release = () => {};
     const view = new ProgressView();

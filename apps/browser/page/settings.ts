@@ -1,35 +1,43 @@
 /**
- * The settings: target, method, bits, preprocessing, limits.
+ * The settings: target, the wishes of a recipe as their table has them, preprocessing, limits.
  *
  * @module
  */
 /// <reference lib="dom" />
-import { CONSTRAINTS, METHOD_CHOICES } from "../../../core/types.ts";
-import type { TargetChoices } from "../../../tpc/targets/apply_choices.ts";
+import { PlimsollError } from "../../../core/errors.ts";
+import { optionName, wordOptions } from "../../../core/option_words.ts";
+import { parseJson } from "../../../core/parse_json.ts";
+import {
+  parsePreprocessing,
+  PREPROCESSING_NAMES,
+  presetPreprocessing,
+} from "../../../tpc/recipe/preprocessing.ts";
+import type { Recipe } from "../../../tpc/recipe/recipe.ts";
+import { formOf, parseWish, wantedOf, type Wish } from "../../../tpc/recipe/wish.ts";
+import { WISH_ENTRIES } from "../../../tpc/recipe/wishes.ts";
 import { TARGET_NAMES } from "../../../tpc/targets/read_target.ts";
 import { h } from "../../../pipeline/report/page/client/dom.ts";
-import { PREPROCESSING_NAMES, presetPreprocessing } from "../../../pipeline/source/preprocess.ts";
 
 /** What the settings come to. */
 export interface Settings {
-  readonly target: string;
-  readonly choices: TargetChoices;
-  readonly preprocess: string;
+  readonly recipe: Recipe;
   readonly limit?: number;
   readonly batch?: number;
 }
 
-/** What a choice is called that leaves the target's own setting. */
-const AS_TARGET = "as the target";
+/** A control of the form that has a text; empty where nothing was chosen. */
+type Control = HTMLSelectElement | HTMLInputElement;
+
+/** Headings of the groups of wishes. */
+const GROUPS = { activations: "Activations", weights: "Weights", graph: "Graph" } as const;
+/** The wish that is seen at once. */
+const FIRST = "error";
 
 /** The form; empty fields leave what the target says. */
 export class SettingsForm {
   readonly element: HTMLElement;
   readonly #target = select("target", TARGET_NAMES);
-  readonly #error = select("error", [AS_TARGET, ...METHOD_CHOICES]);
-  readonly #constraint = select("constraint", [AS_TARGET, ...CONSTRAINTS]);
-  readonly #bits = number("bits", { min: 2, max: 16 });
-  readonly #weightBits = number("weight-bits", { min: 2, max: 8 });
+  readonly #wishes = new Map(WISH_ENTRIES.map(([key, wish]) => [key, controlOf(key, wish)]));
   readonly #limit = number("samples", { min: 1 });
   readonly #batch = number("batch", { min: 1 });
   readonly #preset = select("preset", PREPROCESSING_NAMES);
@@ -47,7 +55,7 @@ export class SettingsForm {
       "section",
       { class: "settings", "aria-label": "Settings" },
       field("target", "Target", this.#target),
-      field("error", "Error method", this.#error),
+      field(FIRST, "Error method", this.#wishes.get(FIRST)!),
       h(
         "details",
         {},
@@ -61,16 +69,30 @@ export class SettingsForm {
             "channelOrder, grayscale, layout. A preprocess.json that is picked with the images goes here.",
         ),
       ),
+      ...Object.entries(GROUPS).map(([group, title]) =>
+        h("details", {}, h("summary", {}, title), ...this.#fieldsOf(group))
+      ),
       h(
         "details",
         {},
         h("summary", {}, "More"),
-        field("constraint", "Constraint", this.#constraint),
-        field("bits", "Bits of activations", this.#bits),
-        field("weight-bits", "Bits of weights", this.#weightBits),
         field("samples", "Samples at most", this.#limit),
         field("batch", "Samples a run", this.#batch),
       ),
+    );
+  }
+
+  #fieldsOf(group: string): HTMLElement[] {
+    return WISH_ENTRIES.filter(([key, wish]) => wish.group === group && key !== FIRST).map(
+      ([key, { text }]) => {
+        const label = key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+        return field(
+          optionName(key),
+          label[0].toUpperCase() + label.slice(1),
+          this.#wishes.get(key)!,
+          wordOptions(text, (key, value) => [key, value].filter(Boolean).join(" ")),
+        );
+      },
     );
   }
 
@@ -79,22 +101,23 @@ export class SettingsForm {
     this.#preprocess.value = text;
   }
 
+  /**
+   * The settings as they stand.
+   *
+   * @throws {PlimsollError} kind `usage` or `input`, for values that can't be.
+   */
   read(): Settings {
-    const [limit, batch] = [value(this.#limit), value(this.#batch)];
-    const [bits, weightBits] = [value(this.#bits), value(this.#weightBits)];
-    const { value: error } = this.#error;
-    const { value: constraint } = this.#constraint;
+    const [limit, batch] = [numberIn(this.#limit), numberIn(this.#batch)];
+    const preprocessing = parsePreprocessing(
+      parseJson(this.#preprocess.value, "the preprocessing"),
+      "the preprocessing",
+    );
+    const wishes = WISH_ENTRIES.flatMap(([key, wish]) => {
+      const { value } = this.#wishes.get(key)!;
+      return value === "" ? [] : [[key, checked(key, wish, value)]];
+    });
     return {
-      target: this.#target.value,
-      preprocess: this.#preprocess.value,
-      choices: {
-        ...(error === AS_TARGET ? {} : { error: error as TargetChoices["error"] }),
-        ...(constraint === AS_TARGET
-          ? {}
-          : { constraint: constraint as TargetChoices["constraint"] }),
-        ...(bits === undefined ? {} : { bits }),
-        ...(weightBits === undefined ? {} : { weightBits }),
-      },
+      recipe: { target: this.#target.value, preprocessing, ...Object.fromEntries(wishes) },
       ...(limit === undefined ? {} : { limit }),
       ...(batch === undefined ? {} : { batch }),
     };
@@ -103,6 +126,37 @@ export class SettingsForm {
   #usePreset(): void {
     this.#preprocess.value = JSON.stringify(presetPreprocessing(this.#preset.value), null, 1);
   }
+}
+
+/** A list for choices, a number for ranges; empty means what happens when nobody wishes. */
+function controlOf(key: string, { schema, otherwise }: Wish): Control {
+  const form = formOf(schema);
+  const id = optionName(key);
+  if (form.kind !== "number") {
+    const values = form.kind === "yesNo" ? ["yes", "no"] : form.values.map(String);
+    const list = select(id, values);
+    list.prepend(h("option", { value: "", selected: "" }, otherwise));
+    list.value = "";
+    return list;
+  }
+  const { least, most, isInteger } = form;
+  return number(id, {
+    min: least,
+    ...(most < Number.MAX_SAFE_INTEGER ? { max: most } : {}),
+    step: isInteger ? 1 : "any",
+    placeholder: otherwise,
+  });
+}
+
+function checked(key: string, wish: Wish, text: string): unknown {
+  const value = parseWish(wish, text);
+  if (value !== undefined) return value;
+  throw new PlimsollError("usage", {
+    action: "reading the settings",
+    wanted: `${optionName(key)}: ${wantedOf(wish)}`,
+    found: text,
+    remedy: "Correct it, or leave it empty",
+  });
 }
 
 function select(id: string, options: readonly string[]): HTMLSelectElement {
@@ -115,23 +169,21 @@ function select(id: string, options: readonly string[]): HTMLSelectElement {
 
 function number(
   id: string,
-  range: { readonly min: number; readonly max?: number },
+  attributes: {
+    readonly min: number;
+    readonly max?: number;
+    readonly step?: number | "any";
+    readonly placeholder?: string;
+  },
 ): HTMLInputElement {
-  const { min, max = null } = range;
-  return h("input", {
-    id,
-    type: "number",
-    step: 1,
-    min,
-    max,
-    placeholder: "default",
-  }) as HTMLInputElement;
+  const { min, max = null, step = 1, placeholder = "default" } = attributes;
+  return h("input", { id, type: "number", step, min, max, placeholder }) as HTMLInputElement;
 }
 
-function value({ value }: HTMLInputElement): number | undefined {
+function numberIn({ value }: HTMLInputElement): number | undefined {
   return value === "" ? undefined : Number(value);
 }
 
-function field(id: string, label: string, control: HTMLElement): HTMLElement {
-  return h("div", { class: "field" }, h("label", { for: id }, label), control);
+function field(id: string, label: string, control: HTMLElement, title = ""): HTMLElement {
+  return h("div", { class: "field" }, h("label", { for: id, title }, label), control);
 }

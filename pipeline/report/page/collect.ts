@@ -3,12 +3,17 @@
  *
  * @module
  */
+import { canonicalJson, compactJson } from "../../../core/canonical_json.ts";
 import { weightCodes } from "../../../core/grid.ts";
+import { optionName } from "../../../core/option_words.ts";
 import type { Manifest, ManifestActivation, ManifestWeight } from "../../../tpc/manifest.ts";
+import { wishText } from "../../../tpc/recipe/wish.ts";
+import { WISH_ENTRIES } from "../../../tpc/recipe/wishes.ts";
 import type { HistogramData } from "../../../wasm/mod.ts";
 import type { DiagnosedTensor, Diagnosis } from "../../diagnose/diagnosis.ts";
 import type { ModelEvaluation } from "../../evaluate/evaluate.ts";
 import type { PairedDifference } from "../../evaluate/paired.ts";
+import { SHOWN_METHODS } from "../../search/methods/methods.ts";
 import { gridStatistics } from "../../search/grid_statistics.ts";
 import type { Statistics } from "../../statistics/statistics.ts";
 import { cellCounts } from "../cells.ts";
@@ -22,6 +27,7 @@ import type {
   ReportData,
   ReportDiagnosis,
   ReportWeight,
+  RunDescription,
 } from "./data.ts";
 import { methodResults, rangeOf } from "./methods.ts";
 import { type Neighbours, neighbours } from "./neighbours.ts";
@@ -43,6 +49,8 @@ export interface ReportInput {
   readonly evaluation?: readonly EvaluatedModel[];
   /** What comparing the models layer by layer found. */
   readonly diagnosis?: Diagnosis;
+  /** Paths and times of the run that made them, for who wants to repeat it. */
+  readonly run?: RunDescription;
 }
 
 /** A model of the accuracy table: an evaluation, with what a comparison adds. */
@@ -60,16 +68,18 @@ export interface EvaluatedModel {
  * graph, suspects, accuracy.
  */
 export function collectReport(
-  { title, manifest, statistics, evaluation, diagnosis }: ReportInput,
+  { title, manifest, statistics, evaluation, diagnosis, run }: ReportInput,
 ): ReportData {
   const activations = reportActivations(manifest, statistics, diagnosis);
   const weights = manifest.weights.map(reportWeight);
   return {
     title,
-    made: howItWasMade(manifest),
+    made: howItWasMade(manifest, run),
     accuracy: evaluation === undefined || evaluation.length === 0 ? null : accuracy(evaluation),
-    ...{ activations, weights },
+    activations,
+    weights,
     float: manifest.float.map(({ node, op, reason }) => ({ node, op, reason })),
+    shownMethods: SHOWN_METHODS,
     suspects: suspects(activations, weights),
     diagnosis: diagnosis === undefined ? null : reportDiagnosis(diagnosis),
   };
@@ -105,7 +115,15 @@ function reportActivations(
 function reportActivation(activation: ManifestActivation, { from, to, readers }: Neighbours) {
   const { tensor, producer, fused, shape, bits, signed, constraint, method } = activation;
   return {
-    ...{ tensor, fused, shape, from, to, bits, signed, constraint, method },
+    tensor,
+    fused,
+    shape,
+    from,
+    to,
+    bits,
+    signed,
+    constraint,
+    method,
     op: producer?.op ?? "input",
     node: producer?.node ?? "",
     readers: readers.map(({ op, name }) => `${op} ${name}`),
@@ -157,11 +175,15 @@ function measuredOf(entry: DiagnosedTensor | undefined): { measured?: Measured }
 
 function reportDiagnosis({ samples, data, output, remedies }: Diagnosis): ReportDiagnosis {
   return {
-    ...{ samples, data },
+    samples,
+    data,
     output: drawnOrNull(output?.sqnr ?? null),
     remedies: (remedies?.tried ?? []).map((remedy) => ({
-      ...{ tensor: remedy.tensor, change: remedy.change, agreement: remedy.agreement },
-      ...{ top1: remedy.top1, override: JSON.stringify(remedy.override) },
+      tensor: remedy.tensor,
+      change: remedy.change,
+      agreement: remedy.agreement,
+      top1: remedy.top1,
+      override: JSON.stringify(remedy.override),
       sqnr: drawnOrNull(remedy.sqnr),
       gain: drawnOrNull(remedy.gain),
     })),
@@ -178,7 +200,14 @@ function reportWeight(weight: ManifestWeight): ReportWeight {
     return drawn(scale * Math.max(zero - min, max - zero));
   });
   return {
-    ...{ tensor, node, op, bits, constraint, granularity, method, reason },
+    tensor,
+    node,
+    op,
+    bits,
+    constraint,
+    granularity,
+    method,
+    reason,
     sqnr: drawnOrNull(steps?.sqnr ?? null),
     ranges: ranges ?? [],
   };
@@ -194,7 +223,13 @@ function accuracy(models: readonly EvaluatedModel[]): Accuracy {
       const { difference, interval: [low, high] } = againstFloat ??
         { difference: 0, interval: [0, 0] };
       return {
-        ...{ name, top1, top5, loss, agreement, sqnr, cosine },
+        name,
+        top1,
+        top5,
+        loss,
+        agreement,
+        sqnr,
+        cosine,
         ...(bytes === undefined ? {} : { bytes }),
         ...(againstFloat ? { difference: { value: difference, low, high } } : {}),
       };
@@ -202,18 +237,46 @@ function accuracy(models: readonly EvaluatedModel[]): Accuracy {
   };
 }
 
-function howItWasMade({ tool, model, target, statistics, data, rewrites }: Manifest): HowItWasMade {
+function howItWasMade(
+  { tool, model, target, statistics, data, rewrites, recipe }: Manifest,
+  run: RunDescription | undefined,
+): HowItWasMade {
   return {
     tool: `${tool.name} ${tool.version}`,
     model: model.sha256,
     target: target.name,
     targetSha256: target.sha256,
     statistics: statistics.sha256,
-    ...{ samples: data.samples, skipped: data.skipped },
+    samples: data.samples,
+    skipped: data.skipped,
     data: data.sha256,
     preprocessing: data.preprocessing,
     rewrites: describeRewrites(rewrites),
+    wishes: recipe === undefined ? [] : [
+      ...WISH_ENTRIES.flatMap(([key]) =>
+        recipe[key] === undefined ? [] : [[optionName(key), wishText(recipe[key])] as const]
+      ),
+      ...(recipe.overrides ?? []).map((entry) => ["override", compactJson(entry)] as const),
+    ],
+    definitions: recipe === undefined ? null : {
+      target: canonicalJson(recipe.target),
+      preprocessing: recipe.preprocessing === undefined
+        ? null
+        : canonicalJson(recipe.preprocessing),
+    },
+    repeat: recipe === undefined ? null : repeatCommand(run),
+    run: run ?? null,
   };
+}
+
+/** The command that makes the same files again: the manifest is a recipe, and model and data lie where they lay. */
+function repeatCommand(run: RunDescription | undefined): string {
+  const { model = "MODEL.onnx", data = "DATA" } = run?.inputs ?? {};
+  const quoted = (text: string) =>
+    /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+  return `quantize --recipe manifest.json --model ${quoted(model)} --data ${
+    quoted(data)
+  } --out again`;
 }
 
 function describeRewrites(rewrites: Manifest["rewrites"]): string[] {

@@ -27,6 +27,8 @@ export interface ReportData {
     readonly reason: string;
   }[];
   /** Quantizers that lose most first. */
+  /** Methods that are drawn at first, beside the chosen ones. */
+  readonly shownMethods: readonly ErrorMethod[];
   readonly suspects: readonly Suspect[];
   /** What comparing the models layer by layer found, where that was done. */
   readonly diagnosis: ReportDiagnosis | null;
@@ -77,8 +79,36 @@ export interface HowItWasMade {
   readonly skipped: number;
   readonly data: string;
   readonly preprocessing: string | null;
+  /** What the recipe wishes over its target, and overrides, as texts. */
+  readonly wishes: readonly (readonly [name: string, value: string])[];
+  /** Target and preprocessing whole, as JSON; null where the manifest has hashes only. */
+  readonly definitions: { readonly target: string; readonly preprocessing: string | null } | null;
+  /** The command that repeats the run. */
+  readonly repeat: string | null;
+  /** Paths, times and machine of the run; null where nobody kept them. */
+  readonly run: RunDescription | null;
   /** Exact rewrites of the graph, in words. */
   readonly rewrites: readonly string[];
+}
+
+/** What a run was beside its recipe: `run.json`. */
+export interface RunDescription {
+  /** Name and version of the tool. */
+  readonly tool: string;
+  /** What started it: the command, and its arguments. */
+  readonly command: readonly string[];
+  /** When it began, ISO 8601. */
+  readonly started: string;
+  /** How long it took. */
+  readonly seconds: number;
+  /** Runtime and processor; null where the host doesn't say. */
+  readonly machine: string | null;
+  /** What was read, by the names of the options. */
+  readonly inputs: {
+    readonly model?: string;
+    readonly data?: string;
+    readonly evaluation?: string;
+  };
 }
 
 /** The accuracy table. */

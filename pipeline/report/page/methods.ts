@@ -45,7 +45,10 @@ function chosen(activation: ManifestActivation, histogram: HistogramData): Metho
   const levels = { step: scale, low: quantizedMin - zeroPoint, high: quantizedMax - zeroPoint };
   const spec = { bits, constraint, signed: signed ? "yes" : "no", error: method } as const;
   return {
-    ...{ method, isChosen: true, threshold: drawn(threshold), range: rangeOf(activation) },
+    method,
+    isChosen: true,
+    threshold: drawn(threshold),
+    range: rangeOf(activation),
     error: drawnOrNull(statistics?.error ?? null),
     sqnr: drawnOrNull(statistics?.sqnr ?? null),
     clippedFraction: drawn(statistics?.clippedFraction ?? 0),
@@ -66,7 +69,9 @@ function tried(
     spec,
   );
   return {
-    ...{ method, isChosen: false, threshold: drawn(threshold) },
+    method,
+    isChosen: false,
+    threshold: drawn(threshold),
     range: [drawn(levels.low * levels.step), drawn(levels.high * levels.step)],
     error: drawnOrNull(error),
     sqnr: drawnOrNull(sqnr),

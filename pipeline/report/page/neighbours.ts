@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { indexOutline } from "../../../onnx/graph/graph_index.ts";
 import type { GraphOutline, OutlineNode } from "../../../onnx/graph/outline.ts";
 
 /** Neighbours of one activation. */
@@ -16,24 +17,14 @@ export interface Neighbours {
 }
 
 /** Neighbours of each tensor of a list, skipping tensors that aren't in it. */
-export function neighbours(
-  { nodes }: GraphOutline,
-  tensors: readonly string[],
-): Neighbours[] {
+export function neighbours(outline: GraphOutline, tensors: readonly string[]): Neighbours[] {
   const indexOf = new Map(tensors.map((tensor, i) => [tensor, i]));
-  const makerOf = new Map<string, OutlineNode>();
-  const readersOf = new Map<string, OutlineNode[]>();
-  for (const node of nodes) {
-    for (const output of node.outputs) makerOf.set(output, node);
-    for (const input of new Set([...node.inputs, ...node.captures])) {
-      readersOf.set(input, [...readersOf.get(input) ?? [], node]);
-    }
-  }
-  const from = tensors.map((tensor) => sources(tensor, makerOf, indexOf));
+  const { producers, consumers } = indexOutline(outline);
+  const from = tensors.map((tensor) => sources(tensor, producers, indexOf));
   return tensors.map((tensor, i) => ({
     from: from[i],
     to: from.flatMap((list, other) => list.includes(i) ? [other] : []),
-    readers: readersOf.get(tensor) ?? [],
+    readers: consumers.get(tensor) ?? [],
   }));
 }
 

@@ -86,7 +86,8 @@ function parse<Schema extends z.ZodType>(
   );
   throw new PlimsollError("input", {
     action: `reading ${JSON.stringify(name)} for a report`,
-    ...{ wanted, found: faults.join("; ") },
+    wanted,
+    found: faults.join("; "),
     remedy: "Make it again, or leave it out of the report",
   });
 }

@@ -40,5 +40,12 @@ export interface RangeSetter {
 /** An error method, with the options of its quantizer filled in. */
 export type Method = Judge | RangeSetter;
 
-/** Makes a method for what is asked of one quantizer. */
-export type MakeMethod = (spec: ActivationSpec) => Method;
+/** What `methods.ts` has of each method. */
+export interface MethodRecord {
+  /** Makes it for what is asked of one quantizer. */
+  readonly make: (spec: ActivationSpec) => Method;
+  /** Whether it is another method unless its options say otherwise: AUTO, which gives none, doesn't try it. */
+  readonly isUsuallyAnother?: true;
+  /** Whether reports draw it at first, beside the chosen ones. */
+  readonly isShown?: true;
+}

@@ -58,7 +58,9 @@ export function weightErrors(
     if (w > max) max = w;
   }
   const base = {
-    ...{ min, max, power },
+    min,
+    max,
+    power,
     count: weights.length,
     isEven: importance === undefined,
     exact: (grid: Levels) => directError(weights, importance, grid, power, Infinity),

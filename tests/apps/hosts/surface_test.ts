@@ -1,5 +1,6 @@
 /** What the library gives, frozen: a name that goes or comes is a change that users notice. */
 import assert from "node:assert/strict";
+import { SUBPATHS } from "../../../build/npm_package.ts";
 
 /** Names of an entry, values and types, as `deno doc` sees them. */
 async function names(entry: string): Promise<string[]> {
@@ -12,12 +13,22 @@ async function names(entry: string): Promise<string[]> {
   return [...new Set(symbols)].sort();
 }
 
-for (
-  const [name, entry] of [["library", "pipeline/mod.ts"], ["http", "apps/http/mod.ts"], [
-    "edge",
-    "apps/http/edge.ts",
-  ]]
-) {
+/** Entries by the names of their subpaths, as deno.json has them. */
+const { exports } = JSON.parse(await Deno.readTextFile("deno.json"));
+
+Deno.test("the library has at most 40 names at its root, and the same subpaths on npm and JSR", async () => {
+  assert.ok((await names(exports["."])).length <= 40);
+  const { ".": _, ...paths } = exports;
+  assert.deepEqual(
+    Object.fromEntries(
+      Object.entries(SUBPATHS).map(([name, entry]) => [`./${name}`, `./${entry}`]),
+    ),
+    paths,
+  );
+});
+
+for (const [subpath, entry] of Object.entries<string>(exports)) {
+  const name = subpath === "." ? "library" : subpath.slice(2);
   Deno.test(`the public surface of ${entry} is what tests/apps/hosts/surface/${name}.txt says`, async () => {
     const found = await names(entry);
     assert.ok(found.length > 3);

@@ -22,7 +22,7 @@ Deno.test("variants are the product of all lists, named by what differs", () => 
     constraint: ["pot", "uniform"],
     weightBits: [8, 4],
     weightError: ["mse", "mae"],
-    equalize: ["no", "yes"],
+    equalize: [false, true],
   });
   assert.equal(all.length, 32);
   assert.equal(new Set(all.map(({ name }) => name)).size, 32);
@@ -33,7 +33,7 @@ Deno.test("variants are the product of all lists, named by what differs", () => 
     constraint: "uniform",
     weightBits: 4,
     weightError: "mae",
-    equalize: "yes",
+    equalize: true,
   });
 });
 
@@ -59,7 +59,7 @@ Deno.test("more than 64 variants are refused", () => {
   const bits = [2, 3, 4, 5, 6, 7, 8, 9];
   assert.equal(variantsOf({ target, bits, weightBits: bits }).length, 64);
   assert.throws(
-    () => variantsOf({ target, bits, weightBits: bits, equalize: ["yes", "no"] }),
+    () => variantsOf({ target, bits, weightBits: bits, equalize: [true, false] }),
     (error) =>
       error instanceof PlimsollError && error.kind === "usage" &&
       /at most 64 variants, found 8 × 8 × 2 = 128/.test(error.message),

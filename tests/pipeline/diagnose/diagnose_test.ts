@@ -4,7 +4,7 @@ import { diagnose } from "../../../pipeline/diagnose/diagnose.ts";
 import { ErrorSums } from "../../../pipeline/diagnose/error_sums.ts";
 import { tryRemedies } from "../../../pipeline/diagnose/try_remedies.ts";
 import { evaluate } from "../../../pipeline/evaluate/evaluate.ts";
-import { createSession } from "../../../pipeline/inference/session.ts";
+import { createSession } from "../../../pipeline/inference/default_runtime.ts";
 import { loadFloatModel, quantize } from "../../../pipeline/quantize/quantize.ts";
 import { readPlim } from "../../../pipeline/statistics/plim.ts";
 import { roundHalfEven } from "../../../core/grid.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { evaluate } from "../../../pipeline/evaluate/evaluate.ts";
 import { addSample, argMax, emptyMetrics } from "../../../pipeline/evaluate/metrics.ts";
-import type { InferenceSession } from "../../../pipeline/inference/session.ts";
+import type { InferenceSession } from "../../../pipeline/inference/runtime.ts";
 
 Deno.test("addSample() counts hits, agreement and noise", () => {
   const metrics = emptyMetrics();

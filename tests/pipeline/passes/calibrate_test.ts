@@ -27,7 +27,9 @@ const stream = (samples: readonly Sample[] = all) =>
   ReadableStream.from(samples.map((sample) => structuredClone(sample)));
 const run = async (more: Partial<CalibrateOptions> = {}, samples: readonly Sample[] = all) =>
   await calibrate(stream(samples), { ...options, ...more });
-const whole = await writePlim(await run());
+let whole: Uint8Array;
+
+Deno.test.beforeAll(async () => void (whole = await writePlim(await run())));
 
 for (const workers of [2, 3, 4]) {
   for (const batch of [1, 8]) {
@@ -188,7 +190,7 @@ Deno.test("a sample that makes infinity stops the run otherwise, in a worker, to
   for (const workers of [1, 2]) {
     await assert.rejects(
       run({ model: reciprocal, target, workers }, [good[0], bad]),
-      /tensor "r".*wanted finite activations, found Infinity from sample "number 1".*--on-nonfinite skip/,
+      /tensor "r".*wanted finite activations, found Infinity from sample "number 1".*option `onNonfinite: skip`/,
     );
   }
 });
@@ -275,7 +277,7 @@ Deno.test("fractions for an input of integers are refused, not cut off", async (
   assert.equal((await run({ model: bytes, target }, of(3, 255))).data.samples, 1);
   await assert.rejects(
     run({ model: bytes, target }, of(1, 0.25)),
-    /input "x" .* whole numbers, as its type uint8 says, found 0\.25\. .*--preprocess raw/,
+    /input "x" .* whole numbers, as its type uint8 says, found 0\.25\. .*option `preprocess: raw`/,
   );
 });
 
@@ -292,7 +294,7 @@ Deno.test("samples that don't fill the last batch of a fixed size are refused wi
   }));
   await assert.rejects(
     run({ model: fixed, target }, samples),
-    /feeding "2" .* wanted 2 samples at a time, .* found 1 left\. Give a multiple of 2 with --samples/,
+    /feeding "2" .* wanted 2 samples at a time, .* found 1 left\. Give a multiple of 2 with option `samples`/,
   );
 });
 

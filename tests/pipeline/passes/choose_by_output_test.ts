@@ -63,12 +63,16 @@ function byOutput(
   options: { batch?: number; runs?: number } = {},
   again = samples,
 ): Promise<Quantization> {
-  const reopen = () => Promise.resolve(ReadableStream.from(again));
-  return quantize(heavy, ReadableStream.from(samples), {
-    target,
-    batch: options.batch,
-    autoByOutput: { reopen, runs: options.runs },
-  });
+  // The first pass sees one order, the second one another.
+  const orders = [samples, again];
+  const opener = {
+    open: () => Promise.resolve({ samples: ReadableStream.from(orders.shift()!) }),
+  };
+  const { runs: autoRuns, batch } = options;
+  return quantize(heavy, opener, {
+    ...{ target, autoBy: "output" },
+    ...(autoRuns === undefined ? {} : { autoRuns }),
+  }, { batch });
 }
 
 /** Σ(y′ − y)² / Σy² over some samples. */

@@ -1,15 +1,13 @@
 /** Bias correction and rounding by second moments, from samples to the emitted model. */
 import assert from "node:assert/strict";
 import type { Sample } from "../../../core/tensor.ts";
-import { createSession } from "../../../pipeline/inference/session.ts";
-import {
-  loadFloatModel,
-  quantize,
-  type QuantizeOptions,
-} from "../../../pipeline/quantize/quantize.ts";
+import { createSession } from "../../../pipeline/inference/default_runtime.ts";
+import { loadFloatModel, quantize, type RunOptions } from "../../../pipeline/quantize/quantize.ts";
 import { readCodes } from "../../../pipeline/rounding/codes_file.ts";
 import { decide } from "../../../pipeline/search/decide.ts";
 import { decideWeights } from "../../../pipeline/search/decide_weights.ts";
+import type { Samples } from "../../../pipeline/source/samples.ts";
+import type { Wishes } from "../../../tpc/recipe/wishes.ts";
 import { readPlim } from "../../../pipeline/statistics/plim.ts";
 import { canonicalJson } from "../../../core/canonical_json.ts";
 import { emitModel } from "../../../tpc/emission/emit.ts";
@@ -57,7 +55,6 @@ const samples: Sample[] = Array.from({ length: 24 }, (_, index) => {
   return { index, id: `${index}`, input: { data, dims: [4, 8, 8] } };
 });
 const float = await loadFloatModel(writeModel(smallModel()), "small");
-const open = () => ReadableStream.from<Sample>(samples);
 
 async function outputs(file: Uint8Array): Promise<Float32Array> {
   await using session = await createSession(readModel(file, "a model"), { name: "a model" });
@@ -69,8 +66,13 @@ async function outputs(file: Uint8Array): Promise<Float32Array> {
 const reference = await outputs(writeModel(float.original));
 
 /** SQNR of the outputs in dB. */
-async function quality(target: Target, options: Partial<QuantizeOptions> = {}) {
-  const result = await quantize(float, open(), { target, ...options });
+async function quality(
+  target: Target,
+  wishes: Wishes = {},
+  options: RunOptions = {},
+  given: Samples = samples,
+) {
+  const result = await quantize(float, given, { target, ...wishes }, options);
   const found = await outputs(result.model);
   let [signal, noise] = [0, 0];
   reference.forEach((y, i) => {
@@ -102,7 +104,8 @@ Deno.test("a manifest that was searched without the model corrects the bias at e
   const { result } = await quality(target);
   const statistics = await readPlim(result.statistics, "s.plim");
   const { sha256 } = result.manifest.statistics;
-  const searched = await decide({ statistics, statisticsSha256: sha256, target });
+  const { recipe } = result;
+  const searched = await decide({ statistics, statisticsSha256: sha256, target, recipe });
   assert.equal(searched.weights[0].inputMeans?.length, 4);
   const read = parseManifest(JSON.parse(canonicalJson(searched)), "m.json");
   const late = decideWeights(read, float.prepared);
@@ -113,14 +116,10 @@ Deno.test("a manifest that was searched without the model corrects the bias at e
 Deno.test("gptq rounding beats nearest rounding by far, whatever the batch and the order of samples", async () => {
   const target = withWeights(3, true);
   const nearest = await quality(target);
-  const reopenForRounding = () => Promise.resolve(open());
-  const rounded = await quality(target, { reopenForRounding });
+  const rounded = await quality(target, { weightRounding: "gptq" });
   assert.ok(rounded.sqnr > nearest.sqnr + 2, `${nearest.sqnr}, rounded ${rounded.sqnr}`);
   const shuffled = samples.toReversed();
-  const again = await quality(target, {
-    batch: 5,
-    reopenForRounding: () => Promise.resolve(ReadableStream.from<Sample>(shuffled)),
-  });
+  const again = await quality(target, { weightRounding: "gptq" }, { batch: 5 }, shuffled);
   assert.deepEqual(again.result.model, rounded.result.model);
   assert.deepEqual(again.result.codes, rounded.result.codes);
   const { manifest, codes: file } = rounded.result;
@@ -159,8 +158,9 @@ Deno.test("the demo at 4-bit weights: gptq gains over nearest codes", async () =
   const demo = await demoModel();
   const target = withWeights(4, true);
   const open = () => demoSamples(48);
-  const run = async (options: Partial<QuantizeOptions>) => {
-    const { model } = await quantize(demo, await open(), { target, ...options });
+  const run = async (wishes: Wishes) => {
+    const opener = { open: async () => ({ samples: await open() }) };
+    const { model } = await quantize(demo, opener, { target, ...wishes });
     const [images] = [await Array.fromAsync(await demoSamples(96))];
     const logits = async (file: Uint8Array) => {
       await using session = await createSession(readModel(file, "m"), { name: "m" });
@@ -174,6 +174,6 @@ Deno.test("the demo at 4-bit weights: gptq gains over nearest codes", async () =
     const [wanted, found] = [await logits(writeModel(demo.original)), await logits(model)];
     return wanted.reduce((sum, y, i) => sum + (found[i] - y) ** 2, 0);
   };
-  const [nearest, rounded] = [await run({}), await run({ reopenForRounding: open })];
+  const [nearest, rounded] = [await run({}), await run({ weightRounding: "gptq" })];
   assert.ok(rounded < nearest, `noise ${rounded}, with nearest codes ${nearest}`);
 });

@@ -2,12 +2,8 @@
 import assert from "node:assert/strict";
 import type { Sample } from "../../../core/tensor.ts";
 import { learnRewrites, needsData } from "../../../pipeline/passes/learn_rewrites.ts";
-import {
-  type FloatModel,
-  loadFloatModel,
-  quantize,
-  rewriteModel,
-} from "../../../pipeline/quantize/quantize.ts";
+import type { FloatModel } from "../../../pipeline/quantize/float_model.ts";
+import { loadFloatModel, quantize, rewriteModel } from "../../../pipeline/quantize/quantize.ts";
 import { readPlim } from "../../../pipeline/statistics/plim.ts";
 import { emitModel } from "../../../tpc/emission/emit.ts";
 import { writeModel } from "../../../onnx/file/model.ts";
@@ -91,7 +87,8 @@ Deno.test("equalization and shifts are learned from samples, whatever their batc
   const float = await rewriteModel(first, rewrites);
   await assertSame(float);
   assert.match(float.rewritten.join("; "), /channels equalized by factors .*; t: shifted by 0\.5/);
-  const { manifest, model } = await quantize(float, open(), { target });
+  const opener = { open: () => Promise.resolve({ samples: open() }) };
+  const { manifest, model } = await quantize(float, opener, { target });
   const again = await loadFloatModel(file, "m", { rewrites: manifest.rewrites });
   assert.deepEqual(writeModel(emitModel(again.prepared, manifest)), model);
 });

@@ -1,4 +1,5 @@
 /** The second pass: proof of what the statistics say, and exact choice where they leave something open. */
+import type { Statistics } from "../../../pipeline/statistics/statistics.ts";
 import assert from "node:assert/strict";
 import { calibrate } from "../../../pipeline/passes/calibrate.ts";
 import { decide } from "../../../pipeline/search/decide.ts";
@@ -17,9 +18,13 @@ const float = await demoModel();
 const preset = presetTarget("default")!;
 const COUNT = 24;
 const pass = { model: float.prepared, target: preset, batch: 8 };
-const statistics = await calibrate(await demoSamples(COUNT), {
-  ...pass,
-  modelSha256: float.sha256,
+let statistics: Statistics;
+
+Deno.test.beforeAll(async () => {
+  statistics = await calibrate(await demoSamples(COUNT), {
+    ...pass,
+    modelSha256: float.sha256,
+  });
 });
 
 const targetFor = (error: ErrorMethod, constraint: Constraint) => ({

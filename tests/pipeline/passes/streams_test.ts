@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { mapStream } from "../../../core/map_stream.ts";
 import type { Batch, InferredBatch, RawSample, Sample, Tensor } from "../../../core/tensor.ts";
 import { inferBatches } from "../../../pipeline/inference/infer.ts";
-import type { InferenceSession } from "../../../pipeline/inference/session.ts";
+import type { InferenceSession } from "../../../pipeline/inference/runtime.ts";
 import { batchSamples } from "../../../pipeline/source/batches.ts";
-import { parsePreprocessing, preprocessor } from "../../../pipeline/source/preprocess.ts";
+import { preprocessor } from "../../../pipeline/source/preprocess.ts";
+import { parsePreprocessing } from "../../../tpc/recipe/preprocessing.ts";
 import { countingSource, settle } from "../../support/streams.ts";
 
 const raws = (count: number): RawSample[] =>

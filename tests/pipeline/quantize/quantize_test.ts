@@ -1,10 +1,11 @@
 /** The whole way, on the demo. */
+import type { FloatModel } from "../../../pipeline/quantize/float_model.ts";
 import assert from "node:assert/strict";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import type { Sample } from "../../../core/tensor.ts";
 import { evaluate } from "../../../pipeline/evaluate/evaluate.ts";
 import { exposeTensors } from "../../../pipeline/inference/infer.ts";
-import { createSession } from "../../../pipeline/inference/session.ts";
+import { createSession } from "../../../pipeline/inference/default_runtime.ts";
 import { type Quantization, quantize } from "../../../pipeline/quantize/quantize.ts";
 import { decide } from "../../../pipeline/search/decide.ts";
 import { divideDyadic } from "../../../pipeline/statistics/dyadic.ts";
@@ -20,13 +21,20 @@ import { withQuantizedOutputs } from "../../support/quantized_outputs.ts";
 import { profileKernels } from "../../support/kernels.ts";
 
 const target = presetTarget("default")!;
-const float = await demoModel();
+let float: FloatModel;
 const COUNT = 70;
 const results = new Map<number, Quantization>();
-for (const batch of [1, 7, 64]) {
-  results.set(batch, await quantize(float, await demoSamples(COUNT), { target, batch }));
-}
-const { model, manifest, statistics } = results.get(7)!;
+let made: Quantization;
+let { model, manifest, recipe, statistics } = {} as Quantization;
+
+Deno.test.beforeAll(async () => {
+  float = await demoModel();
+  for (const batch of [1, 7, 64]) {
+    results.set(batch, await quantize(float, await demoSamples(COUNT), { target }, { batch }));
+  }
+  made = results.get(7)!;
+  ({ model, manifest, recipe, statistics } = made);
+});
 
 for (const batch of [1, 64]) {
   Deno.test(`quantize() gives the same bytes with batch ${batch} as with batch 7`, () => {
@@ -40,7 +48,9 @@ for (const batch of [1, 64]) {
 Deno.test("quantize() gives the same bytes for the same samples in another order", async () => {
   const samples = await Array.fromAsync(await demoSamples(COUNT));
   const shuffled = samples.map((_, i) => samples[(i * 37 + 11) % COUNT]);
-  const other = await quantize(float, ReadableStream.from<Sample>(shuffled), { target, batch: 8 });
+  const other = await quantize(float, ReadableStream.from<Sample>(shuffled), { target }, {
+    batch: 8,
+  });
   assert.deepEqual(other.statistics, statistics);
 });
 
@@ -53,7 +63,7 @@ Deno.test("every ERR(t) in the manifest is the float64 nearest to the exact erro
   const watched = manifest.activations.filter(({ sameAs }) => sameAs === undefined).map((entry) =>
     entry.tensor
   );
-  await using session = await createSession(exposeTensors(float.prepared, watched), {
+  await using session = await createSession(exposeTensors(made.float.prepared, watched), {
     name: "float",
   });
   for await (const { input } of await demoSamples(COUNT)) {
@@ -107,10 +117,10 @@ Deno.test("the statistics alone give the same decisions again", async () => {
   const again = await decide({
     statistics: await readPlim(statistics, "s.plim"),
     statisticsSha256: manifest.statistics.sha256,
-    ...{ target, model: float.prepared },
+    ...{ target, recipe, model: made.float.prepared },
   });
   assert.equal(canonicalJson(again), canonicalJson(manifest));
-  assert.deepEqual(writeModel(emitModel(float.prepared, again)), model);
+  assert.deepEqual(writeModel(emitModel(made.float.prepared, again)), model);
 });
 
 for (const bits of [4, 6]) {
@@ -120,8 +130,9 @@ for (const bits of [4, 6]) {
       activation: { ...target.activation, bits },
       weight: { ...target.weight, bits },
     };
-    const { manifest: decided } = await quantize(float, await demoSamples(20), { target: fewer });
-    const emitted = emitModel(float.prepared, decided);
+    const { manifest: decided, emitted } = await quantize(float, await demoSamples(20), {
+      target: fewer,
+    });
     await using session = await createSession(emitted, { name: "quantized" });
     const [sample] = await Array.fromAsync(await demoSamples(1));
     const feeds = new Map([["image", { data: sample.input.data, dims: [1, 1, 28, 28] }]]);
@@ -151,7 +162,9 @@ Deno.test("quantized top-1 is within 0.5 points of float on 1,000 evaluation ima
 });
 
 const python = await new Deno.Command("python3", {
-  args: ["-c", "import onnx"],
+  args: ["-c", "import onnx.checker"],
+  // Here the folder onnx/ would be taken for the package.
+  cwd: "tests",
   stdout: "null",
   stderr: "null",
 })
@@ -164,8 +177,10 @@ Deno.test({
     await Deno.writeFile(path, model);
     const script =
       "import onnx, sys; onnx.checker.check_model(onnx.load(sys.argv[1]), full_check=True)";
-    const { success, stderr } = await new Deno.Command("python3", { args: ["-c", script, path] })
-      .output();
+    const { success, stderr } = await new Deno.Command("python3", {
+      args: ["-c", script, path],
+      cwd: "tests",
+    }).output();
     await Deno.remove(path);
     assert.ok(success, new TextDecoder().decode(stderr));
   },

@@ -21,8 +21,13 @@ async function demo(name = "default") {
   return { ...result, statistics: await readPlim(result.statistics, "statistics.plim") };
 }
 
-const { manifest, statistics } = await demo();
-const data = collectReport({ title: "demo", manifest, statistics });
+let { manifest, statistics } = {} as Awaited<ReturnType<typeof demo>>;
+let data: ReportData;
+
+Deno.test.beforeAll(async () => {
+  ({ manifest, statistics } = await demo());
+  data = collectReport({ title: "demo", manifest, statistics });
+});
 
 Deno.test("every activation has the thresholds of every method that the search gives", () => {
   for (const [i, activation] of data.activations.entries()) {

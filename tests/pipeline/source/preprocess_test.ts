@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import type { Tensor } from "../../../core/tensor.ts";
 import { PlimsollError } from "../../../core/errors.ts";
 import { imageDecoder } from "../../../pipeline/source/decode_image.ts";
+import { preprocessor } from "../../../pipeline/source/preprocess.ts";
 import {
   parseCrop,
   parsePreprocessing,
   parseResize,
   PREPROCESSING_NAMES,
-  preprocessor,
   presetPreprocessing,
-} from "../../../pipeline/source/preprocess.ts";
+} from "../../../tpc/recipe/preprocessing.ts";
 import { sharedPath } from "../../support/shared.ts";
 
 const image = {

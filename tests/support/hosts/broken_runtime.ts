@@ -1,8 +1,8 @@
 /** A runtime that breaks at its first run, as a heap that is full can: prints what is said then and later. */
 import * as ort from "onnxruntime-web/wasm";
 import { createHandler } from "../../../apps/http/mod.ts";
-import { supplyRuntime } from "../../../pipeline/inference/runtime.ts";
-import { createSession } from "../../../pipeline/inference/session.ts";
+import { supplyRuntime } from "../../../pipeline/inference/default_runtime.ts";
+import { createSession } from "../../../pipeline/inference/default_runtime.ts";
 import { demoForm, demoOptions } from "../requests.ts";
 import { model, node, value } from "../onnx.ts";
 

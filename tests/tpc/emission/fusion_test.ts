@@ -1,6 +1,6 @@
 /** Kernels that really ran for small models, and the reasons that follow from their graphs. */
 import assert from "node:assert/strict";
-import type { NodeProto } from "onnx-buf";
+import type { NodeProto } from "../../../onnx/file/onnx_pb.ts";
 import { exampleFeeds } from "../../../pipeline/inference/example_feeds.ts";
 import { profileKernels } from "../../../pipeline/inference/profile.ts";
 import { fusionReport } from "../../../pipeline/report/fusion.ts";

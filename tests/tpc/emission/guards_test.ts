@@ -1,6 +1,6 @@
 /** What is written runs as it is written, at every optimization level: guards against the runtime's own ideas. */
 import assert from "node:assert/strict";
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto, TensorProto } from "../../../onnx/file/onnx_pb.ts";
 import { type Model, readModel, withFields } from "../../../onnx/file/model.ts";
 import { makeTensor } from "../../../onnx/file/tensor.ts";
 import type { Override, Target } from "../../../tpc/targets/target.ts";

@@ -1,7 +1,11 @@
 /** What is stored once stays stored once, and tables of rows shrink. */
 import assert from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
-import { GraphProtoSchema, type TensorProto, TensorProto_DataType } from "onnx-buf";
+import {
+  GraphProtoSchema,
+  type TensorProto,
+  TensorProto_DataType,
+} from "../../../onnx/file/onnx_pb.ts";
 import { type Model, readModel, withFields, writeModel } from "../../../onnx/file/model.ts";
 import { makeTensor, tensorData } from "../../../onnx/file/tensor.ts";
 import { loadFloatModel, quantize } from "../../../pipeline/quantize/quantize.ts";

@@ -1,7 +1,7 @@
 /** The model whose grids are inputs: it is the emitted model, for every grid. */
 import assert from "node:assert/strict";
 import type { Tensor } from "../../../core/tensor.ts";
-import { createSession } from "../../../pipeline/inference/session.ts";
+import { createSession } from "../../../pipeline/inference/default_runtime.ts";
 import { quantize } from "../../../pipeline/quantize/quantize.ts";
 import { levelsOf } from "../../../pipeline/search/levels_of.ts";
 import { quantizeValue, storeLevels } from "../../../core/grid.ts";
@@ -16,8 +16,12 @@ import { demoModel, demoSamples } from "../../support/demo.ts";
 const float = await demoModel();
 const samples = await Array.fromAsync(await demoSamples(8));
 
-async function outputsOf(model: Model, more: ReadonlyMap<string, Tensor>, unoptimized: boolean) {
-  await using session = await createSession(model, { name: "the test model", unoptimized });
+async function outputsOf(
+  model: Model,
+  more: ReadonlyMap<string, Tensor>,
+  optimization?: "disabled",
+) {
+  await using session = await createSession(model, { name: "the test model", optimization });
   const outputs: number[] = [];
   for (const { input } of samples) {
     const image = { data: input.data, dims: [1, ...input.dims] };
@@ -79,14 +83,18 @@ for (const name of TARGET_NAMES) {
     const target = presetTarget(name)!;
     const { manifest } = await quantize(float, await demoSamples(24), { target });
     const variable = makeGridsVariable(float.prepared, manifest);
-    const reference = await outputsOf(float.prepared, new Map(), false);
+    const reference = await outputsOf(float.prepared, new Map());
     for (const made of [manifest, doubleSteps(manifest)]) {
       const feeds = feedsOf(variable, made);
-      const emitted = await outputsOf(emitWithFloatBiases(float.prepared, made), new Map(), true);
-      assert.deepEqual(await outputsOf(variable.model, feeds, true), emitted);
+      const emitted = await outputsOf(
+        emitWithFloatBiases(float.prepared, made),
+        new Map(),
+        "disabled",
+      );
+      assert.deepEqual(await outputsOf(variable.model, feeds, "disabled"), emitted);
       // Optimized, sums are in another order.
       const loss = distance(reference, emitted);
-      const found = distance(reference, await outputsOf(variable.model, feeds, false));
+      const found = distance(reference, await outputsOf(variable.model, feeds));
       assert.ok(loss > 0 && Math.abs(found / loss - 1) < 0.3, `${found} and ${loss}`);
     }
   });

@@ -1,7 +1,11 @@
 /** Every grid of weights, from the search to the integer kernel. */
 import assert from "node:assert/strict";
-import { createSession } from "../../../pipeline/inference/session.ts";
-import { loadFloatModel, quantize } from "../../../pipeline/quantize/quantize.ts";
+import { createSession } from "../../../pipeline/inference/default_runtime.ts";
+import {
+  loadFloatModel,
+  type Quantization,
+  quantize,
+} from "../../../pipeline/quantize/quantize.ts";
 import { decide } from "../../../pipeline/search/decide.ts";
 import { readPlim } from "../../../pipeline/statistics/plim.ts";
 import { weightCodes } from "../../../core/grid.ts";
@@ -26,12 +30,17 @@ import { runModel } from "../../support/run_model.ts";
 
 const preset = presetTarget("default")!;
 const demo = await demoModel();
-const calibrated = await quantize(demo, await demoSamples(32), { target: preset });
+let calibrated: Quantization;
+let reference: Float32Array;
 const samples = await Array.fromAsync(await demoSamples(16));
 const dims = [samples.length, 1, 28, 28];
 const images = { dims, data: new Float32Array(elementCount(dims)) };
 samples.forEach(({ input }, i) => images.data.set(input.data, i * input.data.length));
-const reference = await logits(demo.prepared);
+
+Deno.test.beforeAll(async () => {
+  calibrated = await quantize(demo, await demoSamples(32), { target: preset });
+  reference = await logits(demo.prepared);
+});
 
 async function logits(of: Model): Promise<Float32Array> {
   await using session = await createSession(of, { name: "the demo" });

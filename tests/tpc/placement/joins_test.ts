@@ -1,6 +1,6 @@
 /** Joins of tensors of different ranges: no source loses its steps to the widest. */
 import assert from "node:assert/strict";
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto, TensorProto } from "../../../onnx/file/onnx_pb.ts";
 import { outlineGraph } from "../../../onnx/graph/outline.ts";
 import { makeTensor } from "../../../onnx/file/tensor.ts";
 import { resolve } from "../../../tpc/placement/resolve.ts";

@@ -1,6 +1,6 @@
 /** Composites as PyTorch, TensorFlow and Keras exporters write them, and what must not be taken for one. */
 import assert from "node:assert/strict";
-import type { NodeProto, TensorProto } from "onnx-buf";
+import type { NodeProto, TensorProto } from "../../../onnx/file/onnx_pb.ts";
 import { outlineGraph } from "../../../onnx/graph/outline.ts";
 import { makeTensor } from "../../../onnx/file/tensor.ts";
 import { GraphView } from "../../../tpc/placement/graph_view.ts";

@@ -3,7 +3,7 @@
  * QNNPACK kernels, ONNX Runtime's. Read from the emitted model, on one network with all that they tell apart.
  */
 import assert from "node:assert/strict";
-import type { NodeProto } from "onnx-buf";
+import type { NodeProto } from "../../../onnx/file/onnx_pb.ts";
 import type { Quantization } from "../../../pipeline/quantize/quantize.ts";
 import type { Model } from "../../../onnx/file/model.ts";
 import { readModel } from "../../../onnx/file/model.ts";
@@ -74,9 +74,12 @@ function network(): Architecture {
 
 const architecture = network();
 const results = new Map<string, Quantization>();
-for (const name of TARGET_NAMES) {
-  results.set(name, await quantizeArchitecture(architecture, name));
-}
+
+Deno.test.beforeAll(async () => {
+  for (const name of TARGET_NAMES) {
+    results.set(name, await quantizeArchitecture(architecture, name));
+  }
+});
 
 /** A constant of an emitted model, as it is stored. */
 interface Stored {
@@ -135,10 +138,10 @@ function outcome(preset: string) {
 const LAYERS = ["w1", "w2", "w3", "w4", "w5", "fc"];
 
 for (const preset of TARGET_NAMES) {
-  const { manifest, activation, weight, stored } = outcome(preset);
   const target = presetTarget(preset)!;
 
   Deno.test(`${preset}: bits, constraint and storage of every tensor are the target's`, () => {
+    const { manifest, weight } = outcome(preset);
     for (const entry of manifest.activations) {
       assert.equal(entry.bits, 8);
       assert.equal(entry.storage, target.storage.activation);
@@ -150,6 +153,7 @@ for (const preset of TARGET_NAMES) {
   });
 
   Deno.test(`${preset}: biases are int32 with the scale of input times weights, without zero point`, () => {
+    const { activation, weight, stored } = outcome(preset);
     for (const [reader, tensor, input] of [["Conv_c1", "w1", "x"], ["Gemm_logits", "fc", "flat"]]) {
       const bias = stored.get(`${reader} 2`);
       assert.ok(bias, `${reader} has no bias`);
@@ -162,6 +166,7 @@ for (const preset of TARGET_NAMES) {
   });
 
   Deno.test(`${preset}: weights are symmetric int8 with zero point 0 and no code -128`, () => {
+    const { stored } = outcome(preset);
     const constants = [...stored].filter(([key]) => /^(Conv|Gemm)_\S+ 1$/.test(key));
     assert.equal(constants.length, LAYERS.length);
     for (const [key, { codes, type, zeroPoints }] of constants) {

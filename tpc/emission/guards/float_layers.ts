@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { NodeProto } from "onnx-buf";
+import type { NodeProto } from "../../../onnx/file/onnx_pb.ts";
 import type { GraphIndex } from "../../../onnx/graph/graph_index.ts";
 import { isOperator } from "../../../onnx/graph/node.ts";
 import { dequantizerBefore, quantizersBehind } from "./quantizer_paths.ts";

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { type NodeProto, TensorProto_DataType } from "onnx-buf";
+import { type NodeProto, TensorProto_DataType } from "../../../onnx/file/onnx_pb.ts";
 import type { GraphIndex } from "../../../onnx/graph/graph_index.ts";
 import { isOperator } from "../../../onnx/graph/node.ts";
 import { codeType, dequantizerBefore, quantizersBehind } from "./quantizer_paths.ts";

@@ -9,7 +9,11 @@
  *
  * @module
  */
-import { type NodeProto, type TensorProto, TensorProto_DataType } from "onnx-buf";
+import {
+  type NodeProto,
+  type TensorProto,
+  TensorProto_DataType,
+} from "../../../onnx/file/onnx_pb.ts";
 import { editGraph } from "../../../onnx/graph/edit_graph.ts";
 import { type GraphIndex, indexGraph } from "../../../onnx/graph/graph_index.ts";
 import { nameMaker } from "../../../onnx/graph/names.ts";

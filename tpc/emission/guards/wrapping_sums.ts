@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { type NodeProto, TensorProto_DataType } from "onnx-buf";
+import { type NodeProto, TensorProto_DataType } from "../../../onnx/file/onnx_pb.ts";
 import { constantNumbers } from "../../../onnx/graph/constant_value.ts";
 import type { GraphIndex } from "../../../onnx/graph/graph_index.ts";
 import { intAttribute, isOperator } from "../../../onnx/graph/node.ts";

@@ -5,7 +5,7 @@
  */
 import { canonicalJson } from "../../../core/canonical_json.ts";
 import type { ImportNotes } from "./notes.ts";
-import { MCT_OPERATOR_SETS } from "./operator_sets.ts";
+import { hasKernel, MCT_OPERATOR_SETS } from "./operator_sets.ts";
 import type { MctFusing, MctOperatorSet } from "./schema.ts";
 
 /** A fusing pattern as a target has it. */
@@ -16,7 +16,6 @@ export interface FusingPattern {
 
 /** Operators that graph preparation folds into the convolution before them, or exporters write there. */
 const FOLDED = new Set(["BatchNormalization", "AddBias"]);
-const KERNELS = new Set(["Conv", "ConvTranspose", "Gemm", "MatMul"]);
 
 /**
  * Patterns of a platform, and the forms that they take in ONNX: normalisations and biases that are part of the
@@ -62,7 +61,7 @@ export function importFusing(
     }
     add(label, positions, path);
     const [head, ...tail] = positions;
-    if (!head.some((op) => KERNELS.has(op))) continue;
+    if (!head.some(hasKernel)) continue;
     const rest = tail.filter((operators) => !operators.every((op) => FOLDED.has(op)));
     add(`${label}, folded`, [head, ...rest]);
     if (!head.includes("MatMul")) continue;

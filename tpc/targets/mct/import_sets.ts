@@ -5,12 +5,7 @@
  */
 import { canonicalJson } from "../../../core/canonical_json.ts";
 import type { ImportNotes } from "./notes.ts";
-import {
-  INDEX_OPERATORS,
-  KERNEL_OPERATORS,
-  MCT_OPERATOR_SETS,
-  OTHER_OPERATORS,
-} from "./operator_sets.ts";
+import { hasKernel, isIndex, MCT_OPERATOR_SETS, OTHER_OPERATORS } from "./operator_sets.ts";
 import type { MctConfig, MctOperatorSet } from "./schema.ts";
 import {
   type Base,
@@ -66,7 +61,7 @@ export function importSets(input: SetsInput): ImportedSet[] {
     const location = set === undefined ? DEFAULT : locate(set);
     const settings = { ...settingsFor(op, config, base, location, notes), ...(where && { where }) };
     // Kernels stand apart, for the reader.
-    const key = canonicalJson([settings, KERNEL_OPERATORS.has(op)]);
+    const key = canonicalJson([settings, hasKernel(op)]);
     const group = groups.get(key) ?? { sets: [], operators: [], settings };
     groups.set(key, group);
     const label = set ?? "default_qco";
@@ -135,7 +130,7 @@ function claimsOf({ sets, configs, fallback, notes }: SetsInput): Claim[] {
   }
   const all = [...MCT_OPERATOR_SETS.values()].flatMap(({ operators }) => [...operators]);
   for (const op of [...all, ...OTHER_OPERATORS]) {
-    if (claims.has(op) || INDEX_OPERATORS.has(op)) continue;
+    if (claims.has(op) || isIndex(op)) continue;
     claims.set(op, { op, config: fallback });
   }
   return [...claims.values(), ...depthwise];

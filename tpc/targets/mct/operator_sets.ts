@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { operatorNamed } from "../../../onnx/operators/operators.ts";
 
 /** Operators of one set, or why ONNX has none. */
 export type MctOperators =
@@ -90,52 +91,30 @@ export const OTHER_OPERATORS: readonly string[] = [
   ...["Tile", "DepthToSpace", "SpaceToDepth"],
 ];
 
-/** Operators with a kernel (`kernel_attr` in MCT): what quantization is for. */
-export const KERNEL_OPERATORS: ReadonlySet<string> = new Set([
-  "Conv",
-  "ConvTranspose",
-  "Gemm",
-  "MatMul",
-]);
+/** Whether an operator has a kernel (`kernel_attr` in MCT): what quantization is for. */
+export function hasKernel(op: string): boolean {
+  return operatorNamed(op)?.weights !== undefined;
+}
 
 /** Whether a set, by its name, holds such operators. */
 export function isKernelSet(name: string): boolean {
-  const operators = MCT_OPERATOR_SETS.get(name)?.operators ?? [];
-  return operators.some((op) => KERNEL_OPERATORS.has(op));
+  return MCT_OPERATOR_SETS.get(name)?.operators.some(hasKernel) ?? false;
 }
 
-/** Operators that only move, pick or average values: what they give can have the grid of their input. */
-export const KEEPING_OPERATORS: ReadonlySet<string> = new Set([
-  ...["MaxPool", "AveragePool", "GlobalMaxPool", "ReduceMax", "ReduceMin"],
-  ...[
-    "Flatten",
-    "Reshape",
-    "Squeeze",
-    "Unsqueeze",
-    "Transpose",
-    "Split",
-    "Slice",
-    "Expand",
-    "Tile",
-  ],
-  ...["Gather", "GatherElements", "GatherND", "DepthToSpace", "SpaceToDepth"],
-  ...["Pad", "Resize", "Upsample"],
-]);
+/** Operators that average: without a quantizer behind them their output is float. */
+export const AVERAGING_OPERATORS: readonly string[] = ["AveragePool", "Resize", "Upsample"];
 
-/** Of those, the ones that compute: without a quantizer behind them their output is float. */
-export const AVERAGING_OPERATORS: ReadonlySet<string> = new Set([
-  "AveragePool",
-  "Resize",
-  "Upsample",
-]);
+/** Whether an operator only moves, picks or averages values: what it gives can have the grid of its input. */
+export function keepsGrid(op: string): boolean {
+  return operatorNamed(op)?.keeps === "elements" && !isIndex(op) || op === "Pad" ||
+    AVERAGING_OPERATORS.includes(op);
+}
 
-/** Operators of several inputs whose output can have one grid with all of them. */
-export const JOINING_OPERATORS: ReadonlySet<string> = new Set(["Concat", "Max", "Min"]);
-
-/** Operators whose output is an index, a shape or a type, never an activation. */
-export const INDEX_OPERATORS: ReadonlySet<string> = new Set([
-  ...["Size", "Shape", "Equal", "ArgMax", "TopK", "NonMaxSuppression", "Cast"],
-]);
+/** Whether the output of an operator is an index, a shape or a type, never an activation. */
+export function isIndex(op: string): boolean {
+  const [type] = operatorNamed(op)?.types ?? [];
+  return typeof type === "number" || op === "Cast" || op === "TopK";
+}
 
 function of(...operators: string[]): MctOperators {
   return { operators };

@@ -10,14 +10,9 @@ import type {
   Granularity,
   Signedness,
 } from "../../../core/types.ts";
+import { operatorNamed } from "../../../onnx/operators/operators.ts";
 import type { ImportNotes } from "./notes.ts";
-import {
-  AVERAGING_OPERATORS,
-  INDEX_OPERATORS,
-  JOINING_OPERATORS,
-  KEEPING_OPERATORS,
-  KERNEL_OPERATORS,
-} from "./operator_sets.ts";
+import { AVERAGING_OPERATORS, hasKernel, isIndex, keepsGrid } from "./operator_sets.ts";
 import { MCT_METHODS, type MctAttribute, type MctConfig } from "./schema.ts";
 
 /** What MCT says of activations. */
@@ -67,15 +62,10 @@ const BIAS = "bias_attr";
 const [LEAST_BITS, MOST_ACTIVATION_BITS, MOST_WEIGHT_BITS] = [2, 16, 8];
 
 /**
- * Ranges by definition, as MCT's `LAYER2MINMAX` has them: MCT takes the threshold from them without a search,
+ * Operators in MCT's `LAYER2MINMAX`: it takes the threshold from their range by definition without a search,
  * whatever the platform.
  */
-const RANGES: Readonly<Record<string, readonly [number, number]>> = {
-  Softmax: [0, 1],
-  Sigmoid: [0, 1],
-  HardSigmoid: [0, 1],
-  Tanh: [-1, 1],
-};
+const RANGED_OPERATORS: readonly string[] = ["Softmax", "Sigmoid", "HardSigmoid", "Tanh"];
 
 /** What becomes of MCT's non-uniform quantizers. */
 const NO_TABLES =
@@ -170,7 +160,7 @@ export function settingsFor(
   const note: Note = (key, value, why) =>
     notes.add(`${path}.${key}`, value, why, { place, operator: op });
   const { enable_activation_quantization: isEnabled, quantization_preserving: preserves } = config;
-  if (INDEX_OPERATORS.has(op)) {
+  if (isIndex(op)) {
     if (isEnabled || preserves || fixedGridOf(config) !== undefined) {
       note(
         "activation",
@@ -181,9 +171,11 @@ export function settingsFor(
     noteConstants(config, note);
     return { use: "float", reason: "what it gives are indices, a shape or another type" };
   }
-  const keeps = KEEPING_OPERATORS.has(op);
-  if (keeps && (preserves || !AVERAGING_OPERATORS.has(op))) return preservingSettings(config, note);
-  const isJoined = preserves && JOINING_OPERATORS.has(op);
+  const keeps = keepsGrid(op);
+  if (keeps && (preserves || !AVERAGING_OPERATORS.includes(op))) {
+    return preservingSettings(config, note);
+  }
+  const isJoined = preserves && operatorNamed(op)?.joins === true;
   if (preserves && !isJoined) {
     note(
       "quantization_preserving",
@@ -198,7 +190,7 @@ export function settingsFor(
   noteConstants(config, note);
   const grid = fixedGridOf(config);
   if (grid !== undefined) note("{fixed_scale, fixed_zero_point}", grid, "it stays float");
-  if (KERNEL_OPERATORS.has(op)) note("kernel", describeAttribute(kernelOf(config)), reason);
+  if (hasKernel(op)) note("kernel", describeAttribute(kernelOf(config)), reason);
   return { use: "float", reason };
 }
 
@@ -233,7 +225,7 @@ function whyFloat(op: string, config: MctConfig, note: Note): string | undefined
     note("activation_n_bits", activation.bits, "grids have 2 to 16 bits: {} stays float");
     return `MCT's platform has ${activation.bits} bits for its output`;
   }
-  if (!KERNEL_OPERATORS.has(op)) return undefined;
+  if (!hasKernel(op)) return undefined;
   const kernel = kernelOf(config);
   if (!kernel.enable_weights_quantization) return "MCT's platform doesn't quantize its weights";
   if (weightOf(kernel) !== undefined) return undefined;
@@ -257,7 +249,7 @@ function quantizedSettings(
     ...(isJoined ? { inputs: "same" as const } : {}),
     ...(Object.keys(output).length > 0 ? { output } : {}),
   };
-  if (KERNEL_OPERATORS.has(op)) {
+  if (hasKernel(op)) {
     const own = differences(kernelSettings(config, note), base.weight);
     return { ...common, ...(Object.keys(own).length > 0 ? { weight: own } : {}) };
   }
@@ -301,7 +293,7 @@ function fixedOutput(
   storage: ActivationStorage,
   note: Note,
 ): Settings["output"] {
-  const range = Object.hasOwn(RANGES, op) ? RANGES[op] : undefined;
+  const range = RANGED_OPERATORS.includes(op) ? operatorNamed(op)?.range : undefined;
   const byDefinition = range === undefined ? {} : { fixedRange: true as const };
   const grid = fixedGridOf(config);
   if (grid === undefined) return byDefinition;

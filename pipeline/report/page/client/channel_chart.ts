@@ -23,7 +23,10 @@ export function channelChart(
   });
   const unit = granularity === "block" ? "block" : "channel";
   return plot({
-    ...{ width, height: Math.min(260, 160 + 0.12 * width), marginLeft: 54, marginRight: 14 },
+    width,
+    height: Math.min(260, 160 + 0.12 * width),
+    marginLeft: 54,
+    marginRight: 14,
     ariaLabel: `Range of each ${unit} of ${tensor}`,
     ariaDescription: `${ranges.length} ranges from ${real(Math.min(...ranges))} to ${
       real(Math.max(...ranges))
@@ -44,7 +47,9 @@ export function channelChart(
       tip(
         bars,
         pointerX({
-          ...{ x1: "x1", x2: "x2", y: "range" },
+          x1: "x1",
+          x2: "x2",
+          y: "range",
           title: ({ x1, x2, range }: (typeof bars)[number]) =>
             `${unit} ${x2 - x1 === 1 ? x1 : `${x1} … ${x2 - 1}`}\n± ${real(range)}`,
         }),

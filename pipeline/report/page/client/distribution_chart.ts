@@ -70,13 +70,11 @@ export function distributionChart(
     };
   });
   return plot({
-    ...{
-      width,
-      height: Math.min(340, 190 + 0.18 * width) + marginTop,
-      marginTop,
-      marginLeft: 54,
-      marginRight: 14,
-    },
+    width,
+    height: Math.min(340, 190 + 0.18 * width) + marginTop,
+    marginTop,
+    marginLeft: 54,
+    marginRight: 14,
     ariaLabel: `Distribution of ${activation.tensor}`,
     ariaDescription: `${count(elements)} elements from ${real(cells.low)} to ${
       real(cells.high)
@@ -121,15 +119,13 @@ export function distributionChart(
       ),
       ...labels.map(({ x, label, color, dy, isRight, isChosen }) =>
         text([x], {
-          ...{
-            x: (d: number) => d,
-            text: () => label,
-            fill: color,
-            stroke: "var(--panel)",
-            strokeWidth: 4,
-            dy,
-            dx: isRight ? -6 : 6,
-          },
+          x: (d: number) => d,
+          text: () => label,
+          fill: color,
+          stroke: "var(--panel)",
+          strokeWidth: 4,
+          dy,
+          dx: isRight ? -6 : 6,
           textAnchor: isRight ? "end" : "start",
           frameAnchor: "top",
           fontWeight: isChosen ? 700 : 400,
@@ -139,7 +135,9 @@ export function distributionChart(
       tip(
         bars,
         pointerX({
-          ...{ x1: "x1", x2: "x2", y: "n" },
+          x1: "x1",
+          x2: "x2",
+          y: "n",
           title: ({ x1, x2, n }: (typeof bars)[number]) =>
             `${real(x1)} … ${real(x2)}\n${count(Math.round(n))} elements, ${percent(n / elements)}`,
         }),

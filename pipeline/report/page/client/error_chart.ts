@@ -33,7 +33,9 @@ function relativeCurve(
   const errors = [...curve, ...choice].map(([, value]) => value).filter((value) => value > 0);
   const least = Math.min(...errors);
   const pointOf = ([at, value]: readonly [number, number]): Point => ({
-    ...{ method, threshold: at, error: value },
+    method,
+    threshold: at,
+    error: value,
     relative: Math.max(1, value / least),
   });
   const points = [...scanned, ...choice].map(pointOf).filter(({ relative }) => relative <= MOST)
@@ -57,13 +59,11 @@ export function errorChart(
     tick <= most && (tick >= 10 || tick === 1 || most < 50)
   );
   return plot({
-    ...{
-      width,
-      height: Math.min(300, 170 + 0.16 * width),
-      marginLeft: 54,
-      marginRight: 14,
-      marginBottom: 36,
-    },
+    width,
+    height: Math.min(300, 170 + 0.16 * width),
+    marginLeft: 54,
+    marginRight: 14,
+    marginBottom: 36,
     ariaLabel: `Error of each threshold of ${tensor}`,
     ariaDescription: curves.map(({ method, best }) =>
       `${method}: least ${real(best.error)} at ${real(best.threshold)}`
@@ -81,7 +81,9 @@ export function errorChart(
       ruleX([threshold], { strokeOpacity: 0.35 }),
       ...curves.map(({ method, points, isChosen }) =>
         line(points, {
-          ...{ x: "threshold", y: "relative", stroke: colorOf(method) },
+          x: "threshold",
+          y: "relative",
+          stroke: colorOf(method),
           strokeWidth: isChosen ? 2.5 : 1.5,
           ...(method === "lp" ? { strokeDasharray: "2 4" } : {}),
         })
@@ -98,7 +100,8 @@ export function errorChart(
       tip(
         all,
         pointer({
-          ...{ x: "threshold", y: "relative" },
+          x: "threshold",
+          y: "relative",
           title: ({ method, threshold, error, relative }: Point) =>
             `${method} at ${real(threshold)}\nERR ${real(error)}, ${real(relative)} × the least`,
         }),

@@ -4,7 +4,7 @@
  * @module
  */
 /// <reference lib="dom" />
-import type { ReportData } from "../data.ts";
+import type { ReportData, RunDescription } from "../data.ts";
 import { accuracyTable } from "./accuracy.ts";
 import { activationDetail } from "./activation_detail.ts";
 import { diagnosisSection } from "./diagnosis.ts";
@@ -19,8 +19,6 @@ import { weightDetail } from "./weight_detail.ts";
 
 /** Width of paper between its margins, in CSS pixels, for charts that are printed. */
 const PAPER = 700;
-/** Methods that are shown at first, beside the chosen ones. */
-const SHOWN = ["mse", "noclipping", "kl"];
 
 class Page {
   readonly #data: ReportData;
@@ -37,10 +35,11 @@ class Page {
     this.#data = data;
     const methods = data.activations.flatMap(({ seen }) => seen?.methods ?? []);
     this.#methods = [...new Set(methods.map(({ method }) => method))];
-    const chosen = new Set(data.activations.map(({ method }) => method));
-    this.#hidden = new Set(
-      this.#methods.filter((method) => !SHOWN.includes(method) && !chosen.has(method as "mse")),
-    );
+    const shown = new Set<string>([
+      ...data.shownMethods,
+      ...data.activations.map(({ method }) => method),
+    ]);
+    this.#hidden = new Set(this.#methods.filter((method) => !shown.has(method)));
     this.#list = new QuantizerList({ data, onSelect: (selection) => this.#open(selection) });
   }
 
@@ -138,7 +137,10 @@ class Page {
     if (this.#selection === undefined || width <= 0) return;
     const { kind, index } = this.#selection;
     const options = {
-      ...{ data: this.#data, width, isLog: this.#isLog, hidden: this.#hidden },
+      data: this.#data,
+      width,
+      isLog: this.#isLog,
+      hidden: this.#hidden,
       onScale: () => {
         this.#isLog = !this.#isLog;
         this.#drawDetail();
@@ -174,6 +176,7 @@ class Page {
       terms([
         ["tool", made.tool],
         ["target", made.target],
+        ...made.wishes.map(([name, value]) => [name, value] as const),
         [
           "calibration",
           `${count(made.samples)} samples${
@@ -186,7 +189,12 @@ class Page {
         ["samples, SHA-256", h("code", {}, made.data)],
         made.preprocessing === null ? null : ["preprocessing", h("code", {}, made.preprocessing)],
         ["statistics", h("code", {}, made.statistics)],
+        made.repeat === null ? null : ["the same again", h("code", {}, made.repeat)],
+        made.run === null ? null : ["run", runText(made.run)],
+        made.run === null ? null : ["command", h("code", {}, made.run.command.join(" "))],
       ]),
+      ...definition("Target as the recipe found it", made.definitions?.target ?? null),
+      ...definition("Preprocessing", made.definitions?.preprocessing ?? null),
       h(
         "p",
         { class: "note" },
@@ -195,6 +203,17 @@ class Page {
       ),
     );
   }
+}
+
+/** When, how long, where. */
+function runText({ started, seconds, machine, tool }: RunDescription): string {
+  return [tool, started, `${seconds} s`, machine ?? []].flat().join(", ");
+}
+
+/** A long text that opens on demand. */
+function definition(title: string, text: string | null): HTMLElement[] {
+  if (text === null) return [];
+  return [h("details", {}, h("summary", {}, title), h("pre", {}, text))];
 }
 
 const element = document.getElementById("data")!;

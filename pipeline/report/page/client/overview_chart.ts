@@ -46,7 +46,10 @@ export function overviewChart(
       : [{ index, sqnr: Math.max(FLOOR, measured.accumulated) }]
   );
   const figure = plot({
-    ...{ width, height: 230, marginLeft: 54, marginRight: 14 },
+    width,
+    height: 230,
+    marginLeft: 54,
+    marginRight: 14,
     ariaLabel: "SQNR of each activation in the order of the graph",
     ariaDescription: chosen.length === 0
       ? "No activation loses anything"
@@ -86,7 +89,8 @@ export function overviewChart(
       tip(
         chosen,
         pointerX({
-          ...{ x: "index", y: "sqnr" },
+          x: "index",
+          y: "sqnr",
           title: ({ tensor, sqnr, method }: (typeof chosen)[number]) =>
             `${tensor}\n${method}: ${decibels(sqnr)}`,
         }),

@@ -17,9 +17,9 @@ export interface ThresholdLine {
   readonly color: string;
 }
 
-/** Colour of a method, from the style sheet. */
+/** Colour of a method, from the style sheet; that of text for one without. */
 export function colorOf(method: string): string {
-  return `var(--${method})`;
+  return `var(--${method}, var(--text))`;
 }
 
 /** Lines of all methods that aren't hidden, ascending. */
@@ -44,7 +44,9 @@ export function thresholdLines(
     const names = group.map(({ method }) => method).join(" · ");
     const value = constraint === "uniform" ? at.map(real).join(" … ") : real(group[0].threshold);
     return {
-      ...{ methods: group, at, label: `${names} ${value}` },
+      methods: group,
+      at,
+      label: `${names} ${value}`,
       isChosen: chosen !== undefined,
       color: colorOf((chosen ?? group[0]).method),
     };

@@ -1,19 +1,18 @@
 /**
- * Files that the user picked, as a host: readable, and nothing else.
+ * Files that the user picked, to read from.
  *
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
-import type { FileEntry, Host } from "../../core/host.ts";
+import type { FileEntry, Reader } from "../../core/host.ts";
 import type { PickedFile } from "./messages.ts";
 
 /**
- * A host that knows the given files by their paths. It has no network, no standard input, and writes nothing.
+ * Reads the given files by their paths. It has no network and no standard input.
  *
  * @param files Paths as the pipeline will ask for them, with the folder in front.
- * @param onNote Told what goes to standard error elsewhere.
  */
-export function fileHost(files: readonly PickedFile[], onNote: (text: string) => void): Host {
+export function fileReader(files: readonly PickedFile[]): Reader {
   const byPath = new Map(files.map(({ path, file }) => [path, file]));
   const find = (path: string): Blob => {
     const file = byPath.get(path);
@@ -48,12 +47,6 @@ export function fileHost(files: readonly PickedFile[], onNote: (text: string) =>
     openInput: () => {
       throw refused("reading standard input");
     },
-    writeFiles: () => Promise.reject(refused("writing files")),
-    checkWritable: () => Promise.reject(refused("writing files")),
-    assetPath: (name) => name,
-    print: onNote,
-    printError: onNote,
-    isTerminal: false,
   };
 }
 

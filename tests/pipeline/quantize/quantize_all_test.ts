@@ -6,12 +6,13 @@ import { presetTarget } from "../../../tpc/targets/read_target.ts";
 import type { Target } from "../../../tpc/targets/target.ts";
 import { evaluateVariants } from "../../../pipeline/evaluate/evaluate_variants.ts";
 import { learnRewrites } from "../../../pipeline/passes/learn_rewrites.ts";
-import { quantize, rewriteModel } from "../../../pipeline/quantize/quantize.ts";
 import {
-  quantizeVariants,
-  type Variant,
-  type VariantPass,
-} from "../../../pipeline/quantize/quantize_variants.ts";
+  type NamedRecipe,
+  type Pass,
+  quantize,
+  quantizeAll,
+  rewriteModel,
+} from "../../../pipeline/quantize/quantize.ts";
 import { demoModel, demoSamples, EVALUATION } from "../../support/demo.ts";
 
 const SAMPLES = 8;
@@ -22,19 +23,27 @@ const withError = (name: string, error: Target["activation"]["error"], bits = 8)
 });
 const float = await demoModel();
 
+/** Opens the same samples as often as they are wanted. */
+const opener = { open: async () => ({ samples: await demoSamples(SAMPLES) }) };
+
 /** Quantizes, and says which passes it took. */
-async function run(variants: readonly Variant[]) {
-  const passes: VariantPass[] = [];
+async function run(recipes: readonly NamedRecipe[]) {
+  const passes: Pass[] = [];
+  const statistics: Uint8Array[] = [];
   let opened = 0;
-  const result = await quantizeVariants(float, variants, {
-    open: async () => {
+  const variants = await quantizeAll(float, recipes, {
+    open: () => {
       opened++;
-      return { samples: await demoSamples(SAMPLES) };
+      return opener.open();
     },
-    onPass: (pass) => passes.push(pass),
+  }, {
+    onEvent: (event) => {
+      if (event.kind === "pass") passes.push(event.pass);
+      if (event.kind === "calibrated") statistics.push(event.file);
+    },
   });
   assert.equal(opened, passes.length);
-  return { ...result, passes };
+  return { variants, statistics, passes };
 }
 
 Deno.test("one pass serves several methods and bits, each as quantize makes it", async () => {
@@ -48,12 +57,8 @@ Deno.test("one pass serves several methods and bits, each as quantize makes it",
     { stage: "calibrate", number: 1, count: 1, variants: ["mse", "kl 4-bit", "noclipping"] },
   ]);
   for (const [i, { target }] of variants.slice(0, 2).entries()) {
-    const alone = await quantize(
-      await rewriteModel(float, rewritesFor(target)),
-      await demoSamples(SAMPLES),
-      { target },
-    );
-    assert.deepEqual(made.variants[i].file, alone.model);
+    const alone = await quantize(float, await demoSamples(SAMPLES), { target });
+    assert.deepEqual(made.variants[i].model, alone.model);
     assert.equal(canonicalJson(made.variants[i].manifest), canonicalJson(alone.manifest));
     assert.deepEqual(made.statistics[0], alone.statistics);
   }
@@ -89,12 +94,9 @@ Deno.test("targets that watch other tensors, and rewrites that differ, get passe
     { model: base.prepared, target: equalized },
     base.rewrites,
   );
-  const alone = await quantize(
-    await rewriteModel(float, rewrites),
-    await demoSamples(SAMPLES),
-    { target: equalized },
-  );
-  assert.deepEqual(made.variants[4].file, alone.model);
+  const alone = await quantize(float, opener, { target: equalized });
+  assert.deepEqual(alone.manifest.rewrites, rewrites);
+  assert.deepEqual(made.variants[4].model, alone.model);
 });
 
 Deno.test("weights are rounded by second moments in a pass of their own, as quantize does", async () => {
@@ -107,12 +109,8 @@ Deno.test("weights are rounded by second moments in a pass of their own, as quan
     ["calibrate", "nearest,gptq"],
     ["round", "gptq"],
   ]);
-  const alone = await quantize(
-    await rewriteModel(float, rewritesFor(target)),
-    await demoSamples(SAMPLES),
-    { target, reopenForRounding: () => demoSamples(SAMPLES) },
-  );
-  assert.deepEqual(made.variants[1].file, alone.model);
+  const alone = await quantize(float, opener, { target, weightRounding: "gptq" });
+  assert.deepEqual(made.variants[1].model, alone.model);
   assert.deepEqual(made.variants[1].codes, alone.codes);
   assert.equal(made.variants[0].codes, undefined);
 });
@@ -123,15 +121,16 @@ Deno.test("a method that wants held-out samples gets them in a shared pass and c
   assert.equal(both.passes.length, 1);
   const methods = both.variants[1].manifest.activations.map(({ method }) => method);
   assert.ok(methods.every((method) => method !== undefined));
-  assert.deepEqual(both.variants[0].file, (await run([mse])).variants[0].file);
+  assert.deepEqual(both.variants[0].model, (await run([mse])).variants[0].model);
 });
 
 Deno.test("evaluation in turns gives what one pass gives", async () => {
-  const { variants } = await run([
+  const made = await run([
     { name: "mse", target: withError("default", "mse") },
     { name: "4-bit", target: withError("default", "mse", 4) },
     { name: "3-bit", target: withError("default", "mse", 3) },
   ]);
+  const variants = made.variants.map(({ name, emitted }) => ({ name, model: emitted }));
   const open = async () => ({ samples: await demoSamples(40, EVALUATION) });
   const reference = { name: "float", model: float.original };
   const evaluate = (openSessions: number) =>
