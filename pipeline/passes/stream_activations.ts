@@ -9,6 +9,7 @@ import type { Model } from "../../onnx/file/model.ts";
 import { type GraphOutline, outlineGraph } from "../../onnx/graph/outline.ts";
 import type { FloatNode, Watched } from "../../tpc/placement/types.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
+import { presetTarget, TARGET_NAMES } from "../../tpc/targets/read_target.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import { NoSampleError } from "../../core/no_sample_error.ts";
 import type { OnProgress } from "../../core/progress.ts";
@@ -121,7 +122,17 @@ function nothingToQuantize(
     found: (nodes.length === 0 ? "none" : `only ${nodes.slice(0, SHOWN_NODES).join(", ")}`) +
       (isOther ? ", and no weights of float32" : ""),
     remedy: isOther
-      ? "Export the model in float32: float16 and float64 aren't quantized"
-      : `Give another model or ${option("target")}`,
+      ? "Export the model in float32, float16 or float64: others aren't quantized"
+      : `Give another model or ${option("target")}${othersFor(float)}`,
   });
+}
+
+/** Presets that quantize some of the operators which one leaves float, as advice. */
+function othersFor(float: readonly FloatNode[]): string {
+  const names = TARGET_NAMES.filter((name) =>
+    presetTarget(name)!.operatorSets.some(({ use, operators }) =>
+      use === "quantized" && float.some(({ op }) => operators.includes(op))
+    )
+  );
+  return names.length === 0 ? "" : `: ${names.join(", ")} quantize some of these operators`;
 }
