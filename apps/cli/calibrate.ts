@@ -85,6 +85,7 @@ async function run(options: CalibrateCommandOptions, context: Context): Promise<
     onEvent: (event) => {
       if (event.kind === "progress") progress.report(event.progress);
       if (event.kind !== "prepared") return;
+      for (const note of event.float.notes) progress.note(note);
       progress.step(modelStep(event.float));
       progress.step(targetStep(event.target));
     },

@@ -147,6 +147,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
       case "progress":
         return progress.report(event.progress);
       case "prepared":
+        for (const note of event.float.notes) progress.note(note);
         progress.step(modelStep(event.float));
         return progress.step(targetStep(event.target));
       case "calibrated":

@@ -22,7 +22,7 @@ import { option } from "../../core/option_words.ts";
 import type { Levels } from "../../core/grid.ts";
 import type { Manifest } from "../../tpc/manifest.ts";
 import type { Model } from "../../onnx/file/model.ts";
-import { resolve } from "../../tpc/placement/resolve.ts";
+import { placementFor } from "../search/placement.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import { makeGridsVariable } from "../../tpc/emission/variable_grids.ts";
 import type { OnProgress } from "../../core/progress.ts";
@@ -197,14 +197,16 @@ interface OpenGrid {
 }
 
 /** Open grids, those with the most noise first. */
-function openGrids({ outline, tensors }: Statistics, target: Target): OpenGrid[] {
-  const { activations } = resolve(outline, target);
+function openGrids(statistics: Statistics, target: Target): OpenGrid[] {
+  const { activations } = placementFor(statistics, target);
   const open: OpenGrid[] = [];
-  for (const [tensor, { plan: { spec }, statistics }] of gridStatistics(tensors, activations)) {
+  const grids = gridStatistics(statistics.tensors, activations);
+  for (const [tensor, { plan: { spec }, statistics: found }] of grids) {
     const isFixed = spec.fixedRange !== undefined || spec.fixedGrid !== undefined;
     if (spec.error !== "auto" || isFixed) continue;
-    const found = candidateGrids(spec, statistics);
-    if (found !== undefined) open.push({ tensor, candidates: found.grids, noise: found.noise });
+    const candidates = candidateGrids(spec, found);
+    if (candidates === undefined) continue;
+    open.push({ tensor, candidates: candidates.grids, noise: candidates.noise });
   }
   return open.sort((a, b) => b.noise - a.noise);
 }

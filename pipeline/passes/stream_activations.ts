@@ -7,18 +7,15 @@ import { PlimsollError } from "../../core/errors.ts";
 import { option } from "../../core/option_words.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { type GraphOutline, outlineGraph } from "../../onnx/graph/outline.ts";
-import {
-  type FloatNode,
-  layerInputs,
-  type Watched,
-  watchedTensors,
-} from "../../tpc/placement/types.ts";
+import type { FloatNode, Watched } from "../../tpc/placement/types.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
+import { presetTarget, TARGET_NAMES } from "../../tpc/targets/read_target.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import { NoSampleError } from "../../core/no_sample_error.ts";
 import type { OnProgress } from "../../core/progress.ts";
 import type { OnTime } from "../../core/timing.ts";
 import type { InferredBatch, Sample } from "../../core/tensor.ts";
+import { watchedFor } from "../search/placement.ts";
 import { batchSizeFor, exposeTensors, inferBatches } from "../inference/infer.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import type { Runtime } from "../inference/runtime.ts";
@@ -73,7 +70,7 @@ export async function streamActivations(
     const outline = outlineGraph(model.graph);
     const { inputs } = outline;
     const placement = resolve(outline, target);
-    const watched = { tensors: watchedTensors(placement), layers: layerInputs(placement) };
+    const watched = watchedFor(outline, target);
     if (watched.tensors.length === 0) throw nothingToQuantize(target, placement.float, outline);
     const observe = await start(watched, outline);
     const exposed = [
@@ -125,7 +122,17 @@ function nothingToQuantize(
     found: (nodes.length === 0 ? "none" : `only ${nodes.slice(0, SHOWN_NODES).join(", ")}`) +
       (isOther ? ", and no weights of float32" : ""),
     remedy: isOther
-      ? "Export the model in float32: float16 and float64 aren't quantized"
-      : `Give another model or ${option("target")}`,
+      ? "Export the model in float32, float16 or float64: others aren't quantized"
+      : `Give another model or ${option("target")}${othersFor(float)}`,
   });
+}
+
+/** Presets that quantize some of the operators which one leaves float, as advice. */
+function othersFor(float: readonly FloatNode[]): string {
+  const names = TARGET_NAMES.filter((name) =>
+    presetTarget(name)!.operatorSets.some(({ use, operators }) =>
+      use === "quantized" && float.some(({ op }) => operators.includes(op))
+    )
+  );
+  return names.length === 0 ? "" : `: ${names.join(", ")} quantize some of these operators`;
 }

@@ -117,7 +117,9 @@ const override = z.strictObject({
   match: z.strictObject({
     tensor: z.string().optional().describe("Name of the activation tensor"),
     node: z.string().optional().describe("Name of the node that makes it or reads the weights"),
-    operator: z.string().optional().describe("Operator of that node"),
+    operator: z.union([z.string(), operatorNames]).optional().describe(
+      "Operator of that node, or several of which any may be it",
+    ),
   }).describe("All that are given must fit; * stands for anything, /…/ is a regular expression"),
   optional: z.literal(true).optional().describe(
     "Say nothing when it fits no tensor or node of a model; otherwise that is an error",
