@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { PlimsollError } from "../../core/errors.ts";
+import type { PlimsollError } from "../../core/errors.ts";
 import { addOverrides } from "../../tpc/targets/read_target.ts";
 import { faultError } from "../verdict/check_model.ts";
 import { limitsOf } from "../verdict/limits.ts";

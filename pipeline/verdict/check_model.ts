@@ -115,7 +115,8 @@ async function outputsAt(
 ): Promise<Map<string, Tensor>[]> {
   await using session = await createSession(model, {
     name: `the quantized model, optimizations ${optimization},`,
-    ...{ optimization, runtime },
+    optimization,
+    runtime,
   });
   const outputs: Map<string, Tensor>[] = [];
   for (const { feeds } of runs) outputs.push(await session.run(feeds, session.outputs));
