@@ -27,6 +27,7 @@ import { type Context, EXIT_LOST } from "./context.ts";
 import {
   checkReadable,
   dataPath,
+  impliedBy,
   loadModel,
   loadSamples,
   modelTitle,
@@ -124,7 +125,11 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
     model: float.sha256,
     progress,
   });
-  const reading = { ...options, recipePreprocessing: variants[0].recipe.preprocessing };
+  const reading = {
+    ...options,
+    recipePreprocessing: variants[0].recipe.preprocessing,
+    implied: impliedBy(float.original),
+  };
   const hooks = { onRead: progress.addBytes };
   const statistics: Uint8Array<ArrayBuffer>[] = [];
   const results = await quantizeAll(

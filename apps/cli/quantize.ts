@@ -41,6 +41,7 @@ import {
 import {
   checkReadable,
   dataPath,
+  impliedBy,
   type LoadedRecipe,
   loadModel,
   loadRecipe,
@@ -133,7 +134,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
   const work = await prepareWork(host, options, { model: float.sha256, progress });
   context.kept = options.checkpoint;
   const watch = new Stopwatch();
-  const reading = readingOf(options, loaded);
+  const reading = { ...readingOf(options, loaded), implied: impliedBy(float.original) };
   const hooks = { watch, onRead: progress.addBytes };
   const calibration = samplesAt(host, path, reading, hooks);
   const evaluation = evalPath === undefined

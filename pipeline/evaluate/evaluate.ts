@@ -8,8 +8,9 @@ import { option } from "../../core/option_words.ts";
 import type { OnProgress } from "../../core/progress.ts";
 import type { Batch, Sample, Tensor } from "../../core/tensor.ts";
 import { feedsFor, type ModelInput } from "../inference/infer.ts";
+import { runBatch } from "../inference/run_batch.ts";
 import type { InferenceSession } from "../inference/runtime.ts";
-import { batchSamples } from "../source/batches.ts";
+import { batchSamples, type BatchSize } from "../source/batches.ts";
 import { type OutputFigures, OutputSums } from "./output_figures.ts";
 import { addSample, emptyMetrics, type Metrics } from "./metrics.ts";
 
@@ -52,7 +53,8 @@ export interface ModelEvaluation {
 export interface EvaluateOptions {
   /** Inputs of the models. */
   readonly inputs: readonly ModelInput[];
-  readonly batch: number;
+  /** Samples per run, or how many of samples like the first one of a batch. */
+  readonly batch: BatchSize;
   /** Names of the classes, by label. */
   readonly classes?: readonly string[];
   readonly total?: number;
@@ -81,7 +83,9 @@ export async function evaluate(
     write: async (batch) => {
       const feeds = feedsFor(batch, inputs);
       const found: Map<string, Tensor>[] = [];
-      for (const { session } of contestants) found.push(await session.run(feeds, session.outputs));
+      for (const { session } of contestants) {
+        found.push(await runBatch(session, feeds, session.outputs, batch.samples.length));
+      }
       const [reference, ...others] = found;
       others.forEach((outputs, i) => addOutputs(sums[i + 1], reference, outputs, batch));
       const scores = found.map((outputs) => scoresOf(outputs));

@@ -5,12 +5,12 @@
  * @module
  */
 import type { InputTensor, Sample, Tensor } from "../../core/tensor.ts";
-import { outlineGraph, outlineInputs } from "../../onnx/graph/outline.ts";
+import { outlineGraph } from "../../onnx/graph/outline.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { streamOf } from "../../core/stream_of.ts";
 import { type OutputFigures, OutputSums } from "../evaluate/output_figures.ts";
 import { createSession } from "../inference/default_runtime.ts";
-import { batchSizeFor, feedsFor } from "../inference/infer.ts";
+import { feedsFor, fixedBatch, modelInputs } from "../inference/infer.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { batchSamples } from "../source/batches.ts";
 import { checkModel, type CheckRun, type Fault, faultError } from "./check_model.ts";
@@ -55,8 +55,8 @@ export async function floatReference(
   { original }: { readonly original: Model },
   { samples, runtime, signal }: Pick<JudgeOptions, "samples" | "runtime" | "signal">,
 ): Promise<Reference> {
-  const inputs = outlineInputs(original.graph);
-  const size = batchSizeFor(inputs, 1);
+  const inputs = modelInputs(original.graph);
+  const size = fixedBatch(inputs) ?? 1;
   const batches = streamOf(samples).pipeThrough(batchSamples(size));
   const runs: CheckRun[] = [];
   const reader = batches.getReader();
