@@ -34,8 +34,6 @@ export function impliedPreprocessing(inputs: readonly ImageInput[]): Partial<Pre
   const isLast = shape?.length === 4 && CHANNELS.includes(shape[3]) && !CHANNELS.includes(shape[1]);
   return {
     ...(isLast ? { layout: "NHWC" as const } : {}),
-    ...(type === "uint8" || type === "int8" || type === "int32" || type === "int64"
-      ? { scale: 1 }
-      : {}),
+    ...(isInteger ? { scale: 1 } : {}),
   };
 }
