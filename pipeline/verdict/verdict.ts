@@ -26,6 +26,8 @@ export interface Verdict {
   readonly outputs: readonly OutputFigures[];
   /** What was lost beyond the limits; empty when the model holds. */
   readonly lost: readonly Loss[];
+  /** What is odd about the data; it changes no verdict. */
+  readonly notes: readonly string[];
 }
 
 /** Most samples that a verdict is made of. */
@@ -102,7 +104,8 @@ export async function judgeModel(
   });
   const figures = [...sums.values()].map((entry) => entry.figures());
   const samples = runs.reduce((sum, run) => sum + run.samples, 0);
-  return { verdict: { samples, data, outputs: figures, lost: lossesOf(figures, limits) } };
+  const lost = lossesOf(figures, limits);
+  return { verdict: { samples, data, outputs: figures, lost, notes: [] } };
 }
 
 function weightBytes({ graph }: Model): number {
