@@ -32,9 +32,10 @@ const BATCH_NAMES = /^(n|b|bs|batch.*|.*batch(_?size)?|num_?samples)$/i;
  * ```ts
  * import { modelInputs } from "./model_inputs.ts";
  * import { readModel } from "../../onnx/file/model.ts";
+ * import { readFile } from "node:fs/promises";
  * import assert from "node:assert/strict";
  *
- * const { graph } = readModel(await Deno.readFile("data/fashion/model.onnx"), "m");
+ * const { graph } = readModel(await readFile("data/fashion/model.onnx"), "m");
  * const [{ name, batchAxis }] = modelInputs(graph);
  * assert.deepEqual([name, batchAxis], ["image", 0]);
  * ```
