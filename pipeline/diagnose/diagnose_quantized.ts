@@ -5,8 +5,7 @@
  */
 import type { OnProgress } from "../../core/progress.ts";
 import type { Runtime } from "../inference/runtime.ts";
-import { outlineInputs } from "../../onnx/graph/outline.ts";
-import { batchSizeFor } from "../inference/infer.ts";
+import { fixedBatch, modelInputs } from "../inference/infer.ts";
 import type { FloatModel } from "../quantize/float_model.ts";
 import type { Quantization } from "../quantize/quantize.ts";
 import type { SampleOpener } from "../source/samples.ts";
@@ -68,6 +67,6 @@ export async function diagnoseQuantized(
 
 /** As many samples as fill batches, of models that take no others. */
 export function wholeBatches({ prepared }: Pick<FloatModel, "prepared">, samples: number): number {
-  const size = batchSizeFor(outlineInputs(prepared.graph), 1);
+  const size = fixedBatch(modelInputs(prepared.graph)) ?? 1;
   return Math.ceil(samples / size) * size;
 }

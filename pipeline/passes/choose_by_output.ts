@@ -29,7 +29,7 @@ import type { OnProgress } from "../../core/progress.ts";
 import { streamOf } from "../../core/stream_of.ts";
 import type { Sample } from "../../core/tensor.ts";
 import { heldOutSamples } from "./held_out_samples.ts";
-import { batchSizeFor, feedsFor } from "../inference/infer.ts";
+import { feedsFor, fixedBatch, modelInputs } from "../inference/infer.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { type Feeds, OutputLoss } from "./output_loss.ts";
@@ -78,7 +78,7 @@ export async function chooseByOutput(
   options: ByOutputOptions,
 ): Promise<Map<string, ChosenMethod>> {
   const { model, target, runs: most = DEFAULT_AUTO_RUNS, onProgress, signal } = options;
-  const feeds = await heldOutFeeds(statistics, samples, signal);
+  const feeds = await heldOutFeeds(model, samples, signal);
   const open = openGrids(statistics, target);
   const variable = makeGridsVariable(model, manifest);
   await using session = await createSession(variable.model, {
@@ -166,11 +166,12 @@ function lossInDecibels(loss: number): string {
 
 /** Feeds of held-out samples, one run each; a run of the size that the model takes where that is fixed. */
 async function heldOutFeeds(
-  { outline: { inputs } }: Statistics,
+  { graph }: Model,
   samples: ReadableStream<Sample>,
   signal: AbortSignal | undefined,
 ): Promise<{ samples: number; runs: Feeds[] }> {
-  const size = batchSizeFor(inputs, 1);
+  const inputs = modelInputs(graph);
+  const size = fixedBatch(inputs) ?? 1;
   const least = LEAST_RUNS * size;
   const most = Math.max(least, Math.floor(MOST_SAMPLES / size) * size);
   const found = await heldOutSamples(samples, most, signal);

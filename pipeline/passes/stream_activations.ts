@@ -16,7 +16,7 @@ import type { OnProgress } from "../../core/progress.ts";
 import type { OnTime } from "../../core/timing.ts";
 import type { InferredBatch, Sample } from "../../core/tensor.ts";
 import { watchedFor } from "../search/placement.ts";
-import { batchSizeFor, exposeTensors, inferBatches } from "../inference/infer.ts";
+import { batchSizeFor, exposeTensors, inferBatches, modelInputs } from "../inference/infer.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { batchSamples } from "../source/batches.ts";
@@ -68,7 +68,7 @@ export async function streamActivations(
   const { model, target, total, onProgress, onTime, signal } = options;
   try {
     const outline = outlineGraph(model.graph);
-    const { inputs } = outline;
+    const inputs = modelInputs(model.graph);
     const placement = resolve(outline, target);
     const watched = watchedFor(outline, target);
     if (watched.tensors.length === 0) throw nothingToQuantize(target, placement.float, outline);

@@ -18,7 +18,7 @@ import type { Target } from "../../tpc/targets/target.ts";
 import { needsData } from "../passes/learn_rewrites.ts";
 import { watchedFor } from "../search/placement.ts";
 import type { FloatModel } from "./float_model.ts";
-import type { RunOptions } from "./quantize.ts";
+import type { RunOptions } from "./run.ts";
 import type { SampleOpener } from "../source/samples.ts";
 
 /** A recipe on its way, with the float model that it starts from. */
@@ -28,6 +28,8 @@ export interface Planned {
   readonly recipe: Recipe;
   readonly target: Target;
   readonly float: FloatModel;
+  /** Whether its result is neither run nor judged. */
+  readonly isUnchecked?: true;
 }
 
 /** Recipes by what the same statistics serve. */
