@@ -5,6 +5,7 @@
  */
 import type { Command } from "commander";
 import { canonicalJson } from "../../core/canonical_json.ts";
+import { commandLineWording, wordOptions } from "../../core/option_words.ts";
 import type { FileContent } from "../../core/host.ts";
 import { Stopwatch } from "../../core/timing.ts";
 import type { ErrorMethod } from "../../core/types.ts";
@@ -27,7 +28,9 @@ import { culpritReport, verdictReport } from "../../pipeline/report/verdict.ts";
 import { verificationReport } from "../../pipeline/report/verification.ts";
 import { coveredBy } from "../../pipeline/statistics/coverage.ts";
 import type { Statistics } from "../../pipeline/statistics/statistics.ts";
-import { limitsOf, lossesOfEvaluation } from "../../pipeline/verdict/limits.ts";
+import { limitsOf, lossesOfEvaluation, lossesOfGrids } from "../../pipeline/verdict/limits.ts";
+import { notesOnEvaluation } from "../../pipeline/verdict/suspicious_data.ts";
+import { outlineGraph } from "../../onnx/graph/outline.ts";
 import type { Verdict } from "../../pipeline/verdict/verdict.ts";
 import { type Context, EXIT_LOST } from "./context.ts";
 import {
@@ -234,7 +237,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     ...(convergence
       ? [[`${options.out}/convergence.json`, canonicalJson(convergence)]] as const
       : []),
-    ...(verdict ? [[`${options.out}/verdict.json`, canonicalJson(verdict)]] as const : []),
+    ...(verdict ? [[`${options.out}/verdict.json`, canonicalJson(worded(verdict))]] as const : []),
     [`${options.out}/run.json`, record.json()],
     [
       `${options.out}/report.html`,
@@ -245,7 +248,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
         run: record.value(),
         ...(evaluations && { evaluation: evaluations.map((evaluation) => ({ evaluation })) }),
         ...(diagnosis && { diagnosis }),
-        ...(verdict && { verdict }),
+        ...(verdict && { verdict: worded(verdict) }),
       }),
     ],
   ]);
@@ -325,7 +328,7 @@ function summary(
     (diagnosis === undefined
       ? ""
       : diagnosisReport(diagnosis, { tensors: "worst", width }) + "\n") +
-    (verdict === undefined ? "" : verdictReport(verdict)) +
+    (verdict === undefined ? "" : wordOptions(verdictReport(verdict), commandLineWording)) +
     (culprits === undefined ? "" : culpritReport(culprits)) +
     (verdict === undefined ? "" : "\n") +
     `Wrote ${paths.join(", ")}\n`;
@@ -333,12 +336,26 @@ function summary(
 
 /** The verdict on all evaluation samples where there are some, else that on the few that every model is run on. */
 function verdictOf(
-  { verdict, recipe }: Quantization,
+  { verdict, recipe, manifest, emitted }: Quantization,
   evaluations: readonly ModelEvaluation[] | undefined,
 ): Verdict | undefined {
   if (evaluations === undefined) return verdict;
   const [float, own] = evaluations;
   const { outputs, samples } = own;
-  const lost = lossesOfEvaluation(float, own, limitsOf(recipe));
-  return { samples, data: "evaluation", outputs, lost };
+  const lost = [
+    ...lossesOfEvaluation(float, own, limitsOf(recipe)),
+    ...lossesOfGrids(manifest),
+  ];
+  const [first] = outlineGraph(emitted.graph).outputs;
+  const classes = first?.shape?.length === 2 ? first.shape[1] ?? undefined : undefined;
+  const notes = [...verdict?.notes ?? [], ...notesOnEvaluation(evaluations, classes)];
+  return { samples, data: "evaluation", outputs, lost, notes };
+}
+
+/** The verdict with options as the command line writes them. */
+function worded(verdict: Verdict): Verdict {
+  return {
+    ...verdict,
+    notes: verdict.notes.map((note) => wordOptions(note, commandLineWording)),
+  };
 }

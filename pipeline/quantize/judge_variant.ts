@@ -8,8 +8,10 @@
 import type { PlimsollError } from "../../core/errors.ts";
 import { addOverrides } from "../../tpc/targets/read_target.ts";
 import { faultError } from "../verdict/check_model.ts";
-import { limitsOf } from "../verdict/limits.ts";
+import { limitsOf, lossesOfGrids } from "../verdict/limits.ts";
 import { judgeModel, type Reference, type Verdict } from "../verdict/verdict.ts";
+import type { Statistics } from "../statistics/statistics.ts";
+import { notesOnStatistics } from "../verdict/suspicious_data.ts";
 import type { Planned } from "./plan_passes.ts";
 import type { Quantization, RunOptions } from "./run.ts";
 
@@ -20,6 +22,8 @@ const MOST_REPAIRS = 8;
 export interface JudgedOn {
   readonly reference: Reference;
   readonly data: Verdict["data"];
+  /** Those that the variant is decided from. */
+  readonly statistics: Statistics;
 }
 
 /**
@@ -31,7 +35,7 @@ export interface JudgedOn {
 export async function makeJudged(
   variant: Planned,
   make: (variant: Planned) => Promise<Quantization>,
-  { reference, data }: JudgedOn,
+  { reference, data, statistics }: JudgedOn,
   { runtime, signal, onEvent }: RunOptions,
 ): Promise<Quantization> {
   let current = variant;
@@ -44,7 +48,15 @@ export async function makeJudged(
       runtime,
       signal,
     });
-    if (verdict !== undefined) return { ...made, verdict };
+    if (verdict !== undefined) {
+      const lost = [...verdict.lost, ...lossesOfGrids(made.manifest)];
+      const notes = notesOnStatistics({
+        model: made.float.original,
+        statistics,
+        manifest: made.manifest,
+      });
+      return { ...made, verdict: { ...verdict, lost, notes } };
+    }
     const { node } = fault;
     if (node === undefined || repairs === MOST_REPAIRS || !isQuantized(made, node)) {
       throw faultError(fault);

@@ -158,7 +158,7 @@ export async function quantizeAll(
   const { variants, groups } = await prepareAll(original, recipes, opener, options);
   const { onEvent } = options;
   const made = new Map<Planned, Quantization>();
-  let judgedOn: JudgedOn | undefined;
+  let judgedOn: Omit<JudgedOn, "statistics"> | undefined;
   for (const [index, group] of groups.entries()) {
     const calibrated = await calibrateGroup(group, index, groups, opener, options);
     for (const variant of group) {
@@ -169,7 +169,12 @@ export async function quantizeAll(
       if (!variant.isUnchecked) judgedOn ??= await samplesToJudge(original, calibrated, options);
       const result = variant.isUnchecked || judgedOn === undefined
         ? await make(variant)
-        : await makeJudged(variant, make, judgedOn, options);
+        : await makeJudged(
+          variant,
+          make,
+          { ...judgedOn, statistics: calibrated.statistics },
+          options,
+        );
       await onEvent?.({ kind: "made", result });
       made.set(variant, result);
     }
@@ -182,7 +187,7 @@ async function samplesToJudge(
   original: FloatModel,
   { kept }: Calibrated,
   { judgeOn, runtime, signal }: RunOptions,
-): Promise<JudgedOn | undefined> {
+): Promise<Omit<JudgedOn, "statistics"> | undefined> {
   const given = await judgeOn?.(VERDICT_SAMPLES);
   const { samples, data } = given !== undefined && given.samples.length > 0
     ? given

@@ -16,7 +16,7 @@ const SAMPLES = {
 } as const;
 
 /** Every output with its figures, then one sentence: it holds, or what it lost. */
-export function verdictReport({ samples, data, outputs, lost }: Verdict): string {
+export function verdictReport({ samples, data, outputs, lost, notes }: Verdict): string {
   const rows = outputs.map((figures) => [
     figures.output,
     figures.kind,
@@ -25,7 +25,8 @@ export function verdictReport({ samples, data, outputs, lost }: Verdict): string
     own(figures),
   ]);
   const table = formatTable([["output", "kind", "SQNR", "cosine", "its own figure"], ...rows]);
-  return `${table}${verdictSentence({ samples, data, lost })}\n`;
+  return `${table}${verdictSentence({ samples, data, lost })}\n` +
+    notes.map((note) => `Note: ${note}.\n`).join("");
 }
 
 /** It holds, or what it lost. */
@@ -55,9 +56,14 @@ function own({ kind, flips, kl, overlap, equal, worstSlice }: OutputFigures): st
 }
 
 /** Whose fault it is, and what was measured to help. */
-export function culpritReport({ worst, remedies }: Diagnosis): string {
+export function culpritReport({ worst, remedies, losses = [] }: Diagnosis): string {
   const best = remedies?.tried.find(({ gain }) => gain !== null && gain > 0);
-  const named = `What loses most: ${worst.slice(0, 3).join(", ")}.`;
+  const measured = losses.slice(0, 3).map(({ kind, name, share }) =>
+    `${kind === "weights" ? `weights of ${name}` : name} (${(100 * share).toFixed(0)} %)`
+  );
+  const named = `What loses most: ${
+    (measured.length > 0 ? measured : worst.slice(0, 3)).join(", ")
+  }.`;
   if (best === undefined) {
     return `${named} No single change helps; try another target, --error or more calibration samples.\n`;
   }

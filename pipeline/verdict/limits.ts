@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Manifest } from "../../tpc/manifest.ts";
 import type { Wishes } from "../../tpc/recipe/wishes.ts";
 import type { ModelEvaluation } from "../evaluate/evaluate.ts";
 import type { OutputFigures } from "../evaluate/output_figures.ts";
@@ -68,6 +69,21 @@ export function lossesOfEvaluation(
 export function lossesOf(outputs: readonly OutputFigures[], limits: Limits): Loss[] {
   return outputs.flatMap((figures) =>
     lossesOfOutput(figures, limits).map((what) => ({ output: figures.output, what }))
+  );
+}
+
+/** Part of what a tensor holds that its grid may lose. */
+const MOST_TENSOR_LOSS = 0.25;
+
+/** Tensors whose own grids lose more than that, whatever comes of it at the outputs. */
+export function lossesOfGrids({ activations }: Manifest): Loss[] {
+  return activations.flatMap(({ tensor, method, statistics }) =>
+    (statistics?.lost ?? 0) <= MOST_TENSOR_LOSS ? [] : [{
+      output: tensor,
+      what: `${method} loses ${percent(statistics!.lost!)} of what this activation holds (at most ${
+        percent(MOST_TENSOR_LOSS)
+      })`,
+    }]
   );
 }
 

@@ -26,14 +26,18 @@ export interface Verdict {
   readonly outputs: readonly OutputFigures[];
   /** What was lost beyond the limits; empty when the model holds. */
   readonly lost: readonly Loss[];
+  /** What is odd about the data; it changes no verdict. */
+  readonly notes: readonly string[];
 }
 
 /** Most samples that a verdict is made of. */
-export const VERDICT_SAMPLES = 32;
-/** Samples that every level of optimizations is tried with. */
-const LEVEL_SAMPLES = 8;
-/** Bytes of weights from which fewer samples do: a run takes long. */
-const LARGE_BYTES = 64 * 2 ** 20;
+export const VERDICT_SAMPLES = 16;
+/** Runs that every level of optimizations is tried with, by the bytes of quantized weights: large models take long. */
+const LEVEL_RUNS = [
+  { bytes: 4 * 2 ** 20, runs: 8 },
+  { bytes: 32 * 2 ** 20, runs: 4 },
+  { bytes: Infinity, runs: 2 },
+];
 
 /** What {@linkcode judgeModel} needs. */
 export interface JudgeOptions {
@@ -89,7 +93,8 @@ export async function judgeModel(
   { runs, outputs }: Reference,
   { data, limits, runtime, signal }: Omit<JudgeOptions, "samples">,
 ): Promise<{ verdict: Verdict; fault?: undefined } | { fault: Fault; verdict?: undefined }> {
-  const levelRuns = weightBytes(model) > LARGE_BYTES ? 2 : LEVEL_SAMPLES;
+  const weights = weightBytes(model);
+  const levelRuns = LEVEL_RUNS.find(({ bytes }) => weights <= bytes)!.runs;
   const checked = await checkModel(model, runs, outputs, { runtime, levelRuns, signal });
   if (checked.fault !== undefined) return { fault: checked.fault };
   const sums = new Map(
@@ -102,7 +107,8 @@ export async function judgeModel(
   });
   const figures = [...sums.values()].map((entry) => entry.figures());
   const samples = runs.reduce((sum, run) => sum + run.samples, 0);
-  return { verdict: { samples, data, outputs: figures, lost: lossesOf(figures, limits) } };
+  const lost = lossesOf(figures, limits);
+  return { verdict: { samples, data, outputs: figures, lost, notes: [] } };
 }
 
 function weightBytes({ graph }: Model): number {

@@ -84,7 +84,7 @@ export function collectReport(
     weights,
     float: manifest.float.map(({ node, op, reason }) => ({ node, op, reason })),
     shownMethods: SHOWN_METHODS,
-    suspects: suspects(activations, weights),
+    suspects: suspects(activations, weights, diagnosis?.losses),
     diagnosis: diagnosis === undefined ? null : reportDiagnosis(diagnosis),
   };
 }

@@ -12,7 +12,7 @@ import { decibels, percent } from "./format.ts";
 /** The section; nothing where nobody ran the model. */
 export function verdictSection({ verdict }: Pick<ReportData, "verdict">): HTMLElement | null {
   if (verdict === null) return null;
-  const { samples, data, outputs, lost } = verdict;
+  const { samples, data, outputs, lost, notes } = verdict;
   const head = ["output", "kind", "SQNR", "median sample", "worst slice", "cosine", "other class"];
   const rows = outputs.map((figures) =>
     h(
@@ -35,6 +35,7 @@ export function verdictSection({ verdict }: Pick<ReportData, "verdict">): HTMLEl
       { class: "note" },
       `Against the float model on ${samples} samples (${data}).`,
     ),
+    ...notes.map((note) => h("p", { class: "note" }, `${note}.`)),
     ...lost.map(({ output, what }) => h("p", { class: "lost" }, `${output}: ${what}`)),
     h(
       "table",
