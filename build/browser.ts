@@ -28,7 +28,7 @@ async function build(): Promise<void> {
     const [entry, name] of [["browser/page/main.ts", "main.js"], ["browser/worker.ts", "worker.js"]]
   ) {
     const { byteLength } = await bundle({
-      entry: `pipeline/${entry}`,
+      entry: `apps/${entry}`,
       outfile: `dist/browser/${name}`,
       platform: "web",
     });

@@ -22,6 +22,23 @@ const ENTRIES = [
 const PARAMETRIC =
   /\b((?:Uint8|Int8|Uint16|Int16|Uint32|Int32|Float32|Float64|BigInt64)Array)<[\w\s|]+>/g;
 
+/** Descriptors of ONNX's messages, which no entry gives. */
+const DESCRIPTOR = /^export declare const \w+: Gen(File|Message|Enum)\b.*\n/gm;
+const CODEGEN_IMPORT = /^import .* from "@bufbuild\/protobuf\/codegenv2";\n/gm;
+/**
+ * What messages have beside their fields. `@bufbuild/protobuf` declares the same, but also arrays with a parameter, and
+ * compilers before 5.7 would refuse the whole package for that.
+ */
+const MESSAGE_TYPES =
+  `/** What every protobuf message has; the same as in \`@bufbuild/protobuf\`. */
+export type Message<Name extends string = string> = {
+  /** Full name of the message's type. */
+  readonly $typeName: Name;
+  /** Fields that the sources of this library don't know; they survive reading and writing. */
+  $unknown?: { readonly no: number; readonly wireType: number; readonly data: Uint8Array }[];
+};
+`;
+
 /**
  * Writes declarations for entries and all that they reach into `types/` of a package.
  *
@@ -30,7 +47,8 @@ const PARAMETRIC =
 export async function writeTypes(entries: readonly string[], packageFolder: URL): Promise<void> {
   const out = new URL("types/", packageFolder);
   await compile(entries, { declaration: true, emitDeclarationOnly: true, outDir: out.pathname });
-  await adapt(out);
+  await adapt(out, "");
+  await Deno.writeTextFile(new URL("protobuf.d.ts", out), MESSAGE_TYPES);
 }
 
 async function compile(entries: readonly string[], options: object): Promise<void> {
@@ -69,17 +87,24 @@ async function compile(entries: readonly string[], options: object): Promise<voi
   await run("node", ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json"], { cwd: WORK });
 }
 
-/** Makes declarations fit older compilers and default libraries: names of files, array types, disposables. */
-async function adapt(folder: URL): Promise<void> {
+/**
+ * Makes declarations fit older compilers and default libraries: names of files, array types, disposables, messages.
+ *
+ * @param root Way from the folder to that of all declarations.
+ */
+async function adapt(folder: URL, root: string): Promise<void> {
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     const url = new URL(name + (isDirectory ? "/" : ""), folder);
     if (isDirectory) {
-      await adapt(url);
+      await adapt(url, `${root}../`);
       continue;
     }
     const text = await Deno.readTextFile(url);
     const adapted = text.replace(/(from |import\()"(\.[^"]*)\.ts"/g, '$1"$2.js"')
       .replace(PARAMETRIC, "$1")
+      .replace(CODEGEN_IMPORT, "")
+      .replace(DESCRIPTOR, "")
+      .replace('from "@bufbuild/protobuf"', `from "${root || "./"}protobuf.js"`)
       .replace(/^.*\[Symbol\.(asyncD|d)ispose\].*\n/gm, "")
       .replace(/ extends (Async)?Disposable \{/g, " {");
     await Deno.writeTextFile(url, adapted);

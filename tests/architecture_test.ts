@@ -210,3 +210,26 @@ Deno.test("the data have the hashes that their README gives", async () => {
     assert.equal(new Uint8Array(digest).toHex(), expected, name);
   }
 });
+
+/**
+ * Somebody's home on any system, and the usual places of checkouts and temporary files, at the beginning of a path, not
+ * in the middle of one or of an address.
+ */
+const PATHS_OF_A_MACHINE = [
+  /(?:^|file:\/\/|[^\w.:/}*-])\/(?:(?:home|Users)\/\w+|root|tmp|work)\//,
+  /\b[A-Za-z]:\\+Users\\/,
+];
+
+Deno.test("no tracked file holds a path of somebody's machine", async () => {
+  const { success, stdout } = await new Deno.Command("git", { args: ["ls-files"] }).output();
+  if (!success) return; // Not a checkout: an archive of it was unpacked.
+  const found: string[] = [];
+  for (const name of new TextDecoder().decode(stdout).trimEnd().split("\n")) {
+    const bytes = await Deno.readFile(name).catch(() => new Uint8Array());
+    if (bytes.includes(0)) continue; // Not text.
+    new TextDecoder().decode(bytes).split("\n").forEach((line, i) => {
+      if (PATHS_OF_A_MACHINE.some((pattern) => pattern.test(line))) found.push(`${name}:${i + 1}`);
+    });
+  }
+  assert.deepEqual(found, []);
+});

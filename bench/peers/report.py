@@ -143,9 +143,9 @@ def again(recipe):
     """Commands that make this page again."""
     folders = {"images": "--images", "calibration_dir": "--calibration-dir", "evaluation_dir": "--evaluation-dir"}
     given = [part for name, flag in folders.items() if name in recipe for part in (flag, recipe[name])]
-    python = "peers-venv/bin/python bench/peers/run.py"
+    python = "dist/peers-venv/bin/python bench/peers/run.py"
     return (
-        "python3.11 -m venv peers-venv && peers-venv/bin/pip install -r bench/peers/requirements.txt\n"
+        "python3.11 -m venv dist/peers-venv && dist/peers-venv/bin/pip install -r bench/peers/requirements.txt\n"
         f"{python} --model {shlex.quote(recipe['model'])} {shlex.join(given)} \\\n"
         f"    {shlex.join(preprocessing_from(recipe).flags())}\n"
         f"{python} --only plimsoll    # these rows anew, the others stay"

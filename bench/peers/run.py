@@ -1,10 +1,10 @@
 """Measures Plimsoll beside ONNX Runtime's quantize_static and Sony's MCT: one model, one set of images.
 
-    python3.11 -m venv /tmp/peers-venv && /tmp/peers-venv/bin/pip install -r bench/peers/requirements.txt
-    /tmp/peers-venv/bin/python bench/peers/run.py --model m.onnx --images FOLDER \\
+    python3.11 -m venv dist/peers-venv && dist/peers-venv/bin/pip install -r bench/peers/requirements.txt
+    dist/peers-venv/bin/python bench/peers/run.py --model m.onnx --images FOLDER \\
         --resize 256 --crop 224 --scale 1 --mean 127 --std 128
-    /tmp/peers-venv/bin/python bench/peers/run.py --only plimsoll
-    /tmp/peers-venv/bin/python bench/peers/run.py --only plimsoll --plimsoll="--target onnxruntime --error auto"
+    dist/peers-venv/bin/python bench/peers/run.py --only plimsoll
+    dist/peers-venv/bin/python bench/peers/run.py --only plimsoll --plimsoll="--target onnxruntime --error auto"
 
 Every quantizer runs in a process of its own on one thread, decoding the images included. --images is cut in two, every
 second image for calibration; or give --calibration-dir and --evaluation-dir. File names begin with the class index, or
@@ -61,10 +61,16 @@ def parse():
     add_preprocessing(parser, required=False)
     parser.add_argument("--only", action="append", choices=TOOLS, help="measure these rows anew")
     parser.add_argument("--plimsoll", action="append", metavar="FLAGS", help=f"a row; repeatable (default: {PLIMSOLL})")
-    parser.add_argument("--work", default="/tmp/plimsoll-peers", help="folder for what is made on the way")
-    parser.add_argument("--results", default=HERE / "results.json", type=pathlib.Path)
-    parser.add_argument("--report", default=HERE.parent / "RESULTS.md", type=pathlib.Path)
+    parser.add_argument("--work", default=ROOT / "dist" / "peers", help="folder for what is made on the way")
+    whole = lambda path: pathlib.Path(path).resolve()
+    parser.add_argument("--results", default=HERE / "results.json", type=whole)
+    parser.add_argument("--report", default=HERE.parent / "RESULTS.md", type=whole)
     return parser.parse_args()
+
+
+def from_root(path):
+    """A path as seen from the repository, where commands run: results hold no path of one machine."""
+    return os.path.relpath(path, ROOT)
 
 
 def recipe_of(arguments, last):
@@ -73,7 +79,7 @@ def recipe_of(arguments, last):
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name)}
     for name in ("model", "images", "calibration_dir", "evaluation_dir"):
         if name in given:
-            given[name] = str(pathlib.Path(given[name]).resolve())
+            given[name] = from_root(given[name])
     if "images" in given and ("calibration_dir" in given or "evaluation_dir" in given):
         raise SystemExit("give --images, or --calibration-dir and --evaluation-dir")
     kept = {name: value for name, value in last.items() if name in (*names, "preprocessing")}
@@ -183,7 +189,7 @@ class Bench:
 
     def python(self, script, *flags):
         script = str((HERE / script).relative_to(ROOT))  # where commands run
-        return [sys.executable, script, "--model", self.model, *flags, *self.preprocessing.flags()]
+        return [from_root(sys.executable), script, "--model", self.model, *flags, *self.preprocessing.flags()]
 
     def ort(self):
         for method in ORT:
@@ -288,7 +294,8 @@ def main():
     arguments = parse()
     last = json.loads(arguments.results.read_text()) if arguments.results.exists() else {"recipe": {}, "rows": []}
     recipe = recipe_of(arguments, last["recipe"])
-    work = pathlib.Path(arguments.work).resolve()
+    work = pathlib.Path(from_root(arguments.work))
+    os.chdir(ROOT)
     work.mkdir(parents=True, exist_ok=True)
     bench = Bench(recipe, work, arguments.plimsoll or PLIMSOLL)
     recipe.update(bench.identity())

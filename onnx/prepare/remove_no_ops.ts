@@ -21,7 +21,7 @@ interface Facts {
 }
 
 /**
- * Takes out nodes that change nothing: Identity, Max, Min, Sum and Mean of one input, Dropout at
+ * Takes out nodes that change nothing: Identity, Max, Min, Sum and Mean of one input, blocks of 1 in space or depth, Dropout at
  * inference, Cast to the type that is there already, Transpose that leaves the axes where they are, Reshape to the shape that is there already,
  * and a Transpose that undoes the one before it. Their readers read their input, so names of other
  * tensors stay, but for one that an Identity makes an output of the model: it takes that name. A node stays
@@ -121,6 +121,9 @@ function passedOn(node: NodeProto, facts: Facts): string | undefined {
 function isNoOp(node: NodeProto, { index, types, shapes }: Facts): boolean {
   if (isOperator(node, "Identity")) return true;
   if (isOperator(node, "Max", "Min", "Sum", "Mean")) return node.input.length === 1;
+  if (isOperator(node, "DepthToSpace", "SpaceToDepth")) {
+    return intAttribute(node, "blocksize", 0) === 1;
+  }
   if (isOperator(node, "Dropout")) return isIdleDropout(node, index);
   if (isOperator(node, "Cast")) return types.get(node.input[0]) === intAttribute(node, "to", 0);
   if (isOperator(node, "Transpose")) {

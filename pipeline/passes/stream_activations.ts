@@ -109,7 +109,7 @@ export async function streamActivations(
 }
 
 function nothingToQuantize(
-  { name }: Target,
+  target: Target,
   float: readonly FloatNode[],
   { constants }: GraphOutline,
 ): PlimsollError {
@@ -118,21 +118,22 @@ function nothingToQuantize(
   const isOther = weights.length > 0 && weights.every(({ type }) => type !== "float");
   return new PlimsollError("model", {
     action: "looking for tensors to quantize",
-    wanted: `an operator that target ${name} quantizes`,
+    wanted: `an operator that target ${target.name} quantizes`,
     found: (nodes.length === 0 ? "none" : `only ${nodes.slice(0, SHOWN_NODES).join(", ")}`) +
       (isOther ? ", and no weights of float32" : ""),
     remedy: isOther
       ? "Export the model in float32, float16 or float64: others aren't quantized"
-      : `Give another model or ${option("target")}${othersFor(float)}`,
+      : `Give another model or ${option("target")}${othersFor(target, float)}`,
   });
 }
 
-/** Presets that quantize some of the operators which one leaves float, as advice. */
-function othersFor(float: readonly FloatNode[]): string {
-  const names = TARGET_NAMES.filter((name) =>
-    presetTarget(name)!.operatorSets.some(({ use, operators }) =>
-      use === "quantized" && float.some(({ op }) => operators.includes(op))
-    )
+/** Presets that quantize operators which a target has no kernels for, as advice. */
+function othersFor({ name, operatorSets }: Target, float: readonly FloatNode[]): string {
+  const quantizes = (sets: Target["operatorSets"], op: string) =>
+    sets.some(({ use, operators }) => use === "quantized" && operators.includes(op));
+  const missing = float.filter(({ op }) => !quantizes(operatorSets, op));
+  const names = TARGET_NAMES.filter((other) =>
+    other !== name && missing.some(({ op }) => quantizes(presetTarget(other)!.operatorSets, op))
   );
   return names.length === 0 ? "" : `: ${names.join(", ")} quantize some of these operators`;
 }

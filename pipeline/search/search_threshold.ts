@@ -137,8 +137,8 @@ export function searchThreshold(
 }
 
 /**
- * ERR of any grid by the method of a spec: per element, of KL as it is. Undefined for methods that set a range and judge
- * no grid.
+ * ERR of any grid by the method of a spec, over what its search looks at: per element, of KL as it is. Undefined for
+ * methods that set a range and judge no grid.
  */
 export function errorOfGrid(
   data: HistogramData,
@@ -147,8 +147,9 @@ export function errorOfGrid(
 ): number | undefined {
   const method = methodOf(spec);
   if (method.kind !== "judge" || data.finite === 0) return undefined;
-  const error = method.error(viewOf(data), levels);
-  return method.power === undefined ? error : error / data.finite;
+  const view = viewOf(filterByZScore(data, spec.zThreshold).data);
+  const error = method.error(view, levels);
+  return method.power === undefined ? error : error / view.data.finite;
 }
 
 /** A range that the operator has by definition, in place of a method. */

@@ -84,7 +84,7 @@ const operatorSet = z.strictObject({
   output: outputQuantizer.optional().describe("What differs from `activation` for their outputs"),
   weight: weight.partial().optional().describe("What differs from `weight` for their weights"),
   inputs: z.enum(["own", "same"]).optional().describe(
-    "same = all inputs and the output share one grid; default own",
+    "same = all inputs and the output share one grid, but for inputs whose grid is fixed or less than half as wide, which are requantized at the edge; default own",
   ),
   constants: z.enum(["quantized", "float"]).optional().describe(
     "What becomes of constant operands (of Add, Mul …); default float",

@@ -7,6 +7,8 @@ import { canonicalJson, compactJson } from "../../../core/canonical_json.ts";
 import { weightCodes } from "../../../core/grid.ts";
 import { optionName } from "../../../core/option_words.ts";
 import type { Manifest, ManifestActivation, ManifestWeight } from "../../../tpc/manifest.ts";
+import { resolve } from "../../../tpc/placement/resolve.ts";
+import { type Recipe, resolveRecipe } from "../../../tpc/recipe/recipe.ts";
 import { wishText } from "../../../tpc/recipe/wish.ts";
 import { WISH_ENTRIES } from "../../../tpc/recipe/wishes.ts";
 import type { HistogramData } from "../../../wasm/mod.ts";
@@ -30,7 +32,7 @@ import type {
   ReportWeight,
   RunDescription,
 } from "./data.ts";
-import { methodResults, rangeOf } from "./methods.ts";
+import { methodResults, type MethodSettings, rangeOf } from "./methods.ts";
 import { type Neighbours, neighbours } from "./neighbours.ts";
 import { drawn, drawnOrNull } from "./rounded.ts";
 import { suspects } from "./suspects.ts";
@@ -99,6 +101,7 @@ function reportActivations(
   const grids = gridStatistics(statistics.tensors, activations);
   const measured = new Map(diagnosis?.tensors.map((entry) => [entry.tensor, entry]));
   const indexOf = new Map(activations.map(({ tensor }, i) => [tensor, i]));
+  const settings = methodSettings(manifest, statistics);
   return activations.map((activation, i) => {
     const histogram = grids.get(activation.tensor)?.statistics.histogram;
     const readBy = weights.flatMap((weight, w) =>
@@ -110,10 +113,20 @@ function reportActivations(
       ...(activation.sameAs === undefined ? {} : { sameAs: indexOf.get(activation.sameAs) }),
       ...(histogram === undefined || histogram.finite === 0
         ? {}
-        : { seen: distribution(activation, histogram) }),
+        : { seen: distribution(activation, histogram, settings.get(activation.tensor) ?? {}) }),
       ...measuredOf(measured.get(activation.tensor)),
     };
   });
+}
+
+/** What the methods of each tensor were searched with: recipe and outline place the same quantizers again. */
+function methodSettings(
+  { recipe }: Manifest,
+  { outline }: Statistics,
+): Map<string, MethodSettings> {
+  if (recipe === undefined) return new Map();
+  const { activations } = resolve(outline, resolveRecipe(recipe as Recipe).target);
+  return new Map(activations.map(({ tensor, spec }) => [tensor, spec]));
 }
 
 function reportActivation(activation: ManifestActivation, { from, to, readers }: Neighbours) {
@@ -139,9 +152,13 @@ function reportActivation(activation: ManifestActivation, { from, to, readers }:
   };
 }
 
-function distribution(activation: ManifestActivation, histogram: HistogramData): Distribution {
+function distribution(
+  activation: ManifestActivation,
+  histogram: HistogramData,
+  settings: MethodSettings,
+): Distribution {
   const { statistics } = activation;
-  const methods = methodResults(activation, histogram);
+  const methods = methodResults(activation, histogram, settings);
   return {
     elements: histogram.finite,
     zeros: histogram.zeros,

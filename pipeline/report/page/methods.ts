@@ -4,7 +4,7 @@
  * @module
  */
 import { type Levels, uniformLevels } from "../../../core/grid.ts";
-import { ERROR_METHODS, type ErrorMethod, type SettledSpec } from "../../../core/types.ts";
+import { type ActivationSpec, ERROR_METHODS, type SettledSpec } from "../../../core/types.ts";
 import type { ManifestActivation } from "../../../tpc/manifest.ts";
 import type { HistogramData } from "../../../wasm/mod.ts";
 import { errorOfGrid, searchThreshold } from "../../search/search_threshold.ts";
@@ -23,27 +23,41 @@ export function rangeOf(
   return [drawn((quantizedMin - zeroPoint) * scale), drawn((quantizedMax - zeroPoint) * scale)];
 }
 
+/** What a target or an override sets of a method; each method takes its own. */
+export type MethodSettings = Pick<ActivationSpec, "lpP" | "percentile" | "zThreshold">;
+
 /**
  * One result a method, that of the manifest as the manifest has it; only that one where the target fixes the range.
- * LP and percentile are searched with the exponent and percent that they have by default.
+ *
+ * @param settings What the methods of this tensor are searched with; what is absent has its default.
  */
 export function methodResults(
   activation: ManifestActivation,
   histogram: HistogramData,
+  settings: MethodSettings,
 ): MethodResult[] {
   const methods = activation.fixed ? [activation.method] : ERROR_METHODS;
-  return methods.map((method) =>
-    method === activation.method
-      ? chosen(activation, histogram)
-      : tried(activation, histogram, method)
-  );
+  const { bits, constraint, signed } = activation;
+  return methods.map((method) => {
+    const { lpP, percentile, zThreshold } = settings;
+    const spec: SettledSpec = {
+      ...{ bits, constraint, signed: signed ? "yes" : "no", error: method },
+      ...{ lpP, percentile, zThreshold },
+    };
+    return method === activation.method
+      ? chosen(activation, histogram, spec)
+      : tried(histogram, spec);
+  });
 }
 
-function chosen(activation: ManifestActivation, histogram: HistogramData): MethodResult {
-  const { bits, constraint, signed, method, threshold, scale, zeroPoint, statistics } = activation;
+function chosen(
+  activation: ManifestActivation,
+  histogram: HistogramData,
+  spec: SettledSpec,
+): MethodResult {
+  const { constraint, method, threshold, scale, zeroPoint, statistics } = activation;
   const { quantizedMin, quantizedMax, fixed } = activation;
   const levels = { step: scale, low: quantizedMin - zeroPoint, high: quantizedMax - zeroPoint };
-  const spec = { bits, constraint, signed: signed ? "yes" : "no", error: method } as const;
   return {
     method,
     isChosen: true,
@@ -58,25 +72,20 @@ function chosen(activation: ManifestActivation, histogram: HistogramData): Metho
   };
 }
 
-function tried(
-  { bits, constraint, signed }: ManifestActivation,
-  histogram: HistogramData,
-  method: ErrorMethod,
-): MethodResult {
-  const spec = { bits, constraint, signed: signed ? "yes" : "no", error: method } as const;
+function tried(histogram: HistogramData, spec: SettledSpec): MethodResult {
   const { threshold, levels, error, sqnr, clippedFraction, curve } = searchThreshold(
     histogram,
     spec,
   );
   return {
-    method,
+    method: spec.error,
     isChosen: false,
     threshold: drawn(threshold),
     range: [drawn(levels.low * levels.step), drawn(levels.high * levels.step)],
     error: drawnOrNull(error),
     sqnr: drawnOrNull(sqnr),
     clippedFraction: drawn(clippedFraction),
-    curve: constraint === "uniform" ? alongRay(histogram, spec, levels) : thin(curve),
+    curve: spec.constraint === "uniform" ? alongRay(histogram, spec, levels) : thin(curve),
   };
 }
 

@@ -1,7 +1,7 @@
 /** What the report page is made of: numbers against their sources, graph positions, escaping, purity. */
 import assert from "node:assert/strict";
 import type { Manifest } from "../../../tpc/manifest.ts";
-import { presetTarget } from "../../../tpc/targets/read_target.ts";
+import type { Recipe } from "../../../tpc/recipe/recipe.ts";
 import { quantize } from "../../../pipeline/quantize/quantize.ts";
 import { cellCounts } from "../../../pipeline/report/cells.ts";
 import { collectReport } from "../../../pipeline/report/page/collect.ts";
@@ -10,14 +10,13 @@ import { neighbours } from "../../../pipeline/report/page/neighbours.ts";
 import { parseDiagnosis, parseEvaluation } from "../../../pipeline/report/page/read.ts";
 import { renderReport, reportPage } from "../../../pipeline/report/page/render.ts";
 import { suspects } from "../../../pipeline/report/page/suspects.ts";
-import { searchThreshold } from "../../../pipeline/search/search_threshold.ts";
+import { errorOfGrid, searchThreshold } from "../../../pipeline/search/search_threshold.ts";
 import { readPlim } from "../../../pipeline/statistics/plim.ts";
 import { createNaiveHistogramCore } from "../../../wasm/mod.ts";
 import { demoModel, demoSamples } from "../../support/demo.ts";
 
-async function demo(name = "default") {
-  const target = presetTarget(name)!;
-  const result = await quantize(await demoModel(), await demoSamples(24), { target });
+async function demo(recipe: Recipe = {}) {
+  const result = await quantize(await demoModel(), await demoSamples(24), recipe);
   return { ...result, statistics: await readPlim(result.statistics, "statistics.plim") };
 }
 
@@ -50,6 +49,34 @@ Deno.test("every activation has the thresholds of every method that the search g
     assert.equal(chosen[0].threshold, source.threshold);
     assert.equal(activation.seen!.methods.length, 7);
   }
+});
+
+Deno.test("curves are those of the parameters that a grid was chosen with", async () => {
+  // Uniform grids, whose curves the report works out; another exponent for one tensor, since odd ones take seconds.
+  const { manifest, statistics } = await demo({
+    ...{ target: "onnxruntime", percentile: 99, zThreshold: 4 },
+    overrides: [{ match: { tensor: "image" }, activation: { error: "lp", lpP: 2.5 } }],
+  });
+  const some = { ...manifest, activations: manifest.activations.slice(0, 6) };
+  const { activations } = collectReport({ title: "demo", manifest: some, statistics });
+  let compared = 0;
+  for (const { tensor, seen, constraint, method, bits } of activations) {
+    if (seen === undefined) continue;
+    const { histogram } = statistics.tensors.find((entry) => entry.tensor === tensor)!;
+    const spec = { bits, constraint, signed: "auto", zThreshold: 4, lpP: 2.5 } as const;
+    const own = { ...spec, error: method };
+    const error = errorOfGrid(histogram, own, searchThreshold(histogram, own).levels)!;
+    const { curve } = seen.methods.find(({ isChosen }) => isChosen)!;
+    assert.ok(curve.some(([, value]) => Math.abs(value / error - 1) < 1e-5), tensor);
+    const { threshold } = searchThreshold(histogram, {
+      ...{ ...spec, error: "percentile", percentile: 99 },
+    });
+    const percentile = seen.methods.find(({ method }) => method === "percentile")!;
+    assert.equal(percentile.threshold, Number(threshold.toPrecision(6)), tensor);
+    compared++;
+  }
+  assert.equal(activations[0].method, "lp");
+  assert.ok(compared > 3);
 });
 
 Deno.test("cells hold all elements, and the least error is a point of its curve", () => {
@@ -138,12 +165,12 @@ Deno.test("where a target fixes the range, no other method is offered", async ()
   for (const { seen } of report.activations) {
     assert.ok(seen === undefined || seen.methods.length === 1);
   }
-  const { activations } = (await demo("tflite")).manifest;
+  const { activations } = (await demo({ target: "tflite" })).manifest;
   assert.ok(activations.every(({ fixed, producer }) => fixed === undefined || producer !== null));
 });
 
 Deno.test("uniform grids have a curve of both ends, least at the choice or beside it", async () => {
-  const uniform = await demo("onnxruntime");
+  const uniform = await demo({ target: "onnxruntime" });
   const { activations } = collectReport({ title: "uniform", ...uniform });
   let judged = 0;
   for (const { seen, constraint } of activations) {

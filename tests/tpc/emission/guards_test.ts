@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { NodeProto, TensorProto } from "../../../onnx/file/onnx_pb.ts";
 import { type Model, readModel, withFields } from "../../../onnx/file/model.ts";
+import { withAttributes } from "../../../onnx/graph/node.ts";
 import { makeTensor } from "../../../onnx/file/tensor.ts";
 import type { Override, Target } from "../../../tpc/targets/target.ts";
 import type { Architecture } from "../../support/architectures.ts";
@@ -223,6 +224,38 @@ for (const preset of ["onnxruntime", "default", "tflite"]) {
       }
     }
   });
+}
+
+for (const mode of ["cubic", "linear"] as const) {
+  for (const before of [[0, 2, 3, 1], [0, 2, 1, 3], [0, 3, 1, 2]]) {
+    for (const behind of [[0, 3, 1, 2], [0, 2, 3, 1], undefined]) {
+      // ONNX Runtime refuses the float model.
+      if (before[1] === 2 && before[3] === 1 && behind !== undefined) continue;
+      Deno.test(`a Resize beside Transposes loads: ${mode}, ${before}, ${behind}`, async () => {
+        const resize = node("Resize", ["t", "", "scales"], [behind === undefined ? "u" : "z"]);
+        const written = withAttributes(resize, { mode });
+        const made = model({
+          nodes: [
+            node("Conv", ["x", "w1"], ["a"]),
+            node("Transpose", ["a"], ["t"], { perm: before }),
+            written,
+            ...(behind === undefined ? [] : [node("Transpose", ["z"], ["u"], { perm: behind })]),
+            node("Add", ["u", "u"], ["y"]),
+          ],
+          inputs: [value("x", [1, 3, 4, 4])],
+          outputs: [value("y", ["a", "b", "c", "d"])],
+          initializers: [
+            makeTensor("w1", [4, 3, 1, 1], floats(12, random)),
+            makeTensor("scales", [4], Float32Array.of(1, 1, 2, 2)),
+          ],
+        });
+        const architecture = { input: [1, 3, 4, 4], model: made };
+        for (const preset of ["onnxruntime", "default", "tflite"]) {
+          await assertSameAtLevels(architecture, preset, (target) => target);
+        }
+      });
+    }
+  }
 }
 
 Deno.test("int8 codes beside operators that only move them load at opset 21", async () => {

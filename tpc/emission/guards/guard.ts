@@ -2,7 +2,7 @@
  * What keeps ONNX Runtime's optimizers from making something else of an emitted model than what it says. Each rule has
  * a file, which says what goes wrong without it.
  *
- * Guards are a Max of one input, which copies. It was the cheapest of what holds in onnxruntime-web 1.30 and native
+ * Most guards are a Max of one input, which copies. It was the cheapest of what holds in onnxruntime-web 1.30 and native
  * 1.32 at every level: optimizers remove or look through Identity, Reshape, Expand, Mul by 1 and Cast. A Size that
  * nobody reads holds, too, and costs nothing (56.4 ms instead of 57.1 of EfficientNet-Lite0 with 16 of them, float
  * 54.7), but whoever removes dead nodes removes the guard.
@@ -25,6 +25,7 @@ import { makeTensor, type TensorData, tensorData } from "../../../onnx/file/tens
 import { int8Bias, type VectorBias } from "./fused_products.ts";
 import { isUndone } from "./float_layers.ts";
 import { movesInt8 } from "./moved_int8.ts";
+import { isMoved } from "./moved_resizes.ts";
 import { wideWeights } from "./wide_products.ts";
 import { canWrap } from "./wrapping_sums.ts";
 
@@ -38,6 +39,7 @@ export function guardModel(model: Model): Model {
   const isNew = opsetVersion(model) >= OPSET_OF_DTYPE;
   for (const node of index.nodes) {
     if (isUndone(node, index) || canWrap(node, index)) guards.keep(node);
+    if (isMoved(node, index)) guards.hold(node);
     if (isNew && movesInt8(node, index)) guards.keep(node, "both");
     const bias = isNew ? int8Bias(node, index) : undefined;
     if (bias !== undefined) guards.makeRow(bias);
@@ -71,6 +73,16 @@ class Guards {
     for (const reader of this.#index.consumers.get(node.output[0]) ?? []) {
       if (reader.opType === "QuantizeLinear") this.#redirect(reader, node.output[0]);
     }
+  }
+
+  /** Puts what no Transpose is moved through before a node of four axes: DepthToSpace of blocks of 1, which copies. */
+  hold(node: NodeProto): void {
+    const held = this.#fresh(`${node.input[0]}/held`);
+    const attributes = { blocksize: 1 };
+    const name = this.#fresh(`${held}/DepthToSpace`);
+    this.#added.push(makeNode("DepthToSpace", name, [node.input[0]], [held], attributes));
+    const current = this.#current(node);
+    this.#replace.set(node, withFields(current, { input: current.input.with(0, held) }));
   }
 
   /** Counts the axis of a matrix of weights from its end; one step for all of it becomes one a column. */
