@@ -66,6 +66,9 @@ const activation = z.strictObject({
     bounds: z.strictObject({ lower: z.number().min(0), upper: z.number().min(0) }).nullable()
       .describe("The true error lies between these; equal when error is exact, null for KL"),
     sqnr: z.number().nullable().describe("10·log10(Σx² / Σ(Q(x)−x)²) in dB; null when infinite"),
+    lost: z.number().min(0).optional().describe(
+      "Σ(Q(x)−x)² / Σx², the part of the signal that the grid loses; absent in older manifests",
+    ),
     curve: z.array(z.strictObject({
       threshold: z.number().positive(),
       error: z.number().min(0),
@@ -81,7 +84,13 @@ const weight = z.strictObject({
   op: z.string(),
   input: z.int().min(0).describe("Number of the node's input"),
   activation: z.string().describe("Activation tensor that the weights meet"),
-  bias: z.strictObject({ tensor: z.string(), input: z.int() }).optional(),
+  bias: z.strictObject({
+    tensor: z.string(),
+    input: z.int(),
+    node: z.string().optional().describe(
+      "Node that adds it, where that is another one, as the Add behind a MatMul",
+    ),
+  }).optional(),
   axis: z.int().min(0).describe(
     "Axis of the output channels; of granularity block that of the blocks",
   ),
@@ -149,6 +158,13 @@ export const manifestSchema = z.strictObject({
   ),
   activations: z.array(activation).describe("In topological order"),
   weights: z.array(weight).describe("In topological order"),
+  tables: z.array(z.strictObject({
+    tensor: z.string().describe("Name of the initializer"),
+    node: z.string().describe("Gather that picks its rows"),
+    bits: z.literal(8),
+    rows: z.int().min(1).describe("Rows, each with a step of its own"),
+    reason: z.string(),
+  })).optional().describe("Tables of Gather, as embeddings, whose rows are stored in int8"),
   float: z.array(z.strictObject({
     node: z.string(),
     op: z.string(),

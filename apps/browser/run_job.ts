@@ -13,6 +13,7 @@ import {
   quantizeAll,
 } from "../../pipeline/quantize/quantize.ts";
 import type { SampleOpener } from "../../pipeline/source/samples.ts";
+import { verdictSentence } from "../../pipeline/report/verdict.ts";
 import { reportPage } from "../../pipeline/report/page/render.ts";
 import { openSamples } from "../../pipeline/source/open_samples.ts";
 import { prepareSource } from "../../pipeline/source/prepared_samples.ts";
@@ -49,6 +50,7 @@ export async function runJob(job: Job, onNews: (news: News) => void): Promise<Jo
     batch: job.batch,
     onEvent: (event) => {
       if (event.kind === "progress") onNews({ type: "progress", progress: event.progress });
+      if (event.kind === "note") onNews({ type: "note", text: event.text });
     },
     watch: ({ prepared }, target) => ({
       isEnough: watchThresholds(
@@ -103,10 +105,11 @@ async function filesOf(job: Job, result: Quantization): Promise<MadeFile[]> {
   ];
 }
 
-function summaryOf({ manifest, target }: Quantization): string {
+function summaryOf({ manifest, target, verdict }: Quantization): string {
   const { activations, weights, float, data } = manifest;
   return `${activations.length} activations and ${weights.length} weight tensors quantized for target ` +
-    `${target.name} from ${data.samples} samples; ${float.length} nodes stay float`;
+    `${target.name} from ${data.samples} samples; ${float.length} nodes stay float` +
+    (verdict === undefined ? "" : `. ${verdictSentence(verdict)}`);
 }
 
 /** What the user is told of an error. */

@@ -8,7 +8,7 @@ import { canonicalJson } from "../../core/canonical_json.ts";
 import { calibrateFor } from "../../pipeline/quantize/quantize.ts";
 import { Stopwatch } from "../../core/timing.ts";
 import type { Context } from "./context.ts";
-import { dataPath, loadModel, loadRecipe, samplesAt } from "./inputs.ts";
+import { dataPath, impliedBy, loadModel, loadRecipe, samplesAt } from "./inputs.ts";
 import { sibling } from "./files.ts";
 import {
   addDataOptions,
@@ -75,6 +75,7 @@ async function run(options: CalibrateCommandOptions, context: Context): Promise<
     ...options,
     samples: options.samples ?? samples,
     recipePreprocessing: recipe.preprocessing,
+    implied: impliedBy(float.original),
   }, { watch, onRead: progress.addBytes });
   const { statistics, file } = await calibrateFor(float, recipe, opener, {
     ...work,
@@ -85,6 +86,7 @@ async function run(options: CalibrateCommandOptions, context: Context): Promise<
     onEvent: (event) => {
       if (event.kind === "progress") progress.report(event.progress);
       if (event.kind !== "prepared") return;
+      for (const note of event.float.notes) progress.note(note);
       progress.step(modelStep(event.float));
       progress.step(targetStep(event.target));
     },

@@ -22,10 +22,12 @@ import {
   statisticsName,
 } from "./compare_files.ts";
 import { loadVariants, type VariantOptions } from "./compare_variants.ts";
-import type { Context } from "./context.ts";
+import { limitsOf, lossesOfEvaluation } from "../../pipeline/verdict/limits.ts";
+import { type Context, EXIT_LOST } from "./context.ts";
 import {
   checkReadable,
   dataPath,
+  impliedBy,
   loadModel,
   loadSamples,
   modelTitle,
@@ -50,6 +52,7 @@ interface CompareCommandOptions
   model?: string;
   evalData?: string;
   evalSamples?: number;
+  accept?: boolean;
   out: string;
 }
 
@@ -81,6 +84,7 @@ export function addCompareCommand(program: Command, context: Context): void {
       new Option("--on-nonfinite <policy>", "what becomes of a sample that makes NaN or infinity")
         .choices(["fail", "skip"]).default("fail"),
     )
+    .option("--accept", "end with 0 whatever the verdicts: 3 where a variant lost what it is for")
     .option("--out <folder>", "where the results go", folder, "out/compare")
     .addHelpText(
       "after",
@@ -121,7 +125,11 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
     model: float.sha256,
     progress,
   });
-  const reading = { ...options, recipePreprocessing: variants[0].recipe.preprocessing };
+  const reading = {
+    ...options,
+    recipePreprocessing: variants[0].recipe.preprocessing,
+    implied: impliedBy(float.original),
+  };
   const hooks = { onRead: progress.addBytes };
   const statistics: Uint8Array<ArrayBuffer>[] = [];
   const results = await quantizeAll(
@@ -135,6 +143,7 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
       onEvent: async (event) => {
         if (event.kind === "progress") progress.report(event.progress);
         if (event.kind === "pass") announce(event.pass, progress);
+        if (event.kind === "note") progress.note(event.text);
         if (event.kind === "made") progress.note(`made ${event.result.name}`);
         if (event.kind !== "calibrated") return;
         statistics.push(event.file);
@@ -194,16 +203,28 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
   for (const [path, page] of pages) files.set(path, page);
   files.set(`${out}/comparison.json`, canonicalJson(result));
   await host.writeFiles(files);
+  const lost = measured.slice(1).map(({ evaluation }, i) => ({
+    name: evaluation.name,
+    lost: lossesOfEvaluation(measured[0].evaluation, evaluation, limitsOf(variants[i].recipe)),
+  })).filter((entry) => entry.lost.length > 0);
+  if (lost.length > 0 && !options.accept) context.exitCode = EXIT_LOST;
   const latency = measured.map(({ evaluation: { name }, ...entry }) => ({
     name,
     milliseconds: entry.milliseconds,
     ratio: entry.latency,
   }));
   if (options.json) {
-    return host.print(canonicalJson({ files: [...files.keys()], ...result, latency }));
+    return host.print(canonicalJson({ files: [...files.keys()], ...result, latency, lost }));
   }
   const table = comparisonReport({ ...comparison, latency: latency.map(({ ratio }) => ratio) });
-  host.print(`${table}\nWrote ${files.size} files into ${out}\n`);
+  const verdicts = lost.map(({ name, lost }) =>
+    `${name} lost what it is for: ${
+      lost.map(({ output, what }) => `${output}: ${what}`).join("; ")
+    }\n`
+  ).join("");
+  host.print(
+    `${table}\n${verdicts === "" ? "" : `${verdicts}\n`}Wrote ${files.size} files into ${out}\n`,
+  );
 }
 
 /** Where samples to compare on come from; without any, from the calibration, which is said. */

@@ -6,6 +6,9 @@
 import type { Host } from "../../core/host.ts";
 import type { Screen } from "./screen.ts";
 
+/** Exit code of a command that did its work, and whose model lost what it is for. */
+export const EXIT_LOST = 3;
+
 /** Host and cancellation of one invocation. */
 export interface Context {
   readonly host: Host;
@@ -15,6 +18,8 @@ export interface Context {
   readonly args: readonly string[];
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal;
+  /** Exit code of a command that ended well; 0 when absent. */
+  exitCode?: number;
   /** Statistics that were written before an interruption. */
   saved?: string;
   /** Checkpoint that is kept when the user interrupts; set by commands that write one. */

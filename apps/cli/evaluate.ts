@@ -15,7 +15,7 @@ import {
   type DiagnoseCommandOptions,
 } from "./diagnose_options.ts";
 import { evaluateModels } from "../../pipeline/evaluate/evaluate_models.ts";
-import { dataPath, loadOriginal, loadSamples } from "./inputs.ts";
+import { dataPath, impliedBy, loadOriginal, loadSamples } from "./inputs.ts";
 import {
   addDataOptions,
   addOutputOptions,
@@ -70,7 +70,10 @@ async function run(
   for (const path of paths.length === 0 ? ["out/model.onnx"] : paths) {
     models.push({ name: path, model: await loadOriginal(host, path) });
   }
-  const samples = await loadSamples(host, data, options, { onRead: progress.addBytes });
+  const implied = impliedBy(models[0].model);
+  const samples = await loadSamples(host, data, { ...options, implied }, {
+    onRead: progress.addBytes,
+  });
   const evaluations = await evaluateModels(models, samples, {
     batch: options.batch,
     signal,

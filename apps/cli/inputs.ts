@@ -21,6 +21,8 @@ import type { Stopwatch } from "../../core/timing.ts";
 import type { FloatModel, LoadOptions } from "../../pipeline/quantize/float_model.ts";
 import { loadFloatModel } from "../../pipeline/quantize/quantize.ts";
 import { isUrl, openBytes } from "../../pipeline/source/byte_source.ts";
+import { modelInputs } from "../../pipeline/inference/model_inputs.ts";
+import { impliedPreprocessing } from "../../pipeline/source/implied_preprocessing.ts";
 import { parseLabels } from "../../pipeline/source/labels.ts";
 import { openSamples } from "../../pipeline/source/open_samples.ts";
 import { prepareSamples } from "../../pipeline/source/prepare_samples.ts";
@@ -57,7 +59,14 @@ export type SampleOptions = DataOptions & {
   readonly model?: string;
   /** Preprocessing of `--recipe`, which files beside the data don't replace. */
   readonly recipePreprocessing?: Preprocessing;
+  /** What the model's input says where nothing else does. */
+  readonly implied?: Partial<Preprocessing>;
 };
+
+/** What a model's input says of the images that it takes. */
+export function impliedBy(model: Model): Partial<Preprocessing> {
+  return impliedPreprocessing(modelInputs(model.graph));
+}
 
 /** Opens the samples of a path for every pass. */
 export function samplesAt(

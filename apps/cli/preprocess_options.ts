@@ -96,11 +96,14 @@ export async function loadPreprocessing(
   host: Host,
   data: string,
   model: string | undefined,
-  options: PreprocessOptions & { readonly recipePreprocessing?: Preprocessing },
+  options: PreprocessOptions & {
+    readonly recipePreprocessing?: Preprocessing;
+    readonly implied?: Partial<Preprocessing>;
+  },
 ): Promise<Preprocessing> {
-  const { preprocess: name, recipePreprocessing } = options;
+  const { preprocess: name, recipePreprocessing, implied } = options;
   const base = (name === undefined ? recipePreprocessing : presetPreprocessing(name)) ??
-    await readPreprocessing(host, name ?? await fileBeside(host, data, model));
+    await readPreprocessing(host, name ?? await fileBeside(host, data, model), implied);
   return overridePreprocessing(base, { ...options }, name ?? "options");
 }
 
@@ -111,7 +114,11 @@ async function fileBeside(host: Host, data: string, model: string | undefined) {
   return await host.fileExists(config) ? config : undefined;
 }
 
-async function readPreprocessing(host: Host, file: string | undefined): Promise<Preprocessing> {
-  if (file === undefined) return parsePreprocessing({}, "options");
+async function readPreprocessing(
+  host: Host,
+  file: string | undefined,
+  implied: Partial<Preprocessing> = {},
+): Promise<Preprocessing> {
+  if (file === undefined) return parsePreprocessing(implied, "options");
   return preprocessingFrom(await readJson(host, file), file);
 }

@@ -5,6 +5,7 @@
  */
 import type { Command } from "commander";
 import { canonicalJson } from "../../core/canonical_json.ts";
+import { commandLineWording, wordOptions } from "../../core/option_words.ts";
 import type { FileContent } from "../../core/host.ts";
 import { Stopwatch } from "../../core/timing.ts";
 import type { ErrorMethod } from "../../core/types.ts";
@@ -23,10 +24,15 @@ import { accuracyReport } from "../../pipeline/report/accuracy.ts";
 import { diagnosisReport } from "../../pipeline/report/diagnosis.ts";
 import { reportPage } from "../../pipeline/report/page/render.ts";
 import { decisionStep, modelStep, targetStep } from "../../pipeline/report/steps.ts";
+import { culpritReport, verdictReport } from "../../pipeline/report/verdict.ts";
 import { verificationReport } from "../../pipeline/report/verification.ts";
 import { coveredBy } from "../../pipeline/statistics/coverage.ts";
 import type { Statistics } from "../../pipeline/statistics/statistics.ts";
-import type { Context } from "./context.ts";
+import { limitsOf, lossesOfEvaluation, lossesOfGrids } from "../../pipeline/verdict/limits.ts";
+import { notesOnEvaluation } from "../../pipeline/verdict/suspicious_data.ts";
+import { outlineGraph } from "../../onnx/graph/outline.ts";
+import type { Verdict } from "../../pipeline/verdict/verdict.ts";
+import { type Context, EXIT_LOST } from "./context.ts";
 import {
   addDiagnoseOptions,
   addRemedyOptions,
@@ -38,12 +44,14 @@ import {
 import {
   checkReadable,
   dataPath,
+  impliedBy,
   type LoadedRecipe,
   loadModel,
   loadRecipe,
   modelTitle,
   samplesAt,
 } from "./inputs.ts";
+import { judgedSamples } from "./judged_samples.ts";
 import { folder, positiveInteger } from "./option_values.ts";
 import {
   addDataOptions,
@@ -65,6 +73,7 @@ interface QuantizeCommandOptions
   evalData?: string;
   untilStable?: number;
   verify?: boolean;
+  accept?: boolean;
   out: string;
 }
 
@@ -89,7 +98,8 @@ export function addQuantizeCommand(program: Command, context: Context): void {
       "stop calibrating when no threshold has changed for n batches; writes convergence.json, too",
       positiveInteger,
     )
-    .option("--verify", "prove the reported errors by a second pass over the elements");
+    .option("--verify", "prove the reported errors by a second pass over the elements")
+    .option("--accept", "end with 0 whatever the verdict: 3 where the model lost what it is for");
   addOutputOptions(addRemedyOptions(addDiagnoseOptions(command)))
     .option("--out <folder>", "where the results go", folder, "out")
     .addHelpText(
@@ -127,7 +137,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
   const work = await prepareWork(host, options, { model: float.sha256, progress });
   context.kept = options.checkpoint;
   const watch = new Stopwatch();
-  const reading = readingOf(options, loaded);
+  const reading = { ...readingOf(options, loaded), implied: impliedBy(float.original) };
   const hooks = { watch, onRead: progress.addBytes };
   const calibration = samplesAt(host, path, reading, hooks);
   const evaluation = evalPath === undefined
@@ -141,6 +151,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
       case "progress":
         return progress.report(event.progress);
       case "prepared":
+        for (const note of event.float.notes) progress.note(note);
         progress.step(modelStep(event.float));
         return progress.step(targetStep(event.target));
       case "calibrated":
@@ -148,6 +159,8 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
         // Whatever fails later: this was the long part.
         context.saved = `${options.out}/statistics.plim`;
         return await host.writeFiles(new Map([[context.saved, event.file]]));
+      case "note":
+        return progress.note(event.text);
       case "made":
       case "pass":
         return;
@@ -167,6 +180,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
       batch: options.batch,
       onTime: watch.add,
       watch: watching.watch,
+      judgeOn: judgedSamples(host, { path, limit: reading.samples, evalPath, reading }),
     },
   );
   progress.step(`${decisionStep(result.manifest)}; ${watch}`);
@@ -194,14 +208,18 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     { batch: options.batch, signal, onProgress: progress.report },
   );
   if (evaluations) progress.step(`evaluated ${evaluations.map(({ name }) => name).join(", ")}`);
+  const verdict = verdictOf(result, evaluations);
+  const isLost = verdict !== undefined && verdict.lost.length > 0;
   const { diagnoseSamples, diagnoseRemedies } = options;
   const samples = wholeBatches(result.float, diagnoseSamples ?? DEFAULT_DIAGNOSE_SAMPLES);
-  const diagnosis = !options.diagnose ? undefined : await diagnoseQuantized(result, {
+  // Standard input can't be read again to find the culprit.
+  const isDiagnosed = options.diagnose || isLost && (evalPath ?? path) !== "-";
+  const diagnosis = !isDiagnosed ? undefined : await diagnoseQuantized(result, {
     statistics: statistics!,
     signal,
     batch: options.batch,
     onProgress: progress.report,
-    remedies: diagnoseRemedies ?? DEFAULT_DIAGNOSE_REMEDIES,
+    remedies: diagnoseRemedies ?? (options.diagnose ? DEFAULT_DIAGNOSE_REMEDIES : 1),
     opener: samplesAt(host, evalPath ?? path, { ...reading, samples }, hooks),
     data: evalPath === undefined ? "calibration" : "evaluation",
   });
@@ -219,6 +237,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     ...(convergence
       ? [[`${options.out}/convergence.json`, canonicalJson(convergence)]] as const
       : []),
+    ...(verdict ? [[`${options.out}/verdict.json`, canonicalJson(worded(verdict))]] as const : []),
     [`${options.out}/run.json`, record.json()],
     [
       `${options.out}/report.html`,
@@ -229,20 +248,30 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
         run: record.value(),
         ...(evaluations && { evaluation: evaluations.map((evaluation) => ({ evaluation })) }),
         ...(diagnosis && { diagnosis }),
+        ...(verdict && { verdict: worded(verdict) }),
       }),
     ],
   ]);
   await host.writeFiles(files);
+  if (isLost && !options.accept) context.exitCode = EXIT_LOST;
   const paths = [...files.keys()];
   if (options.json) {
     return host.print(canonicalJson({
       files: paths,
       evaluation: evaluations ?? null,
+      verdict: verdict ?? null,
       ...(diagnosis === undefined ? {} : { diagnosis }),
     }));
   }
   host.print(
-    summary(result, { evaluations, diagnosis, paths, width: host.terminal?.outputColumns() }),
+    summary(result, {
+      evaluations,
+      diagnosis: options.diagnose ? diagnosis : undefined,
+      verdict,
+      culprits: isLost ? diagnosis : undefined,
+      paths,
+      width: host.terminal?.outputColumns(),
+    }),
   );
 }
 
@@ -260,7 +289,7 @@ function recipesOf({ recipe, target }: LoadedRecipe, isCompared: boolean): Named
   const wished = { ...recipe, name: "the recipe" };
   if (!isCompared || target.activation.error === BASELINE) return [wished];
   const { exact: _, autoBy: _by, autoRuns: _runs, weightRounding: _rounding, ...rest } = recipe;
-  return [wished, { ...rest, error: BASELINE, name: BASELINE }];
+  return [wished, { ...rest, error: BASELINE, name: BASELINE, isUnchecked: true }];
 }
 
 /** Files of a result, by path. */
@@ -282,9 +311,12 @@ function filesOf(
 /** What a user reads at the end. */
 function summary(
   { manifest, target }: Quantization,
-  { evaluations, diagnosis, paths, width }: {
+  { evaluations, diagnosis, verdict, culprits, paths, width }: {
     readonly evaluations?: readonly ModelEvaluation[];
     readonly diagnosis?: Diagnosis;
+    readonly verdict?: Verdict;
+    /** Where the model lost what it is for. */
+    readonly culprits?: Diagnosis;
     readonly paths: readonly string[];
     readonly width?: number;
   },
@@ -296,5 +328,34 @@ function summary(
     (diagnosis === undefined
       ? ""
       : diagnosisReport(diagnosis, { tensors: "worst", width }) + "\n") +
+    (verdict === undefined ? "" : wordOptions(verdictReport(verdict), commandLineWording)) +
+    (culprits === undefined ? "" : culpritReport(culprits)) +
+    (verdict === undefined ? "" : "\n") +
     `Wrote ${paths.join(", ")}\n`;
+}
+
+/** The verdict on all evaluation samples where there are some, else that on the few that every model is run on. */
+function verdictOf(
+  { verdict, recipe, manifest, emitted }: Quantization,
+  evaluations: readonly ModelEvaluation[] | undefined,
+): Verdict | undefined {
+  if (evaluations === undefined) return verdict;
+  const [float, own] = evaluations;
+  const { outputs, samples } = own;
+  const lost = [
+    ...lossesOfEvaluation(float, own, limitsOf(recipe)),
+    ...lossesOfGrids(manifest),
+  ];
+  const [first] = outlineGraph(emitted.graph).outputs;
+  const classes = first?.shape?.length === 2 ? first.shape[1] ?? undefined : undefined;
+  const notes = [...verdict?.notes ?? [], ...notesOnEvaluation(evaluations, classes)];
+  return { samples, data: "evaluation", outputs, lost, notes };
+}
+
+/** The verdict with options as the command line writes them. */
+function worded(verdict: Verdict): Verdict {
+  return {
+    ...verdict,
+    notes: verdict.notes.map((note) => wordOptions(note, commandLineWording)),
+  };
 }

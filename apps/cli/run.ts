@@ -10,7 +10,7 @@ import { commandLineWording } from "../../core/option_words.ts";
 import { VERSION } from "../../core/version.ts";
 import { addCalibrateCommand } from "./calibrate.ts";
 import { addCompareCommand } from "./compare.ts";
-import type { Context } from "./context.ts";
+import { type Context, EXIT_LOST } from "./context.ts";
 import { addEmitCommand } from "./emit.ts";
 import { addEvaluateCommand } from "./evaluate.ts";
 import { addExportCommand } from "./export.ts";
@@ -25,7 +25,7 @@ import { addServeCommand } from "./serve.ts";
 import { addTargetsCommand } from "./targets.ts";
 
 /** Exit codes; the same for every command. */
-export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+export const EXIT = { done: 0, failed: 1, usage: 2, lost: EXIT_LOST, interrupted: 130 } as const;
 
 /**
  * Runs one command. Results go to standard output, all else to standard error.
@@ -42,7 +42,7 @@ export async function runCli(
   const context: Context = { host: screen.host, screen, signal, args };
   try {
     await makeProgram(context).parseAsync([...args], { from: "user" });
-    return EXIT.done;
+    return context.exitCode ?? EXIT.done;
   } catch (error) {
     if (signal.aborted) {
       const { kept, saved } = context;

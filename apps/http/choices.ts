@@ -51,20 +51,28 @@ export function recipeOf(options: Options, onNote: (text: string) => void): Reso
 /**
  * The preprocessing that a request wants.
  *
+ * @param implied What the model's input says where nothing else does.
+ *
  * @throws {Problem} `usage`, and {PlimsollError} kind `input`.
  */
-export function preprocessingOf(options: Options): Preprocessing {
+export function preprocessingOf(
+  options: Options,
+  implied: Partial<Preprocessing> = {},
+): Preprocessing {
   const { resize, crop } = options;
   const sizes = {
     resize: resize === undefined ? undefined : parseResize(resize),
     crop: crop === undefined ? undefined : parseCrop(crop),
   };
-  const base = basePreprocessing(options.preprocess);
+  const base = basePreprocessing(options.preprocess, implied);
   return overridePreprocessing(base, { ...options, ...sizes }, "the options");
 }
 
-function basePreprocessing(wanted: Options["preprocess"]): Preprocessing {
-  if (wanted === undefined) return parsePreprocessing({}, "the options");
+function basePreprocessing(
+  wanted: Options["preprocess"],
+  implied: Partial<Preprocessing>,
+): Preprocessing {
+  if (wanted === undefined) return parsePreprocessing(implied, "the options");
   if (typeof wanted !== "string") return preprocessingFrom(wanted, "option preprocess");
   const preset = presetPreprocessing(wanted);
   if (preset !== undefined) return preset;

@@ -9,6 +9,8 @@ import type { Sample } from "../../core/tensor.ts";
 import type { Runtime } from "../../pipeline/inference/runtime.ts";
 import { calibrateFor, quantizeAll, type RunOptions } from "../../pipeline/quantize/quantize.ts";
 import type { SampleOpener } from "../../pipeline/source/samples.ts";
+import { modelInputs } from "../../pipeline/inference/model_inputs.ts";
+import { impliedPreprocessing } from "../../pipeline/source/implied_preprocessing.ts";
 import { openPreparedSamples } from "../../pipeline/source/prepared_samples.ts";
 import { preprocessingOf, recipeOf } from "./choices.ts";
 import { chosenOf, edgeOperations, modelOf, quantizeStatistics } from "./edge_operations.ts";
@@ -20,8 +22,9 @@ import { Problem } from "./problem.ts";
 async function prepare(input: OperationInput, runtime: Runtime) {
   const { options, limits, signal, onProgress, onNote } = input;
   const { recipe } = recipeOf(options, onNote);
-  const preprocessing = preprocessingOf(options);
   const float = await modelOf(input, {}, runtime.runConstants);
+  const implied = impliedPreprocessing(modelInputs(float.original.graph));
+  const preprocessing = preprocessingOf(options, implied);
   const { stream, filename } = input.samples!;
   const prepared = await openPreparedSamples(stream, {
     preprocessing,
@@ -50,6 +53,11 @@ async function prepare(input: OperationInput, runtime: Runtime) {
     onSkip: (error) => onNote(`left out: ${error.message}`),
     onEvent: (event) => {
       if (event.kind === "progress") onProgress?.(event.progress);
+      if (event.kind === "note") onNote(event.text);
+      if (event.kind !== "made") return;
+      for (const { output, what } of event.result.verdict?.lost ?? []) {
+        onNote(`this model lost what it is for: ${output}: ${what}`);
+      }
     },
   };
   return { float, recipe, opener, work };

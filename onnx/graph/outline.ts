@@ -14,7 +14,7 @@ import {
 import { type GraphIndex, indexGraph } from "./graph_index.ts";
 import { type AttributeValue, isOperator, nodeName, subgraphs } from "./node.ts";
 import { viewNode } from "./node_view.ts";
-import { dimensions, floatData } from "../file/tensor.ts";
+import { dimensions, elementCount, floatData } from "../file/tensor.ts";
 
 /** Element type of a tensor as far as placement cares. */
 export type ElementType = "float" | "other";
@@ -35,6 +35,8 @@ export interface OutlineNode {
   readonly attributes: Readonly<Record<string, AttributeValue>>;
   /** Tensors that sub-graphs (If, Loop) read from this graph. */
   readonly captures: readonly string[];
+  /** Numbers in constants of its sub-graphs (If, Loop, Scan), where there are any. */
+  readonly innerWeights?: number;
   /** Element types of its outputs, where its inputs don't tell them: of If, Loop, Scan and ConstantOfShape. */
   readonly types?: readonly ElementType[];
 }
@@ -95,6 +97,7 @@ export function outlineGraph(graph: GraphProto): GraphOutline {
           readers.includes(node) && !node.input.includes(name) && !isConstant(name)
         ).map(([name]) => name),
       ...writtenTypes(node),
+      ...innerWeights(node),
     })),
     constants: outlineConstants(index),
   };
@@ -115,6 +118,21 @@ function writtenTypes(node: NodeProto): { types: ElementType[] } | undefined {
   if (!isOperator(node, "ConstantOfShape")) return undefined;
   const element = node.attribute.find(({ name }) => name === "value")?.t;
   return { types: [element === undefined ? "float" : typeOf(element.dataType)] };
+}
+
+/** Float numbers in the constants of a node's sub-graphs, and of theirs. */
+function innerWeights(node: NodeProto): { innerWeights: number } | undefined {
+  const count = (graph: GraphProto): number => {
+    const constants = [
+      ...graph.initializer,
+      ...graph.node.flatMap(({ attribute }) => attribute.flatMap(({ t }) => t ?? [])),
+    ];
+    const own = constants.filter(({ dataType }) => typeOf(dataType) === "float")
+      .reduce((sum, tensor) => sum + elementCount(dimensions(tensor)), 0);
+    return own + graph.node.flatMap(subgraphs).reduce((sum, inner) => sum + count(inner), 0);
+  };
+  const numbers = subgraphs(node).reduce((sum, graph) => sum + count(graph), 0);
+  return numbers === 0 ? undefined : { innerWeights: numbers };
 }
 
 function typeOf(type: TensorProto_DataType): ElementType {

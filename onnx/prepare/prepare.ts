@@ -6,6 +6,7 @@
 import { foldAffineAfter } from "./fold_affine_after.ts";
 import { foldAffineBefore } from "./fold_affine_before.ts";
 import { type ConstantRunner, foldConstantNodes, foldConstantSubgraphs } from "./fold_constants.ts";
+import { inlineFunctions } from "./inline_functions.ts";
 import { foldPad } from "./fold_pad.ts";
 import { type Model, withFields } from "../file/model.ts";
 import { normaliseGemm } from "./normalise_gemm.ts";
@@ -13,7 +14,7 @@ import { removeNoOps } from "./remove_no_ops.ts";
 import { upgradeOpset } from "./upgrade_opset.ts";
 
 /**
- * Returns an equal model that is easier to quantize: of opset 13 or newer, constants folded, nodes
+ * Returns an equal model that is easier to quantize: of opset 13 or newer, local functions inlined, constants folded, nodes
  * that do nothing gone, padding in the layers that read it, BatchNormalization and its like in the
  * weights beside them. Inputs, outputs and surviving tensors keep their names; metadata and unknown
  * fields stay. `model` itself is not changed.
@@ -22,7 +23,7 @@ import { upgradeOpset } from "./upgrade_opset.ts";
  * @param run Computes constant sub-graphs. Without it they stay in the graph.
  */
 export async function prepareModel(model: Model, run?: ConstantRunner): Promise<Model> {
-  let prepared = foldConstantNodes(declareConstants(model));
+  let prepared = foldConstantNodes(inlineFunctions(declareConstants(model)));
   if (run !== undefined) prepared = await foldConstantSubgraphs(prepared, run);
   prepared = upgradeOpset(prepared);
   prepared = removeNoOps(prepared);

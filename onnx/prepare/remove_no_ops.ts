@@ -21,15 +21,43 @@ interface Facts {
 }
 
 /**
- * Takes out nodes that change nothing: Identity, Dropout at inference, Cast to the type that is there
- * already, Transpose that leaves the axes where they are, Reshape to the shape that is there already,
+ * Takes out nodes that change nothing: Identity, Max, Min, Sum and Mean of one input, blocks of 1 in space or depth, Dropout at
+ * inference, Cast to the type that is there already, Transpose that leaves the axes where they are, Reshape to the shape that is there already,
  * and a Transpose that undoes the one before it. Their readers read their input, so names of other
- * tensors stay. A node stays where removing it would rename an input or output of the model, and where
- * a sub-graph captures its output.
+ * tensors stay, but for one that an Identity makes an output of the model: it takes that name. A node stays
+ * where removing it would rename an input or output of the model otherwise, and where a sub-graph captures its
+ * output.
  */
 export function removeNoOps(model: Model): Model {
   // Two Transposes with an Identity between them cancel when that has gone.
-  return repeatPass(model, removeOnce);
+  return repeatPass(repeatPass(model, removeOnce), takeOverOutput);
+}
+
+/**
+ * Lets the node before an Identity make the output that the Identity makes, under its name: a tensor inside the model
+ * loses its own.
+ */
+function takeOverOutput(model: Model): Model {
+  const index = indexGraph(model.graph);
+  for (const node of index.nodes) {
+    const [[input], [output]] = [node.input, node.output];
+    const producer = index.producers.get(input);
+    if (!isOperator(node, "Identity") || producer === undefined || index.outputs.has(input)) {
+      continue;
+    }
+    const readers = index.consumers.get(input)!;
+    if (readers.some((reader) => subgraphs(reader).length > 0)) continue;
+    const rename = (names: readonly string[]) =>
+      names.map((name) => name === input ? output : name);
+    const replace = new Map([
+      [producer, withFields(producer, { output: rename(producer.output) })],
+      ...readers.filter((reader) => reader !== node).map((reader) =>
+        [reader, withFields(reader, { input: rename(reader.input) })] as const
+      ),
+    ]);
+    return editGraph(model, { remove: new Set([node]), replace });
+  }
+  return model;
 }
 
 function removeOnce(model: Model): Model {
@@ -92,6 +120,10 @@ function passedOn(node: NodeProto, facts: Facts): string | undefined {
 
 function isNoOp(node: NodeProto, { index, types, shapes }: Facts): boolean {
   if (isOperator(node, "Identity")) return true;
+  if (isOperator(node, "Max", "Min", "Sum", "Mean")) return node.input.length === 1;
+  if (isOperator(node, "DepthToSpace", "SpaceToDepth")) {
+    return intAttribute(node, "blocksize", 0) === 1;
+  }
   if (isOperator(node, "Dropout")) return isIdleDropout(node, index);
   if (isOperator(node, "Cast")) return types.get(node.input[0]) === intAttribute(node, "to", 0);
   if (isOperator(node, "Transpose")) {

@@ -171,7 +171,7 @@ function readConstants(node: NodeProto, index: GraphIndex): ConstantQuantizer[] 
       signed: grid.zeroPoints.some((zero) => zero > (CODE_LIMITS[grid.dataType]?.[0] ?? -Infinity)),
       scales: grid.scales,
       zeroPoints: grid.zeroPoints,
-      axis: grid.axis,
+      axis: grid.axis === null || grid.axis >= 0 ? grid.axis : grid.axis + codes.dims.length,
       blockSize: block === 0 ? null : block,
     }];
   });

@@ -7,7 +7,7 @@ import type { ActivationPlan } from "../../tpc/placement/types.ts";
 import type { TensorStatistics } from "../statistics/statistics.ts";
 import { ERROR_METHODS, type ErrorMethod } from "../../core/types.ts";
 import type { Manifest, ManifestActivation } from "../../tpc/manifest.ts";
-import { resolve } from "../../tpc/placement/resolve.ts";
+import { placementFor } from "../search/placement.ts";
 import { gridStatistics } from "../search/grid_statistics.ts";
 import { searchThreshold } from "../search/search_threshold.ts";
 import { levelsOf } from "../search/levels_of.ts";
@@ -33,7 +33,7 @@ export function candidatesFor(
 ): Candidate[] {
   const grids = gridStatistics(
     statistics.tensors,
-    resolve(statistics.outline, target).activations,
+    placementFor(statistics, target).activations,
   );
   return tensors.flatMap(({ tensor, producer }) => {
     const entry = manifest.activations.find((activation) => activation.tensor === tensor);

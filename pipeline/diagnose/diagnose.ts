@@ -20,10 +20,11 @@ import { outlineGraph } from "../../onnx/graph/outline.ts";
 import { type ActivationQuantizer, readQuantizers } from "../../onnx/quantized/read_quantizers.ts";
 import type { OnProgress } from "../../core/progress.ts";
 import type { Batch, InputTensor, Sample, Tensor } from "../../core/tensor.ts";
-import { batchSizeFor, exposeTensors, feedsFor } from "../inference/infer.ts";
+import { batchSizeFor, exposeTensors, feedsFor, modelInputs } from "../inference/infer.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import { SessionStack } from "../inference/session_stack.ts";
-import type { Runtime } from "../inference/runtime.ts";
+import { runBatch } from "../inference/run_batch.ts";
+import type { InferenceSession, Runtime } from "../inference/runtime.ts";
 import { batchSamples } from "../source/batches.ts";
 import type { DiagnosedTensor, Diagnosis } from "./diagnosis.ts";
 import { ErrorSums } from "./error_sums.ts";
@@ -45,6 +46,9 @@ export interface DiagnoseOptions {
   /** Stops before the next batch. */
   readonly signal?: AbortSignal;
 }
+
+/** What a run is fed with. */
+type Feeds = ReadonlyMap<string, InputTensor>;
 
 /** Tensors that are named when nobody says how many. */
 export const DEFAULT_WORST = 5;
@@ -86,7 +90,7 @@ export async function diagnose(
   const { data, worst = DEFAULT_WORST, total, onProgress, signal, runtime } = options;
   try {
     const { compared, missing, cut } = pair(float, quantized);
-    const { inputs } = outlineGraph(float.graph);
+    const inputs = modelInputs(float.graph);
     await using sessions = new SessionStack();
     const open = async (model: Model, name: string, optimization?: "disabled") =>
       sessions.use(await createSession(model, { name, optimization, runtime }));
@@ -104,19 +108,22 @@ export async function diagnose(
     const sink = new WritableStream<Batch>({
       write: async (batch) => {
         const feeds = feedsFor(batch, inputs);
-        const floats: Map<string, Tensor> = await reference.run(
+        const run = (session: InferenceSession, feeds: Feeds, outputs: readonly string[]) =>
+          runBatch(session, feeds, outputs, batch.samples.length);
+        const floats: Map<string, Tensor> = await run(
+          reference,
           feeds,
           names.float.filter((name) => !isInput.has(name)),
         );
         for (const name of names.float) {
           if (isInput.has(name)) floats.set(name, feeds.get(name) as Tensor);
         }
-        const accumulated = await whole.run(feeds, names.quantized);
+        const accumulated = await run(whole, feeds, names.quantized);
         const cutFeeds = new Map<string, InputTensor>(feeds);
         for (const [tensor, { inputs }] of cut.ends) {
           for (const name of inputs) cutFeeds.set(name, floats.get(tensor)!);
         }
-        const local = await parts.run(cutFeeds, names.local);
+        const local = await run(parts, cutFeeds, names.local);
         for (const entry of compared) {
           const { data } = floats.get(entry.tensor)!;
           entry.sums.accumulated.add(data, accumulated.get(entry.quantized)!.data);

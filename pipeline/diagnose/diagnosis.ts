@@ -12,6 +12,7 @@
  *
  * @module
  */
+import type { OutputLoss } from "./output_losses.ts";
 import type { Override } from "../../tpc/targets/target.ts";
 
 /** How far a tensor is from the float one, over all elements of all samples. */
@@ -97,8 +98,13 @@ export interface Diagnosis {
   readonly tensors: readonly DiagnosedTensor[];
   /** Quantized tensors that the float model doesn't have by name: not compared. */
   readonly missing: readonly string[];
-  /** Names of the tensors with the least local SQNR, the worst first. */
+  /**
+   * Names of the tensors that cost the outputs most, by their own quantizers and the weights of the layers that make
+   * them, the worst first; where that wasn't measured, those with the least local SQNR.
+   */
   readonly worst: readonly string[];
+  /** What each quantizer costs the outputs, the most expensive first; absent where it wasn't measured. */
+  readonly losses?: readonly OutputLoss[];
   /** The first output of the model, accumulated; null when it isn't float32. */
   readonly output: { readonly tensor: string } & TensorError | null;
   /** Null where none were tried. */

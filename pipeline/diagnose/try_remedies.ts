@@ -8,12 +8,11 @@ import { PlimsollError } from "../../core/errors.ts";
 import { emitModel } from "../../tpc/emission/emit.ts";
 import type { WeightCodes } from "../../tpc/emission/insert_qdq.ts";
 import type { Model } from "../../onnx/file/model.ts";
-import { outlineInputs } from "../../onnx/graph/outline.ts";
 import { addOverrides } from "../../tpc/targets/read_target.ts";
 import { numbered, type OnProgress } from "../../core/progress.ts";
 import type { Sample } from "../../core/tensor.ts";
 import { evaluate, type ModelEvaluation } from "../evaluate/evaluate.ts";
-import { batchSizeFor } from "../inference/infer.ts";
+import { batchSizeFor, modelInputs } from "../inference/infer.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import { SessionStack } from "../inference/session_stack.ts";
 import type { Runtime } from "../inference/runtime.ts";
@@ -98,7 +97,7 @@ async function measure(
   models: readonly (() => Model)[],
   { original, open, signal, onProgress, runtime, ...options }: TryOptions,
 ): Promise<ModelEvaluation[]> {
-  const inputs = outlineInputs(original.graph);
+  const inputs = modelInputs(original.graph);
   const results: ModelEvaluation[] = [];
   const turns = Math.ceil(models.length / OPEN_SESSIONS);
   for (let turn = 0; turn < turns; turn++) {

@@ -3,14 +3,15 @@
  *
  * @module
  */
-import { decibels } from "../../core/portable_math.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { option } from "../../core/option_words.ts";
 import type { OnProgress } from "../../core/progress.ts";
-import type { Batch, Sample } from "../../core/tensor.ts";
+import type { Batch, Sample, Tensor } from "../../core/tensor.ts";
 import { feedsFor, type ModelInput } from "../inference/infer.ts";
+import { runBatch } from "../inference/run_batch.ts";
 import type { InferenceSession } from "../inference/runtime.ts";
-import { batchSamples } from "../source/batches.ts";
+import { batchSamples, type BatchSize } from "../source/batches.ts";
+import { type OutputFigures, OutputSums } from "./output_figures.ts";
 import { addSample, emptyMetrics, type Metrics } from "./metrics.ts";
 
 /** One model to evaluate. */
@@ -33,10 +34,12 @@ export interface ModelEvaluation {
   readonly loss: number | null;
   /** Part of the samples with the same class as the first model. */
   readonly agreement: number;
-  /** Of the outputs against the first model's, in dB; null when they are equal. */
+  /** Of the output that lost most against the first model's, in dB; null when all are equal. */
   readonly sqnr: number | null;
   /** Cosine between the outputs and the first model's, the mean over samples. */
   readonly cosine: number;
+  /** Every output against the first model's; none for the first model itself. */
+  readonly outputs: readonly OutputFigures[];
   /** Of each class that has labelled samples: how many, and how many of them are right. */
   readonly classes: readonly {
     readonly label: number;
@@ -50,7 +53,8 @@ export interface ModelEvaluation {
 export interface EvaluateOptions {
   /** Inputs of the models. */
   readonly inputs: readonly ModelInput[];
-  readonly batch: number;
+  /** Samples per run, or how many of samples like the first one of a batch. */
+  readonly batch: BatchSize;
   /** Names of the classes, by label. */
   readonly classes?: readonly string[];
   readonly total?: number;
@@ -61,8 +65,8 @@ export interface EvaluateOptions {
 }
 
 /**
- * Runs every model on the same batches, the first being the reference. The first output of each
- * must be [batch, classes], or a shape with that many elements.
+ * Runs every model on the same batches, the first being the reference. All outputs are compared; labels, agreement and
+ * loss are about the first one of floats, which is taken for [batch, classes].
  *
  * @throws {PlimsollError} kind `data` when samples don't fit or there are none, or outputs are NaN or infinite in one model
  * only.
@@ -74,14 +78,17 @@ export async function evaluate(
 ): Promise<ModelEvaluation[]> {
   const { inputs, classes = [], signal } = options;
   const metrics = contestants.map(emptyMetrics);
+  const sums = contestants.map(() => new Map<string, OutputSums>());
   const sink = new WritableStream<Batch>({
     write: async (batch) => {
       const feeds = feedsFor(batch, inputs);
-      const scores: Float32Array[] = [];
+      const found: Map<string, Tensor>[] = [];
       for (const { session } of contestants) {
-        const [name] = session.outputs;
-        scores.push((await session.run(feeds, [name])).get(name)!.data);
+        found.push(await runBatch(session, feeds, session.outputs, batch.samples.length));
       }
+      const [reference, ...others] = found;
+      others.forEach((outputs, i) => addOutputs(sums[i + 1], reference, outputs, batch));
+      const scores = found.map((outputs) => scoresOf(outputs));
       addBatch(metrics, scores, batch, options.onHits);
       const odd = metrics.findIndex(({ noise }) => !Number.isFinite(noise));
       if (odd >= 0) throw notFinite(contestants[odd].name, batch.samples.map(({ id }) => id));
@@ -97,7 +104,30 @@ export async function evaluate(
       remedy: `Give data with samples, or a larger ${option("samples")}`,
     });
   }
-  return contestants.map(({ name }, i) => summarise(name, metrics[i], classes));
+  return contestants.map(({ name }, i) => summarise(name, metrics[i], sums[i], classes));
+}
+
+/** The first output of floats; of none, whatever there is. */
+function scoresOf(outputs: ReadonlyMap<string, Tensor>): Float32Array {
+  const all = [...outputs.values()].map(({ data }) => data);
+  return all.find((data) => data instanceof Float32Array) ?? Float32Array.from(all[0], Number);
+}
+
+/** Outputs by name, or by place where another model calls them otherwise. */
+function addOutputs(
+  sums: Map<string, OutputSums>,
+  reference: ReadonlyMap<string, Tensor>,
+  found: ReadonlyMap<string, Tensor>,
+  { samples }: Batch,
+): void {
+  const list = [...found.values()];
+  [...reference].forEach(([name, float], i) => {
+    const other = found.get(name) ?? list[i];
+    if (other === undefined || other.data.length !== float.data.length) return;
+    const entry = sums.get(name) ?? new OutputSums(name);
+    sums.set(name, entry);
+    entry.add(float, other, samples.length);
+  });
 }
 
 function notFinite(name: string, ids: readonly string[]): PlimsollError {
@@ -129,10 +159,16 @@ function addBatch(
   });
 }
 
-function summarise(name: string, metrics: Metrics, classes: readonly string[]): ModelEvaluation {
-  const { samples, labelled, signal, noise } = metrics;
+function summarise(
+  name: string,
+  metrics: Metrics,
+  sums: ReadonlyMap<string, OutputSums>,
+  classes: readonly string[],
+): ModelEvaluation {
+  const { samples, labelled } = metrics;
+  const outputs = [...sums.values()].map((entry) => entry.figures());
   const part = (hits: number) => labelled === 0 ? null : hits / labelled;
-  const sqnr = decibels(signal / noise);
+  const known = outputs.flatMap(({ sqnr }) => sqnr === null ? [] : [sqnr]);
   const loss = part(metrics.loss);
   return {
     name,
@@ -141,8 +177,9 @@ function summarise(name: string, metrics: Metrics, classes: readonly string[]): 
     top5: part(metrics.top5),
     loss: loss !== null && Number.isFinite(loss) ? loss : null,
     agreement: metrics.agreement / samples,
-    sqnr: Number.isFinite(sqnr) ? sqnr : null,
+    sqnr: known.length === 0 ? null : Math.min(...known),
     cosine: metrics.cosine / samples,
+    outputs,
     classes: [...metrics.byClass].sort(([a], [b]) => a - b).map(([label, entry]) => ({
       label,
       name: classes[label] ?? `class ${label}`,

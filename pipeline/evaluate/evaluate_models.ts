@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { outlineInputs } from "../../onnx/graph/outline.ts";
-import { batchSizeFor } from "../inference/infer.ts";
+import { batchSizeFor, modelInputs } from "../inference/infer.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import { SessionStack } from "../inference/session_stack.ts";
 import type { OpenedSamples } from "../source/samples.ts";
@@ -22,7 +21,7 @@ export async function evaluateModels(
 ): Promise<ModelEvaluation[]> {
   await using sessions = new SessionStack();
   try {
-    const inputs = outlineInputs(models[0].model.graph);
+    const inputs = modelInputs(models[0].model.graph);
     const contestants: NamedSession[] = [];
     for (const { name, model } of models) {
       contestants.push({

@@ -9,10 +9,9 @@
  * @module
  */
 import type { Model } from "../../onnx/file/model.ts";
-import { outlineInputs } from "../../onnx/graph/outline.ts";
 import { numbered, type OnProgress } from "../../core/progress.ts";
 import type { Sample } from "../../core/tensor.ts";
-import { batchSizeFor, feedsFor } from "../inference/infer.ts";
+import { batchSizeFor, feedsFor, fixedBatch, modelInputs } from "../inference/infer.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { SessionStack } from "../inference/session_stack.ts";
@@ -89,7 +88,7 @@ async function evaluateTurn(
   { open, signal, onProgress, ...options }: EvaluateVariantsOptions,
 ): Promise<MeasuredModel[]> {
   await using sessions = new SessionStack();
-  const inputs = outlineInputs(models[0].model.graph);
+  const inputs = modelInputs(models[0].model.graph);
   const contestants: NamedSession[] = [];
   for (const { name, model } of models) {
     signal?.throwIfAborted();
@@ -99,7 +98,7 @@ async function evaluateTurn(
     });
   }
   const { samples, count: total, classes } = await open();
-  const first = keepFirst(batchSizeFor(inputs, 1));
+  const first = keepFirst(fixedBatch(inputs) ?? 1);
   const hits = models.map(() => new HitList());
   const evaluations = await evaluate(contestants, samples.pipeThrough(first.stage), {
     inputs,

@@ -9,9 +9,21 @@ import { PlimsollError } from "../../core/errors.ts";
 import { option } from "../../core/option_words.ts";
 import { type Model, withFields } from "../../onnx/file/model.ts";
 import { mapStream } from "../../core/map_stream.ts";
-import type { Batch, InferredBatch, InputTensor, Tensor } from "../../core/tensor.ts";
+import {
+  type Batch,
+  type InferredBatch,
+  inputsOf,
+  type InputTensor,
+  type Sample,
+  type Tensor,
+} from "../../core/tensor.ts";
 import type { OnTime } from "../../core/timing.ts";
+import type { BatchSize } from "../source/batches.ts";
+import { isBatched, type ModelInput } from "./model_inputs.ts";
+import { type OnSingle, runBatch } from "./run_batch.ts";
 import type { InferenceSession } from "./runtime.ts";
+
+export { type ModelInput, modelInputs } from "./model_inputs.ts";
 
 /**
  * The model with more of its tensors as outputs. Only what will be quantized should be watched: an
@@ -25,35 +37,42 @@ export function exposeTensors(model: Model, tensors: readonly string[]): Model {
   return withFields<Model>(model, { graph: withFields(graph, { output }) });
 }
 
-/** An input of the model, with its dimensions (null = dynamic). */
-export interface ModelInput {
-  readonly name: string;
-  readonly shape?: readonly (number | null)[];
-}
-
 /** Numbers in a batch, about: more are no faster on one core, and their activations take memory (measured). */
 const BATCH_ELEMENTS = 2 ** 19;
-const MAX_DEFAULT_BATCH = 8;
+/** Samples in a batch at most, when nobody says how many. */
+export const MAX_DEFAULT_BATCH = 8;
 
-/** Samples per inference run when nobody says how many: 8 of small samples, down to 1 of large ones. */
-export function defaultBatch(inputs: readonly ModelInput[]): number {
-  const elements = inputs.map(({ shape }) =>
-    shape?.slice(1).reduce((product: number, size) => product * (size ?? 1), 1) ?? 1
-  ).reduce((sum, size) => sum + size, 0);
+/** Samples of this size in a run: 8 of small ones, down to 1 of large ones. */
+function batchFor(elements: number): number {
   return Math.max(1, Math.min(MAX_DEFAULT_BATCH, Math.floor(BATCH_ELEMENTS / elements)));
 }
 
-/**
- * Largest batch up to `wanted` that the model takes: a model with a fixed first dimension takes
- * that many samples and no others.
- */
-export function batchSizeFor(inputs: readonly ModelInput[], wanted = defaultBatch(inputs)): number {
-  const fixed = inputs.map(({ shape }) => shape?.[0]).find((size) => typeof size === "number");
-  return fixed ?? wanted;
+/** Numbers in a sample. */
+function elementsOf(sample: Sample): number {
+  return inputsOf(sample).reduce((sum, [_, { data }]) => sum + data.length, 0);
 }
 
 /**
- * The tensors of a batch by the names of the model's inputs. A sample without names feeds the only input.
+ * Samples per run: as many as are wanted, by their own size when nobody says how many. A model with a fixed first
+ * dimension takes that many samples and no others; one whose inputs don't all count samples along it takes one.
+ */
+export function batchSizeFor(
+  inputs: readonly ModelInput[],
+  wanted?: number,
+): BatchSize {
+  const fixed = fixedBatch(inputs);
+  return fixed ?? wanted ?? ((sample) => batchFor(elementsOf(sample)));
+}
+
+/** Samples that a run must have, of models that take no other number. */
+export function fixedBatch(inputs: readonly ModelInput[]): number | undefined {
+  if (!isBatched(inputs)) return 1;
+  return inputs.map(({ shape }) => shape?.[0]).find((size) => typeof size === "number");
+}
+
+/**
+ * The tensors of a batch by the names of the model's inputs, in the shapes that it takes. A sample without names feeds the
+ * only input.
  *
  * @throws {PlimsollError} kind `data` naming sample, inputs and shapes when they don't fit.
  */
@@ -81,28 +100,79 @@ export function feedsFor(
       "Give data with these names, as .npz or NDJSON can have them",
     );
   }
-  for (const { name, shape } of wanted) {
-    const { dims } = feeds.get(name)!;
-    const fits = shape === undefined ||
-      (shape.length === dims.length && shape.every((size, i) => size === null || size === dims[i]));
-    if (fits) continue;
-    if (isPartOf(shape, dims)) {
+  for (const input of wanted) {
+    const { name, shape } = input;
+    const { data, dims } = feeds.get(name)!;
+    const arranged = arrange(dims, input);
+    if (arranged !== undefined) {
+      feeds.set(name, { data, dims: arranged } as InputTensor);
+      continue;
+    }
+    if (isPartOf(shape!, dims)) {
       throw fail(
-        `${shape[0]} samples at a time, as the model's fixed first dimension says`,
+        `${shape![0]} samples at a time, as the model's fixed first dimension says`,
         `${dims[0]} left`,
-        `Give a multiple of ${shape[0]} with ${
+        `Give a multiple of ${shape![0]} with ${
           option("samples")
         }, or a model with a dynamic first dimension`,
       );
     }
-    const text = `[${shape.map((size) => size ?? "any").join(", ")}]`;
+    const text = `[${shape!.map((size) => size ?? "any").join(", ")}]`;
     throw fail(
       `shape ${text} for input ${JSON.stringify(name)}`,
       `[${dims.join(", ")}]`,
-      "Check that these data belong to this model, and the layout (NCHW or NHWC) of the preprocessing",
+      remedyFor(shape!, dims),
     );
   }
   return feeds;
+}
+
+/**
+ * The shape in which an input takes a batch, or undefined where it doesn't.
+ *
+ * @param dims Samples, then the shape of one.
+ */
+function arrange(
+  dims: readonly number[],
+  { shape, batchAxis = 0 }: ModelInput,
+): readonly number[] | undefined {
+  if (shape === undefined) return dims;
+  const [count, ...own] = dims;
+  const fits = (found: readonly number[]) =>
+    shape.length === found.length && shape.every((size, i) => size === null || size === found[i]);
+  const candidates = batchAxis === 0
+    // A sample may have been saved with an axis of one in front, as a batch of itself.
+    ? [dims, ...(own[0] === 1 ? [[count, ...own.slice(1)]] : []), ...(count === 1 ? [own] : [])]
+    : count !== 1
+    ? []
+    : batchAxis === null
+    ? [own, own.slice(1)].filter((found) => found.length === 0)
+    : [own.toSpliced(batchAxis, 0, 1), own];
+  return candidates.find(fits);
+}
+
+/** What most likely is wrong, and the options that mend it. */
+function remedyFor(shape: readonly (number | null)[], dims: readonly number[]): string {
+  const [channels, height, width] = shape.slice(1);
+  const [foundChannels, foundHeight, foundWidth] = dims.slice(1);
+  if (shape.length !== 4 || dims.length !== 4) {
+    return "Check that these data belong to this model";
+  }
+  if (channels === foundWidth || foundChannels === width && channels !== foundChannels) {
+    return `Check the order of the axes: ${
+      option("layout", channels === foundWidth ? "NCHW" : "NHWC")
+    }`;
+  }
+  if (channels !== null && channels !== foundChannels) {
+    return channels === 1
+      ? 'Make images grey: a preprocessing file with "grayscale": true'
+      : `Give images of ${channels} channels`;
+  }
+  return height === width && height !== null && (foundHeight !== height || foundWidth !== width)
+    ? `Resize the images: ${option("resize", Math.round(height * 256 / 224))} ${
+      option("crop", height)
+    }, or ${option("preprocess", "imagenet")} where the model was trained so`
+    : `Resize the images: ${option("resize", `${width ?? foundWidth}x${height ?? foundHeight}`)}`;
 }
 
 /** Whether a shape is that of a batch, but of fewer samples. */
@@ -120,6 +190,7 @@ export function inferBatches(
   inputs: readonly ModelInput[],
   watched: readonly string[],
   onTime?: OnTime,
+  onSingle?: OnSingle,
 ): TransformStream<Batch, InferredBatch> {
   const own = new Set(inputs.map(({ name }) => name));
   const outputs = watched.filter((name) => !own.has(name));
@@ -127,7 +198,10 @@ export function inferBatches(
     const feeds = feedsFor(batch, inputs);
     const before = performance.now();
     // Where only inputs are watched, the runtime would refuse a run for nothing.
-    const results = outputs.length === 0 ? new Map() : await session.run(feeds, outputs);
+    const { length } = batch.samples;
+    const results = outputs.length === 0
+      ? new Map()
+      : await runBatch(session, feeds, outputs, length, onSingle);
     onTime?.("infer", performance.now() - before);
     const all = new Map<string, Tensor>();
     for (const name of watched) all.set(name, results.get(name) ?? feeds.get(name) as Tensor);

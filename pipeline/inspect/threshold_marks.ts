@@ -6,7 +6,7 @@
 import type { Levels } from "../../core/grid.ts";
 import type { Constraint, MethodChoice } from "../../core/types.ts";
 import type { ActivationPlan } from "../../tpc/placement/types.ts";
-import { resolve } from "../../tpc/placement/resolve.ts";
+import { placementFor } from "../search/placement.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import { gridStatistics } from "../search/grid_statistics.ts";
 import { searchThreshold } from "../search/search_threshold.ts";
@@ -38,7 +38,7 @@ export interface FoundThreshold {
  * @param methods Without any, the target's own for each tensor.
  */
 export function thresholdFinder(
-  { outline, tensors }: Statistics,
+  statistics: Statistics,
   target: Target,
   methods: readonly MethodChoice[],
 ): (tensor: TensorStatistics) => FoundThreshold[] {
@@ -46,7 +46,10 @@ export function thresholdFinder(
     string,
     { plan: Pick<ActivationPlan, "spec">; statistics: TensorStatistics }
   >();
-  for (const found of gridStatistics(tensors, resolve(outline, target).activations).values()) {
+  for (
+    const found of gridStatistics(statistics.tensors, placementFor(statistics, target).activations)
+      .values()
+  ) {
     const { tensor, sharedWith = [] } = found.plan;
     for (const name of [tensor, ...sharedWith]) grids.set(name, found);
   }

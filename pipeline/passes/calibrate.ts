@@ -4,8 +4,7 @@
  * @module
  */
 import { calibrateHere, type CalibrateHereOptions } from "./calibrate_here.ts";
-import { outlineInputs } from "../../onnx/graph/outline.ts";
-import { batchSizeFor } from "../inference/infer.ts";
+import { fixedBatch, modelInputs } from "../inference/infer.ts";
 import { NoSampleError } from "../../core/no_sample_error.ts";
 import type { Sample } from "../../core/tensor.ts";
 import type { CalibrationHooks } from "../statistics/calibration_hooks.ts";
@@ -86,8 +85,8 @@ export async function calibrate(
     if (startWorker === undefined || isEnough !== undefined) {
       throw new TypeError("Cannot calibrate in workers without startWorker, or with isEnough");
     }
-    const inputs = outlineInputs(options.model.graph);
-    const pool = { ...options, workers, startWorker, batch: batchSizeFor(inputs, options.batch) };
+    const inputs = modelInputs(options.model.graph);
+    const pool = { ...options, workers, startWorker, batch: fixedBatch(inputs) ?? options.batch };
     return whole(await calibrateInWorkers(left, pool, hooks));
   } catch (error) {
     // Nothing was left to do: the checkpoint was the whole run.

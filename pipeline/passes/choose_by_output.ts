@@ -22,14 +22,14 @@ import { option } from "../../core/option_words.ts";
 import type { Levels } from "../../core/grid.ts";
 import type { Manifest } from "../../tpc/manifest.ts";
 import type { Model } from "../../onnx/file/model.ts";
-import { resolve } from "../../tpc/placement/resolve.ts";
+import { placementFor } from "../search/placement.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import { makeGridsVariable } from "../../tpc/emission/variable_grids.ts";
 import type { OnProgress } from "../../core/progress.ts";
 import { streamOf } from "../../core/stream_of.ts";
 import type { Sample } from "../../core/tensor.ts";
 import { heldOutSamples } from "./held_out_samples.ts";
-import { batchSizeFor, feedsFor } from "../inference/infer.ts";
+import { feedsFor, fixedBatch, modelInputs } from "../inference/infer.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { type Feeds, OutputLoss } from "./output_loss.ts";
@@ -78,7 +78,7 @@ export async function chooseByOutput(
   options: ByOutputOptions,
 ): Promise<Map<string, ChosenMethod>> {
   const { model, target, runs: most = DEFAULT_AUTO_RUNS, onProgress, signal } = options;
-  const feeds = await heldOutFeeds(statistics, samples, signal);
+  const feeds = await heldOutFeeds(model, samples, signal);
   const open = openGrids(statistics, target);
   const variable = makeGridsVariable(model, manifest);
   await using session = await createSession(variable.model, {
@@ -166,11 +166,12 @@ function lossInDecibels(loss: number): string {
 
 /** Feeds of held-out samples, one run each; a run of the size that the model takes where that is fixed. */
 async function heldOutFeeds(
-  { outline: { inputs } }: Statistics,
+  { graph }: Model,
   samples: ReadableStream<Sample>,
   signal: AbortSignal | undefined,
 ): Promise<{ samples: number; runs: Feeds[] }> {
-  const size = batchSizeFor(inputs, 1);
+  const inputs = modelInputs(graph);
+  const size = fixedBatch(inputs) ?? 1;
   const least = LEAST_RUNS * size;
   const most = Math.max(least, Math.floor(MOST_SAMPLES / size) * size);
   const found = await heldOutSamples(samples, most, signal);
@@ -197,14 +198,16 @@ interface OpenGrid {
 }
 
 /** Open grids, those with the most noise first. */
-function openGrids({ outline, tensors }: Statistics, target: Target): OpenGrid[] {
-  const { activations } = resolve(outline, target);
+function openGrids(statistics: Statistics, target: Target): OpenGrid[] {
+  const { activations } = placementFor(statistics, target);
   const open: OpenGrid[] = [];
-  for (const [tensor, { plan: { spec }, statistics }] of gridStatistics(tensors, activations)) {
+  const grids = gridStatistics(statistics.tensors, activations);
+  for (const [tensor, { plan: { spec }, statistics: found }] of grids) {
     const isFixed = spec.fixedRange !== undefined || spec.fixedGrid !== undefined;
     if (spec.error !== "auto" || isFixed) continue;
-    const found = candidateGrids(spec, statistics);
-    if (found !== undefined) open.push({ tensor, candidates: found.grids, noise: found.noise });
+    const candidates = candidateGrids(spec, found);
+    if (candidates === undefined) continue;
+    open.push({ tensor, candidates: candidates.grids, noise: candidates.noise });
   }
   return open.sort((a, b) => b.noise - a.noise);
 }

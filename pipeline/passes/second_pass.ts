@@ -7,7 +7,7 @@
 import { createDirectErrorsCore, type DirectErrors } from "../../wasm/mod.ts";
 import type { Levels } from "../../core/grid.ts";
 import type { Manifest, ManifestActivation } from "../../tpc/manifest.ts";
-import { resolve } from "../../tpc/placement/resolve.ts";
+import { placementFor } from "../search/placement.ts";
 import type { Sample } from "../../core/tensor.ts";
 import type { SettledSpec } from "../../core/types.ts";
 import { gridStatistics } from "../search/grid_statistics.ts";
@@ -76,7 +76,7 @@ export async function exactChoices(
   samples: ReadableStream<Sample>,
   options: PassOptions,
 ): Promise<Map<string, Levels>> {
-  const { activations } = resolve(statistics.outline, options.target);
+  const { activations } = placementFor(statistics, options.target);
   const grids: { spec: SettledSpec; tensors: string[]; candidates: Levels[] }[] = [];
   for (
     const { plan, statistics: entry } of gridStatistics(statistics.tensors, activations).values()

@@ -6,6 +6,7 @@
 import { PlimsollError } from "../../core/errors.ts";
 import { readModelWithData } from "../../onnx/file/external_data.ts";
 import { calibrateHere } from "./calibrate_here.ts";
+import { MAX_DEFAULT_BATCH } from "../inference/infer.ts";
 import { NoSampleError } from "../../core/no_sample_error.ts";
 import type { Sample } from "../../core/tensor.ts";
 import type { FromWorker, SentError, ToWorker, WorkerJob } from "../workers/messages.ts";
@@ -30,7 +31,7 @@ export function serveCalibration(post: (message: FromWorker) => void): (message:
           post({ kind: "pull" });
         }),
       // The next batch comes in while this one is at work.
-    }, { highWaterMark: job.batch });
+    }, { highWaterMark: job.batch ?? MAX_DEFAULT_BATCH });
     const { model } = await readModelWithData(
       bytes,
       "the model",

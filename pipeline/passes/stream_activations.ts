@@ -7,19 +7,16 @@ import { PlimsollError } from "../../core/errors.ts";
 import { option } from "../../core/option_words.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { type GraphOutline, outlineGraph } from "../../onnx/graph/outline.ts";
-import {
-  type FloatNode,
-  layerInputs,
-  type Watched,
-  watchedTensors,
-} from "../../tpc/placement/types.ts";
+import type { FloatNode, Watched } from "../../tpc/placement/types.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
+import { presetTarget, TARGET_NAMES } from "../../tpc/targets/read_target.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import { NoSampleError } from "../../core/no_sample_error.ts";
 import type { OnProgress } from "../../core/progress.ts";
 import type { OnTime } from "../../core/timing.ts";
 import type { InferredBatch, Sample } from "../../core/tensor.ts";
-import { batchSizeFor, exposeTensors, inferBatches } from "../inference/infer.ts";
+import { watchedFor } from "../search/placement.ts";
+import { batchSizeFor, exposeTensors, inferBatches, modelInputs } from "../inference/infer.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { batchSamples } from "../source/batches.ts";
@@ -71,9 +68,9 @@ export async function streamActivations(
   const { model, target, total, onProgress, onTime, signal } = options;
   try {
     const outline = outlineGraph(model.graph);
-    const { inputs } = outline;
+    const inputs = modelInputs(model.graph);
     const placement = resolve(outline, target);
-    const watched = { tensors: watchedTensors(placement), layers: layerInputs(placement) };
+    const watched = watchedFor(outline, target);
     if (watched.tensors.length === 0) throw nothingToQuantize(target, placement.float, outline);
     const observe = await start(watched, outline);
     const exposed = [
@@ -112,7 +109,7 @@ export async function streamActivations(
 }
 
 function nothingToQuantize(
-  { name }: Target,
+  target: Target,
   float: readonly FloatNode[],
   { constants }: GraphOutline,
 ): PlimsollError {
@@ -121,11 +118,22 @@ function nothingToQuantize(
   const isOther = weights.length > 0 && weights.every(({ type }) => type !== "float");
   return new PlimsollError("model", {
     action: "looking for tensors to quantize",
-    wanted: `an operator that target ${name} quantizes`,
+    wanted: `an operator that target ${target.name} quantizes`,
     found: (nodes.length === 0 ? "none" : `only ${nodes.slice(0, SHOWN_NODES).join(", ")}`) +
       (isOther ? ", and no weights of float32" : ""),
     remedy: isOther
-      ? "Export the model in float32: float16 and float64 aren't quantized"
-      : `Give another model or ${option("target")}`,
+      ? "Export the model in float32, float16 or float64: others aren't quantized"
+      : `Give another model or ${option("target")}${othersFor(target, float)}`,
   });
+}
+
+/** Presets that quantize operators which a target has no kernels for, as advice. */
+function othersFor({ name, operatorSets }: Target, float: readonly FloatNode[]): string {
+  const quantizes = (sets: Target["operatorSets"], op: string) =>
+    sets.some(({ use, operators }) => use === "quantized" && operators.includes(op));
+  const missing = float.filter(({ op }) => !quantizes(operatorSets, op));
+  const names = TARGET_NAMES.filter((other) =>
+    other !== name && missing.some(({ op }) => quantizes(presetTarget(other)!.operatorSets, op))
+  );
+  return names.length === 0 ? "" : `: ${names.join(", ")} quantize some of these operators`;
 }

@@ -8,14 +8,20 @@ import { dequantizeModel, refuseQuantized } from "../../onnx/prepare/dequantize.
 import { readModelWithData, splitWeights } from "../../onnx/file/external_data.ts";
 import type { ConstantRunner } from "../../onnx/prepare/fold_constants.ts";
 import { type Model, readModel, writeModel } from "../../onnx/file/model.ts";
+import { inlineFunctions } from "../../onnx/prepare/inline_functions.ts";
 import { prepareModel } from "../../onnx/prepare/prepare.ts";
+import {
+  type Interface,
+  restoreInterface,
+  toSinglePrecision,
+} from "../../onnx/prepare/single_precision.ts";
 import { applyRewrites, type Rewrites } from "../../onnx/rewrites/rewrites.ts";
 import { sha256 } from "../../core/hash.ts";
 import { plainBytes } from "../../core/plain_bytes.ts";
 
 /** A float model, read and prepared. */
 export interface FloatModel {
-  /** As in the file; of a model that was quantized, the float one made from it. */
+  /** As in the file, in float32 and without local functions; of a model that was quantized, the float one made from it. */
   readonly original: Model;
   /** After the exact rewrites of graph preparation, and of `rewrites`. */
   readonly prepared: Model;
@@ -27,6 +33,10 @@ export interface FloatModel {
   readonly sha256: string;
   /** Whether weights lie in files beside it; those of the quantized model do then, too. */
   readonly hasExternalData: boolean;
+  /** Types of inputs and outputs in the file, where `original` has float32 instead. */
+  readonly interface: Interface;
+  /** What else became of the file before anything was prepared, a sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** Options of {@linkcode readFloatModel}. */
@@ -64,7 +74,8 @@ export async function readFloatModel(
     ? { model: readModel(file, name), external: [] }
     : await readModelWithData(file, name, readBeside);
   if (quantized === "refuse") refuseQuantized(model, name);
-  const original = quantized === "dequantize" ? dequantizeModel(model, name) : model;
+  const read = quantized === "dequantize" ? dequantizeModel(model, name) : model;
+  const { model: original, interface: types, note } = toSinglePrecision(inlineFunctions(read));
   return await rewriteFloatModel(
     {
       original,
@@ -73,6 +84,8 @@ export async function readFloatModel(
       rewritten: [],
       sha256: await hashModel(file, external),
       hasExternalData: external.length > 0,
+      interface: types,
+      notes: note === undefined ? [] : [note],
     },
     rewrites,
     run,
@@ -105,16 +118,18 @@ const MIN_OUTSIDE_BYTES = 1024;
 const WEIGHTS_FILE = "model.onnx.data";
 
 /**
- * A quantized model as an ONNX file, with its weights outside when those of the float model are.
+ * A quantized model as an ONNX file, with inputs and outputs of the float model's types, and with its weights outside when
+ * those of the float model are.
  *
  * @param location Name of the file with the weights.
  */
 export function serialiseFor(
-  { hasExternalData }: Pick<FloatModel, "hasExternalData">,
+  { hasExternalData, interface: types }: Pick<FloatModel, "hasExternalData" | "interface">,
   model: Model,
   location = WEIGHTS_FILE,
 ): { file: Uint8Array<ArrayBuffer>; weights: readonly Uint8Array[] } {
-  if (!hasExternalData) return { file: writeModel(model), weights: [] };
-  const { model: light, data } = splitWeights(model, location, MIN_OUTSIDE_BYTES);
+  const restored = restoreInterface(model, types);
+  if (!hasExternalData) return { file: writeModel(restored), weights: [] };
+  const { model: light, data } = splitWeights(restored, location, MIN_OUTSIDE_BYTES);
   return { file: writeModel(light), weights: data };
 }

@@ -12,13 +12,13 @@ import { groupBy } from "../../core/group_by.ts";
 import { option } from "../../core/option_words.ts";
 import { outlineGraph } from "../../onnx/graph/outline.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
-import { layerInputs, watchedTensors } from "../../tpc/placement/types.ts";
 import type { Recipe } from "../../tpc/recipe/recipe.ts";
 import { furtherPasses } from "../../tpc/recipe/wishes.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import { needsData } from "../passes/learn_rewrites.ts";
+import { watchedFor } from "../search/placement.ts";
 import type { FloatModel } from "./float_model.ts";
-import type { RunOptions } from "./quantize.ts";
+import type { RunOptions } from "./run.ts";
 import type { SampleOpener } from "../source/samples.ts";
 
 /** A recipe on its way, with the float model that it starts from. */
@@ -28,6 +28,8 @@ export interface Planned {
   readonly recipe: Recipe;
   readonly target: Target;
   readonly float: FloatModel;
+  /** Whether its result is neither run nor judged. */
+  readonly isUnchecked?: true;
 }
 
 /** Recipes by what the same statistics serve. */
@@ -41,12 +43,10 @@ export function learningGroups(variants: readonly Planned[]): Planned[][] {
 }
 
 function calibrationKey({ float: { prepared, rewrites, rewritten }, target }: Planned): string {
-  const placement = resolve(outlineGraph(prepared.graph), target);
   return compactJson({
     // What found nothing to do has left the graph as it was.
     rewrites: rewritten.length === 0 ? {} : rewrites,
-    tensors: watchedTensors(placement),
-    layers: layerInputs(placement),
+    ...watchedFor(outlineGraph(prepared.graph), target),
   });
 }
 

@@ -20,135 +20,47 @@
  */
 import { compactJson } from "../../core/canonical_json.ts";
 import { sha256 } from "../../core/hash.ts";
-import { numbered, type OnProgress, type Progress } from "../../core/progress.ts";
-import type { Model } from "../../onnx/file/model.ts";
+import type { OnProgress } from "../../core/progress.ts";
+import type { Sample } from "../../core/tensor.ts";
 import type { Rewrites } from "../../onnx/rewrites/rewrites.ts";
-import { checkEmittable, emitModel } from "../../tpc/emission/emit.ts";
-import type { WeightCodes } from "../../tpc/emission/insert_qdq.ts";
-import type { Manifest } from "../../tpc/manifest.ts";
+import { checkEmittable } from "../../tpc/emission/emit.ts";
 import { holdsOut, type Recipe, resolveRecipe } from "../../tpc/recipe/recipe.ts";
-import { furtherPasses } from "../../tpc/recipe/wishes.ts";
 import { rewritesFor } from "../../tpc/targets/rewrites_for.ts";
-import type { Target } from "../../tpc/targets/target.ts";
 import { defaultRuntime } from "../inference/default_runtime.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { calibrate, type CalibrateOptions } from "../passes/calibrate.ts";
-import { chooseByOutput } from "../passes/choose_by_output.ts";
 import { learnRewrites, needsData } from "../passes/learn_rewrites.ts";
-import { roundWeights } from "../passes/round_weights.ts";
-import { exactChoices } from "../passes/second_pass.ts";
-import { writeCodes } from "../rounding/codes_file.ts";
-import { decide } from "../search/decide.ts";
+import { keepFirst } from "../source/keep_first.ts";
+import { openerOf, type SampleOpener, type Samples } from "../source/samples.ts";
 import { coveredBy } from "../statistics/coverage.ts";
 import { writePlim } from "../statistics/plim.ts";
 import type { Statistics } from "../statistics/statistics.ts";
+import { floatReference, VERDICT_SAMPLES } from "../verdict/verdict.ts";
+import { begin } from "./begin_pass.ts";
 import {
   type FloatModel,
   type LoadOptions,
   readFloatModel,
   rewriteFloatModel,
-  serialiseFor,
 } from "./float_model.ts";
+import { type JudgedOn, makeJudged } from "./judge_variant.ts";
+import { type Calibrated, makeVariant } from "./make_variant.ts";
 import {
   calibrationGroups,
   learningGroups,
   type Planned,
   refuseImpossible,
 } from "./plan_passes.ts";
-import {
-  type OpenedSamples,
-  openerOf,
-  type SampleOpener,
-  type Samples,
-} from "../source/samples.ts";
+import type { Quantization, RunOptions } from "./run.ts";
+
+export type { Pass, Quantization, QuantizeEvent, RunOptions } from "./run.ts";
 
 /** A recipe with a name for messages, of several. */
 export interface NamedRecipe extends Recipe {
   /** What to call its result. */
   readonly name?: string;
-}
-
-/** A pass over the samples that is about to begin. */
-export interface Pass {
-  /**
-   * `ranges` finds out how far activations reach, for rewrites; `calibrate` makes statistics; `exact` sums true errors of
-   * the best candidates; `output` reads held-out samples; `round` gathers second moments, more than once where they are
-   * many.
-   */
-  readonly stage: "ranges" | "calibrate" | "exact" | "output" | "round";
-  /** Number of the pass among those of its stage, from 1. */
-  readonly number: number;
-  /** Passes of this stage. */
-  readonly count: number;
-  /** Names of the results that it serves. */
-  readonly variants: readonly string[];
-}
-
-/** What happens on the way; a promise that is given back is waited for. */
-export type QuantizeEvent =
-  /** A pass begins. */
-  | { readonly kind: "pass"; readonly pass: Pass }
-  /** After every batch. */
-  | { readonly kind: "progress"; readonly progress: Progress }
-  /** The model has all its rewrites, and calibration begins. */
-  | { readonly kind: "prepared"; readonly float: FloatModel; readonly target: Target }
-  /** Statistics are whole: what fails later can begin with them. */
-  | {
-    readonly kind: "calibrated";
-    readonly statistics: Statistics;
-    readonly file: Uint8Array<ArrayBuffer>;
-    readonly pass: Pass;
-  }
-  /** A result is ready. */
-  | { readonly kind: "made"; readonly result: Quantization };
-
-/** How a quantization runs. None of it changes a result. */
-export interface RunOptions extends
-  Pick<
-    CalibrateOptions,
-    "batch" | "signal" | "workers" | "startWorker" | "onNonFinite" | "onSkip" | "onTime"
-  > {
-  /** Where models run; the default runtime when absent. Workers have their own. */
-  readonly runtime?: Runtime;
-  /** Told what happens. */
-  readonly onEvent?: (event: QuantizeEvent) => void | Promise<void>;
-  /** Statistics of an earlier run of the calibration, where there is one: its samples are passed over. */
-  readonly resume?: Statistics;
-  /** Where statistics so far are kept, in case the run is killed. */
-  readonly checkpoint?: CalibrateOptions["checkpoint"];
-  /** Samples of other shards: calibration passes over them. */
-  readonly leaveOut?: (index: number) => boolean;
-  /** Looks at statistics while they grow; see `isEnough` of `calibrate`. */
-  readonly watch?: (
-    float: FloatModel,
-    target: Target,
-  ) => Pick<CalibrateOptions, "isEnough" | "onProgress">;
-}
-
-/** Everything that a quantization makes. */
-export interface Quantization {
-  /** Name of its recipe. */
-  readonly name: string;
-  /** The recipe, with the whole target in it; the manifest carries it. */
-  readonly recipe: Recipe;
-  /** The target with the recipe's wishes. */
-  readonly target: Target;
-  /** The float model with the rewrites that the recipe wants. */
-  readonly float: FloatModel;
-  /** The quantized QDQ model as an ONNX file. */
-  readonly model: Uint8Array<ArrayBuffer>;
-  /** Its weights as the file `model.onnx.data` beside it, in pieces; empty when they are in the model. */
-  readonly weights: readonly Uint8Array[];
-  /** The same model as a value. */
-  readonly emitted: Model;
-  /** Every decision, with its reason. */
-  readonly manifest: Manifest;
-  /** The file of codes, where weights aren't rounded to the nearest ones. */
-  readonly codes?: Uint8Array<ArrayBuffer>;
-  /** The statistics as a `.plim` file: decide again later without data or inference. */
-  readonly statistics: Uint8Array<ArrayBuffer>;
-  /** Number of its calibration pass, from 0. */
-  readonly pass: number;
+  /** Whether its result is neither run nor judged: for what is compared with, and not written. */
+  readonly isUnchecked?: true;
 }
 
 /**
@@ -246,16 +158,42 @@ export async function quantizeAll(
   const { variants, groups } = await prepareAll(original, recipes, opener, options);
   const { onEvent } = options;
   const made = new Map<Planned, Quantization>();
+  let judgedOn: Omit<JudgedOn, "statistics"> | undefined;
   for (const [index, group] of groups.entries()) {
     const calibrated = await calibrateGroup(group, index, groups, opener, options);
     for (const variant of group) {
       options.signal?.throwIfAborted();
-      const result = await finish(variant, calibrated, variants, opener, options);
+      const place = variants.indexOf(variant);
+      const make = (planned: Planned) =>
+        makeVariant(planned, place, calibrated, variants, { opener, options });
+      if (!variant.isUnchecked) judgedOn ??= await samplesToJudge(original, calibrated, options);
+      const result = variant.isUnchecked || judgedOn === undefined
+        ? await make(variant)
+        : await makeJudged(
+          variant,
+          make,
+          { ...judgedOn, statistics: calibrated.statistics },
+          options,
+        );
       await onEvent?.({ kind: "made", result });
       made.set(variant, result);
     }
   }
   return variants.map((variant) => made.get(variant)!);
+}
+
+/** The float model's outputs on the samples that results are judged by; undefined where there are none. */
+async function samplesToJudge(
+  original: FloatModel,
+  { kept }: Calibrated,
+  { judgeOn, runtime, signal }: RunOptions,
+): Promise<Omit<JudgedOn, "statistics"> | undefined> {
+  const given = await judgeOn?.(VERDICT_SAMPLES);
+  const { samples, data } = given !== undefined && given.samples.length > 0
+    ? given
+    : { samples: kept, data: "calibration" as const };
+  if (samples.length === 0) return undefined;
+  return { data, reference: await floatReference(original, { samples, runtime, signal }) };
 }
 
 /**
@@ -282,9 +220,10 @@ async function prepareAll(
 ): Promise<{ variants: Planned[]; groups: Planned[][] }> {
   const prepare = rememberingRewriter(original, options.runtime);
   const variants: Planned[] = [];
-  for (const { name = "the recipe", ...wished } of recipes) {
+  for (const { name = "the recipe", isUnchecked, ...wished } of recipes) {
     const { recipe, target } = resolveRecipe(wished);
-    variants.push({ name, recipe, target, float: await prepare(rewritesFor(target)) });
+    const float = await prepare(rewritesFor(target));
+    variants.push({ name, recipe, target, float, ...(isUnchecked && { isUnchecked }) });
   }
   refuseImpossible(variants, opener, options);
   const learned = await learnAll(variants, prepare, opener, options);
@@ -318,15 +257,8 @@ async function learnAll(
   });
 }
 
-/** What a calibration pass gives to all that share it. */
-interface Calibrated {
-  readonly statistics: Statistics;
-  readonly file: Uint8Array<ArrayBuffer>;
-  readonly sha256: string;
-  readonly preprocessing: OpenedSamples["preprocessing"];
-  /** Number of the pass, from 0. */
-  readonly index: number;
-}
+/** What is kept of a calibration's samples to judge by. */
+const KEPT = { samples: VERDICT_SAMPLES, bytes: 2 ** 26 };
 
 async function calibrateGroup(
   group: readonly Planned[],
@@ -346,7 +278,8 @@ async function calibrateGroup(
     options,
     skip,
   });
-  const statistics = await calibrate(samples, {
+  const kept: Sample[] = [];
+  const statistics = await calibrate(samples.pipeThrough(keepFirst(kept, KEPT)), {
     ...run,
     model: float.prepared,
     rewrites: float.rewrites,
@@ -366,7 +299,7 @@ async function calibrateGroup(
   const file = await writePlim(statistics);
   await onEvent?.({ kind: "calibrated", statistics, file, pass });
   const { preprocessing } = opened;
-  return { statistics, file, sha256: await sha256(file), preprocessing, index };
+  return { statistics, file, sha256: await sha256(file), preprocessing, index, kept };
 }
 
 /** What watches statistics hears of progress first. */
@@ -379,125 +312,6 @@ function watching(
     ...(watch.isEnough && { isEnough: watch.isEnough }),
     onProgress: watch.onProgress ?? onProgress,
   };
-}
-
-/** From statistics to the quantized model, with the further passes that the recipe takes. */
-async function finish(
-  variant: Planned,
-  calibrated: Calibrated,
-  variants: readonly Planned[],
-  opener: SampleOpener,
-  options: RunOptions,
-): Promise<Quantization> {
-  const { name, recipe: wished, target, float } = variant;
-  const { statistics, file, sha256: statisticsSha256, preprocessing, index } = calibrated;
-  const recipe = preprocessing === undefined ? wished : { ...wished, preprocessing };
-  const { prepared: model } = float;
-  const covered = coveredBy(statistics.data);
-  /** The samples that the statistics cover, once more. */
-  const again = async (stage: Pass["stage"], takers: readonly Planned[]) =>
-    await begin(stage, takers.indexOf(variant), takers.map((taker) => [taker]), {
-      opener,
-      options,
-      skip: (index: number) => !covered.has(index),
-    });
-  const takers = (stage: Pass["stage"]) =>
-    variants.filter((other) => furtherPasses(other.recipe).some((pass) => pass === stage));
-  const takes = (stage: Pass["stage"]) => takers(stage).includes(variant);
-
-  const input = { statistics, statisticsSha256, target, model, recipe };
-  const choices = takes("exact") ? await exact() : undefined;
-  const local = await decide({ ...input, choices });
-  const nearest = takes("output") ? await decide({ ...input, byOutput: await output() }) : local;
-  const { manifest, codes, codesFile } = takes("round") ? await round() : {
-    manifest: nearest,
-    codes: undefined,
-    codesFile: undefined,
-  };
-  const emitted = emitModel(model, manifest, codes);
-  const { file: bytes, weights } = serialiseFor(float, emitted);
-  return {
-    name,
-    recipe,
-    target,
-    float,
-    emitted,
-    manifest,
-    weights,
-    model: bytes,
-    statistics: file,
-    pass: index,
-    ...(codesFile === undefined ? {} : { codes: codesFile }),
-  };
-
-  async function exact() {
-    const { samples, run } = await again("exact", takers("exact"));
-    return await exactChoices(statistics, samples, { ...run, model, target });
-  }
-
-  async function output() {
-    const { samples, run } = await again("output", takers("output"));
-    return await chooseByOutput(statistics, local, samples, {
-      ...run,
-      model,
-      target,
-      runs: wished.autoRuns,
-    });
-  }
-
-  async function round() {
-    const { batch, signal, runtime } = options;
-    const all = takers("round");
-    const onProgress = numbered(progressOf(options), all.indexOf(variant) + 1, all.length);
-    const reopen = async () => (await again("round", all)).samples;
-    const rounded = await roundWeights(
-      { manifest: nearest, statistics, reopen },
-      { model, target, batch, signal, runtime, onProgress },
-    );
-    const { manifest, file: codesFile } = await writeCodes(rounded.manifest, rounded.codes);
-    return { manifest, codes: rounded.codes as WeightCodes, codesFile };
-  }
-}
-
-/** Announces a pass and opens its samples. */
-async function begin(
-  stage: Pass["stage"],
-  index: number,
-  groups: readonly (readonly Planned[])[],
-  { opener, options, skip }: {
-    readonly opener: SampleOpener;
-    readonly options: RunOptions;
-    readonly skip?: (index: number) => boolean;
-  },
-) {
-  const [number, count] = [index + 1, groups.length];
-  const pass: Pass = { stage, number, count, variants: groups[index].map(({ name }) => name) };
-  const { batch, signal, runtime, onEvent } = options;
-  await onEvent?.({ kind: "pass", pass });
-  const opened = await opener.open(skip);
-  const onProgress = numbered(progressOf(options), number, count);
-  const total = countLeft(opened.count, skip);
-  return {
-    samples: opened.samples,
-    opened,
-    pass,
-    run: { batch, signal, runtime, onProgress, total },
-  };
-}
-
-/** Samples of `count` that aren't skipped. */
-function countLeft(
-  count: number | undefined,
-  skip: ((index: number) => boolean) | undefined,
-): number | undefined {
-  if (count === undefined || skip === undefined) return count;
-  let left = 0;
-  for (let index = 0; index < count; index++) if (!skip(index)) left++;
-  return left;
-}
-
-function progressOf({ onEvent }: RunOptions): OnProgress | undefined {
-  return onEvent && ((progress) => void onEvent({ kind: "progress", progress }));
 }
 
 /** Makes the model of each set of rewrites once. */

@@ -63,7 +63,23 @@ export function diagnosisReport(
       : `${missing.length} quantized tensors have no counterpart in the float model: ${
         missing.slice(0, SHOWN_OVERRIDES).join(", ")
       }${missing.length > SHOWN_OVERRIDES ? " …" : ""}\n`) +
+    lossReport(diagnosis) +
     (remedies === null ? "" : remedyReport(remedies, samples, width));
+}
+
+/** Quantizers that are named by what they cost. */
+const SHOWN_LOSSES = 5;
+
+/** What quantizers cost the outputs, each alone. */
+function lossReport({ losses }: Diagnosis): string {
+  if (losses === undefined || losses.length === 0) return "";
+  const rows = losses.slice(0, SHOWN_LOSSES).map(({ kind, name, share }) => [
+    kind === "weights" ? `weights of ${name}` : name,
+    `${(100 * share).toFixed(1)} %`,
+  ]);
+  return `\nWhat costs the outputs most, each quantizer alone\n${
+    formatTable([["quantizer", "of all losses"], ...rows])
+  }`;
 }
 
 function remedyReport(

@@ -11,7 +11,8 @@ import type { Target } from "../../tpc/targets/target.ts";
 
 /** The model as it was given and as it is quantized, with what was rewritten. */
 export function modelStep(
-  { original, prepared, rewritten }: {
+  { original, prepared, rewritten, notes }: {
+    readonly notes: readonly string[];
     readonly original: Model;
     readonly prepared: Model;
     readonly rewritten: readonly string[];
@@ -20,6 +21,7 @@ export function modelStep(
   return [
     `model: opset ${opsetVersion(original)}, ${original.graph.node.length} nodes, ` +
     `${prepared.graph.node.length} when prepared`,
+    ...notes,
     ...rewritten,
   ].join("\n  ");
 }

@@ -11,7 +11,6 @@ import type { Grid } from "../../core/types.ts";
 import type { Manifest, ManifestActivation } from "../../tpc/manifest.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import type { ActivationPlan, Placement } from "../../tpc/placement/types.ts";
-import { resolve } from "../../tpc/placement/resolve.ts";
 import type { Recipe } from "../../tpc/recipe/recipe.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import { sha256 } from "../../core/hash.ts";
@@ -21,6 +20,7 @@ import { viewOf } from "../statistics/tensor_view.ts";
 import type { Statistics, TensorStatistics } from "../statistics/statistics.ts";
 import { decideWeights, describeWeight } from "./decide_weights.ts";
 import { gridStatistics } from "./grid_statistics.ts";
+import { placementFor } from "./placement.ts";
 import { type SearchOptions, searchThreshold } from "./search_threshold.ts";
 import { settleMethod } from "./settle_method.ts";
 
@@ -70,7 +70,7 @@ export async function decide(input: DecideInput): Promise<Manifest> {
       remedy: "Check the preprocessing and the model, and calibrate again",
     });
   }
-  const placement = resolve(statistics.outline, target);
+  const placement = placementFor(statistics, target);
   const manifest: Manifest = {
     schemaVersion: 1,
     tool: { name: "plimsoll", version: VERSION },
@@ -82,6 +82,9 @@ export async function decide(input: DecideInput): Promise<Manifest> {
     ...(Object.keys(statistics.rewrites).length === 0 ? {} : { rewrites: statistics.rewrites }),
     activations: decideActivations(input, placement),
     weights: placement.weights.map((plan) => describeWeight(plan, statistics)),
+    ...(placement.tables.length === 0
+      ? {}
+      : { tables: placement.tables.map((plan) => ({ ...plan, bits: 8 as const })) }),
     float: [...placement.float],
   };
   return input.model === undefined ? manifest : decideWeights(manifest, input.model);
@@ -132,7 +135,7 @@ function decideActivation(
       spec: { ...plan.spec, error: chosen.method.method },
       reason: [chosen.method.reason],
     };
-  const { curve, error, bounds, sqnr, clippedFraction, ...found } = searchThreshold(
+  const { curve, error, bounds, sqnr, lost, clippedFraction, ...found } = searchThreshold(
     histogram,
     spec,
     choiceOf(chosen),
@@ -164,6 +167,7 @@ function decideActivation(
       error,
       bounds,
       sqnr,
+      lost,
       clippedFraction,
       min: isEmpty ? null : min,
       max: isEmpty ? null : max,

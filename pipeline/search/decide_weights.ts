@@ -3,21 +3,24 @@
  *
  * @module
  */
+import { compactJson } from "../../core/canonical_json.ts";
 import { PlimsollError } from "../../core/errors.ts";
+import { groupBy } from "../../core/group_by.ts";
 import { option } from "../../core/option_words.ts";
-import { weightCodes } from "../../core/grid.ts";
-import type { WeightSpec } from "../../core/types.ts";
-import type { Manifest, ManifestWeight } from "../../tpc/manifest.ts";
+import { STORED_CODES, weightCodes } from "../../core/grid.ts";
+import type { ActivationStorage, WeightSpec } from "../../core/types.ts";
+import type { Manifest, ManifestActivation, ManifestWeight } from "../../tpc/manifest.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { quantizeWeights } from "../../onnx/quantized/quantize_weights.ts";
 import { dimensions, floatData } from "../../onnx/file/tensor.ts";
-import type { WeightPlan } from "../../tpc/placement/types.ts";
+import { channelAxis, type WeightPlan } from "../../tpc/placement/types.ts";
 import { weightGrid } from "../../tpc/emission/weight_grid.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import { inputVariances, layerMeans, shiftBias } from "./correct_bias.ts";
-import { layerFinder } from "./layer_finder.ts";
+import { type FindLayer, layerFinder } from "./layer_finder.ts";
 import { DEFAULT_P } from "./methods/lp.ts";
-import { searchWeightSteps } from "./weights/search_weight_steps.ts";
+import { leastSteps } from "./weights/least_steps.ts";
+import { searchWeightSteps, type WeightSteps } from "./weights/search_weight_steps.ts";
 
 /** A weight tensor of the manifest before its steps are searched. */
 export function describeWeight(
@@ -70,14 +73,73 @@ function describeSearch(
  */
 export function decideWeights(manifest: Manifest, model: Model): Manifest {
   const find = layerFinder(model);
-  const tensors = new Map(model.graph.initializer.map((tensor) => [tensor.name, tensor]));
-  const scales = new Map(manifest.activations.map(({ tensor, scale }) => [tensor, scale]));
+  const sources = weightSources(manifest, model);
+  const open = manifest.weights.filter(({ steps }) => steps === undefined);
+  const found = new Map<ManifestWeight, WeightSteps>();
+  // Weights that several layers share have one set of steps, so that their codes are stored once.
+  for (const sharing of groupBy(open, shareKey).values()) {
+    const steps = searchSharedSteps(sharing, sources, find);
+    for (const weight of sharing) found.set(weight, steps);
+  }
   const weights = manifest.weights.map((weight): ManifestWeight => {
-    if (weight.steps !== undefined) return weight;
+    const steps = found.get(weight);
+    if (steps === undefined) return weight;
+    const { inputMeans, inputVariances: _, ...kept } = weight;
+    const layer = find(weight);
+    const { reason, storage, constraint, bits } = kept;
+    const widened = steps.widened > 0
+      ? [`${steps.widened} steps widened so that sums with the bias fit into int32`]
+      : [];
+    const { min } = weightCodes(constraint, bits, storage);
+    const decided = {
+      ...kept,
+      reason: [...reason, ...widened],
+      steps: {
+        scales: steps.levels.map(({ step }) => step),
+        ...(constraint === "uniform" || storage.startsWith("u")
+          ? { zeroPoints: steps.levels.map(({ low }) => min - low) }
+          : {}),
+        sqnr: steps.sqnr,
+      },
+    };
+    if (inputMeans === undefined || layer === undefined) return decided;
+    const { data, dims } = sources(weight);
+    const codes = quantizeWeights(data, dims, weightGrid(decided));
+    return shiftBias(decided, layer, Float64Array.from(inputMeans), codes);
+  });
+  return { ...manifest, weights };
+}
+
+/** Equal for entries whose steps can be the same. */
+function shareKey(weight: ManifestWeight): string {
+  const { tensor, axis, bits, constraint, granularity, blockSize, method, lpP, clip } = weight;
+  const { storage } = weight;
+  return compactJson([
+    ...[tensor, axis, bits, constraint, granularity, blockSize ?? 0],
+    ...[method, lpP ?? DEFAULT_P, clip, storage],
+  ]);
+}
+
+/** What the steps of one entry are searched from. */
+interface WeightSource {
+  readonly data: Float32Array;
+  readonly dims: readonly number[];
+  readonly activation: ManifestActivation;
+  readonly bias?: Float32Array;
+}
+
+/** Looks up weights, biases and the inputs that they meet. */
+function weightSources(
+  manifest: Manifest,
+  model: Model,
+): (weight: ManifestWeight) => WeightSource {
+  const tensors = new Map(model.graph.initializer.map((tensor) => [tensor.name, tensor]));
+  const inputs = new Map(manifest.activations.map((entry) => [entry.tensor, entry]));
+  return (weight) => {
     const tensor = tensors.get(weight.tensor);
     const data = tensor && floatData(tensor);
-    const inputScale = scales.get(weight.activation);
-    if (tensor === undefined || data === undefined || inputScale === undefined) {
+    const activation = inputs.get(weight.activation);
+    if (tensor === undefined || data === undefined || activation === undefined) {
       throw new PlimsollError("model", {
         action: "searching weight steps",
         wanted: `float32 constant ${
@@ -99,37 +161,49 @@ export function decideWeights(manifest: Manifest, model: Model): Manifest {
       });
     }
     const bias = weight.bias && floatData(tensors.get(weight.bias.tensor)!);
-    const { inputMeans, inputVariances, ...kept } = weight;
-    const layer = find(weight);
-    const { axis, reason, method: error, storage, ...spec } = kept;
-    const found = searchWeightSteps({
-      data,
-      axis,
-      spec: { ...spec, error },
-      dims: dimensions(tensor),
-      ...(bias === undefined ? {} : { bias: { data: bias, inputScale } }),
-      ...(inputVariances === undefined || layer === undefined
-        ? {}
-        : { importance: data.map((_, i) => inputVariances[layer.inputChannel(i)]) }),
-    });
-    const widened = found.widened > 0
-      ? [`${found.widened} steps widened so that the bias fits into int32`]
-      : [];
-    const { min } = weightCodes(spec.constraint, spec.bits, storage);
-    const decided = {
-      ...kept,
-      reason: [...reason, ...widened],
-      steps: {
-        scales: found.levels.map(({ step }) => step),
-        ...(spec.constraint === "uniform" || storage.startsWith("u")
-          ? { zeroPoints: found.levels.map(({ low }) => min - low) }
-          : {}),
-        sqnr: found.sqnr,
-      },
-    };
-    if (inputMeans === undefined || layer === undefined) return decided;
-    const codes = quantizeWeights(data, dimensions(tensor), weightGrid(decided));
-    return shiftBias(decided, layer, Float64Array.from(inputMeans), codes);
+    return { data, dims: dimensions(tensor), activation, bias };
+  };
+}
+
+/** Steps that do for all layers that share a weight tensor: room for each one's sums, errors counted for all. */
+function searchSharedSteps(
+  sharing: readonly ManifestWeight[],
+  sources: (weight: ManifestWeight) => WeightSource,
+  find: FindLayer,
+): WeightSteps {
+  const [first] = sharing;
+  const { data, dims } = sources(first);
+  const { axis, method: error, inputMeans: _, inputVariances: _v, ...spec } = first;
+  const floors: number[] = [];
+  let importance: Float32Array | undefined;
+  for (const weight of sharing) {
+    const { activation, bias } = sources(weight);
+    if (channelAxis(weight.op) !== undefined) {
+      const { op } = weight;
+      const reach = reachOf(activation.storage);
+      const own = { op, bias, inputScale: activation.scale, reach };
+      leastSteps({ data, dims, axis }, own)
+        .forEach((floor, c) => floors[c] = Math.max(floors[c] ?? 0, floor));
+    }
+    const { inputVariances } = weight;
+    const layer = inputVariances && find(weight);
+    if (inputVariances === undefined || layer === undefined) continue;
+    const before = importance;
+    importance = data.map((_, i) => (before?.[i] ?? 0) + inputVariances[layer.inputChannel(i)]);
+  }
+  return searchWeightSteps({
+    data,
+    axis,
+    dims,
+    spec: { ...spec, error },
+    ...(floors.length === 0 ? {} : { floors }),
+    ...(importance === undefined ? {} : { importance }),
   });
-  return { ...manifest, weights };
+}
+
+/** Codes from the zero point to the furthest one that an int32 accumulator may meet. */
+function reachOf(storage: ActivationStorage): number {
+  const [least, most] = STORED_CODES[storage];
+  // Codes of 16 bits go to float kernels, or to hardware with wider accumulators: only the bias has to fit.
+  return storage.endsWith("16") ? 0 : most - least;
 }

@@ -21,22 +21,24 @@ export function gridStatistics<Plan extends GridPlan>(
   const watched = new Map(tensors.map((entry) => [entry.tensor, entry]));
   const grids = new Map<string, { plan: Plan; statistics: TensorStatistics }>();
   for (const plan of activations) {
-    const statistics = watched.get(plan.tensor);
-    if (plan.sameAs !== undefined || statistics === undefined) continue;
-    const further = (plan.sharedWith ?? []).map((name) => watched.get(name));
-    const all = [statistics, ...further.filter((entry) => entry !== undefined)];
-    if (all.length <= further.length) continue;
-    grids.set(plan.tensor, { plan, statistics: merge(all) });
+    if (plan.sameAs !== undefined) continue;
+    const own = watched.get(plan.tensor);
+    const { sharedWith = [] } = plan;
+    const further = sharedWith.flatMap((name) => watched.get(name) ?? []);
+    // What joins others holds their values: it needs no statistics of its own.
+    const all = [...own === undefined ? [] : [own], ...further];
+    if (all.length === 0 || further.length < sharedWith.length) continue;
+    grids.set(plan.tensor, { plan, statistics: merge(plan.tensor, all) });
   }
   return grids;
 }
 
-function merge(all: readonly TensorStatistics[]): TensorStatistics {
-  if (all.length === 1) return all[0];
+function merge(tensor: string, all: readonly TensorStatistics[]): TensorStatistics {
+  if (all.length === 1 && all[0].tensor === tensor) return all[0];
   const heldOut = all.flatMap((entry) => entry.heldOut === undefined ? [] : [entry.heldOut]);
   return {
-    tensor: all[0].tensor,
-    shape: all[0].shape,
+    tensor,
+    shape: all[0].tensor === tensor ? all[0].shape : [],
     histogram: mergeHistograms(all.map(({ histogram }) => histogram)),
     ...(heldOut.length === all.length ? { heldOut: mergeHistograms(heldOut) } : {}),
   };

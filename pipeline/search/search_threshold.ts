@@ -71,6 +71,8 @@ export interface Threshold {
   readonly bounds: ErrorBounds | null;
   /** 10·log10(Σx² / Σ(Q(x) − x)²) in dB; null when it isn't finite. */
   readonly sqnr: number | null;
+  /** Σ(Q(x) − x)² / Σx²: the part of the signal that the grid loses; 0 for a tensor of zeros. */
+  readonly lost: number;
   /** Part of the elements beyond the levels by more than half a step (a bin that this cuts counts in part). */
   readonly clippedFraction: number;
   /** ERR of candidates, descending thresholds, without those that can't win by far; empty for methods that set the range. */
@@ -236,12 +238,13 @@ function choose(
 /** Errors of the choice over all elements, those left out of the search included. */
 function describe(view: TensorView, size: Size, method: Method, { levels, threshold }: Choice) {
   const { data } = view;
-  const empty = { error: null, bounds: null, sqnr: null, clippedFraction: 0 };
+  const empty = { error: null, bounds: null, sqnr: null, lost: 0, clippedFraction: 0 };
   if (data.finite === 0) return { threshold, levels, ...empty };
   // Methods that set a range have no error of their own: theirs is reported as MSE.
   const power = method.kind === "judge" ? method.power : 2;
   const noise = errorSum(view, size, levels, threshold, 2);
-  const sqnr = decibels(toNumber(view.exact.squares) / (noise.estimate * data.finite));
+  const [signal, lost] = [toNumber(view.exact.squares), noise.estimate * data.finite];
+  const sqnr = decibels(signal / lost);
   const chosen = power === 2
     ? noise
     : power === undefined
@@ -253,6 +256,7 @@ function describe(view: TensorView, size: Size, method: Method, { levels, thresh
     error: chosen?.estimate ?? (method.kind === "judge" ? method.error(view, levels) : null),
     bounds: chosen === undefined ? null : { lower: chosen.lower, upper: chosen.upper },
     sqnr: Number.isFinite(sqnr) ? sqnr : null,
+    lost: signal === 0 ? 0 : lost / signal,
     clippedFraction: fractionOutside(view, levels),
   };
 }

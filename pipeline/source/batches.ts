@@ -5,18 +5,24 @@
  */
 import { type Batch, inputsOf, type InputTensor, type Sample } from "../../core/tensor.ts";
 
+/** Samples per batch, or how many of samples like the first one of a batch. */
+export type BatchSize = number | ((sample: Sample) => number);
+
 /**
  * A stage that stacks up to `size` consecutive samples along a new axis 0. A sample of another shape begins a new
  * batch, so that models with dynamic dimensions take samples of any shapes; the last batch may be smaller.
  *
- * @param size Samples per batch, an integer of at least 1.
+ * @param size Samples per batch, an integer of at least 1; or how many of samples like the first one of a batch.
  */
-export function batchSamples(size: number): TransformStream<Sample, Batch> {
-  if (!Number.isInteger(size) || size < 1) {
+export function batchSamples(
+  size: BatchSize,
+): TransformStream<Sample, Batch> {
+  if (typeof size === "number" && (!Number.isInteger(size) || size < 1)) {
     throw new RangeError(`Cannot batch samples: size must be an integer >= 1, got ${size}`);
   }
   let pending: Sample[] = [];
   let kind = "";
+  let wanted = 0;
   return new TransformStream<Sample, Batch>({
     transform: (sample, controller) => {
       const next = kindOf(sample);
@@ -25,8 +31,9 @@ export function batchSamples(size: number): TransformStream<Sample, Batch> {
         pending = [];
       }
       kind = next;
+      if (pending.length === 0) wanted = typeof size === "number" ? size : size(sample);
       pending.push(sample);
-      if (pending.length < size) return;
+      if (pending.length < wanted) return;
       controller.enqueue(stack(pending));
       pending = [];
     },

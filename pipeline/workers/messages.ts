@@ -26,7 +26,8 @@ export interface WorkerJob {
   readonly target: Target;
   readonly modelSha256: string;
   readonly rewrites?: Rewrites;
-  readonly batch: number;
+  /** Samples per run; by their size when absent. */
+  readonly batch?: number;
   readonly source?: string;
   readonly preprocessing?: string;
   readonly onNonFinite?: "fail" | "skip";

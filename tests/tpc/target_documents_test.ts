@@ -74,10 +74,11 @@ Deno.test("the example of docs/targets.md does what the text says", () => {
       node("Conv", ["image", "w"], ["d"]),
       node("Concat", ["square", "d"], ["cat"], { axis: 1 }),
       node("LeakyRelu", ["cat"], ["leaky"], { alpha: 0.1 }),
+      node("Conv", ["cat", "head"], ["z"]),
       node("Conv", ["leaky", "head"], ["y"]),
     ],
     inputs: [value("image", ["N", 2, 4, 4])],
-    outputs: [value("y", ["N", 2, 4, 4])],
+    outputs: [value("y", ["N", 2, 4, 4]), value("z", ["N", 2, 4, 4])],
     initializers: [w("w", 2, 2, 1, 1), w("head", 2, 4, 1, 1)],
   });
   graph.node.at(-1)!.name = "my_head";

@@ -12,6 +12,7 @@ import {
   type NodeProto,
   OperatorSetIdProtoSchema,
   type TensorProto,
+  TensorProto_DataType,
 } from "../../onnx/file/onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { option } from "../../core/option_words.ts";
@@ -20,6 +21,7 @@ import type { Edit } from "./insert_qdq.ts";
 import { editGraph } from "../../onnx/graph/edit_graph.ts";
 import { type Model, opsetVersion, withFields } from "../../onnx/file/model.ts";
 import { makeNode, nodeName } from "../../onnx/graph/node.ts";
+import { quantizeRows } from "../../onnx/quantized/quantize_rows.ts";
 import { quantizeWeights } from "../../onnx/quantized/quantize_weights.ts";
 import { makePackedTensor } from "../../onnx/file/packed_tensor.ts";
 import { dimensions, floatData, makeTensor, type TensorData } from "../../onnx/file/tensor.ts";
@@ -69,6 +71,9 @@ export function applyEdits(model: Model, edits: readonly Edit[]): Model {
       case "bias":
         emitter.quantizeBias(edit);
         break;
+      case "table":
+        emitter.quantizeTable(edit.node);
+        break;
       default:
         edit satisfies never;
     }
@@ -89,6 +94,12 @@ interface QuantizedConstant {
   readonly blockSize?: number;
   /** As many as scales. */
   readonly zeroPoints?: readonly number[];
+}
+
+/** Names of the initializers of a table. */
+interface Table {
+  readonly codes: string;
+  readonly steps: string;
 }
 
 /** Arrays of the types that fill whole bytes. */
@@ -119,6 +130,13 @@ class Emitter {
   readonly #removed = new Set<NodeProto>();
   readonly #added: NodeProto[] = [];
   readonly #initializers = new Map<string, TensorProto>();
+  /** Initializers of quantized constants by the name of the float one: nodes that share it share them. */
+  readonly #stored = new Map<
+    string,
+    { constant: QuantizedConstant; inputs: readonly string[] }[]
+  >();
+  /** Tables by the name of the float one. */
+  readonly #tables = new Map<string, Table>();
   readonly #taken: Set<string>;
   #usesContrib = false;
 
@@ -213,7 +231,9 @@ class Emitter {
   }
 
   quantizeBias({ node, input, axis, scales, shift }: Edit & { kind: "bias" }): void {
-    const { name, dims, data } = this.#bias(node, input, shift);
+    const { name, dims: shape, data } = this.#bias(node, input, shift);
+    // A row of an Add is a vector: ONNX Runtime takes no other bias into a Gemm.
+    const dims = scales === undefined ? shape : [data.length];
     const shifted = shift === undefined ? data : Float64Array.from(data, (b, c) => b - shift[c]);
     if (scales === undefined) {
       this.#inputs.get(this.#node(node))![input] = this.#tensor(
@@ -229,6 +249,36 @@ class Emitter {
     });
     // No zero point here: with one, the WebGPU provider refuses int32.
     this.#dequantizeConstant(node, input, { name, dims, codes, scales, axis, storage: "int32" });
+  }
+
+  /**
+   * Rows of a table to int8, one step a row: Gather picks codes and steps, Cast and Mul make numbers of them. These are
+   * operators of every opset and runtime; GatherBlockQuantized is ONNX Runtime's own, and a DequantizeLinear behind
+   * Gather has one step for the whole table.
+   */
+  quantizeTable(node: string): void {
+    const gather = this.#node(node);
+    const { name, dims, data } = this.#constant(node, 0);
+    const inputs = this.#tables.get(name) ?? this.#storeTable(name, dims, data);
+    this.#tables.set(name, inputs);
+    const [, indices] = this.#inputs.get(gather)!;
+    const [output] = this.#outputs.get(gather)!;
+    const [codes, steps, numbers] = ["codes", "steps", "numbers"].map((what) =>
+      this.#fresh(`${output}/${what}`)
+    );
+    this.#rename(gather, output, codes);
+    this.#inputs.set(gather, [inputs.codes, indices]);
+    this.#add("Gather", [inputs.steps, indices], steps);
+    this.#add("Cast", [codes], numbers, { to: TensorProto_DataType.FLOAT });
+    this.#add("Mul", [numbers, steps], output);
+  }
+
+  #storeTable(name: string, dims: readonly number[], data: Float32Array): Table {
+    const { codes, scales } = quantizeRows(data, dims);
+    return {
+      codes: this.#codes(`${name}/quantized`, dims, codes, "int8"),
+      steps: this.#tensor(`${name}/scale`, dims.map((size, axis) => axis === 0 ? size : 1), scales),
+    };
   }
 
   /** The bias of a layer; zeros, which are added, where it has none and is to be shifted. */
@@ -279,19 +329,22 @@ class Emitter {
       : blockSize === undefined
       ? [scales.length]
       : dims.map((size, i) => i === axis ? size / blockSize : size);
-    const inputs = [
+    const stored = this.#stored.get(name)?.find((other) =>
+      isSameConstant(other.constant, constant)
+    );
+    const inputs = stored?.inputs ?? [
       this.#codes(`${name}/quantized`, dims, codes, storage),
       this.#tensor(`${name}/scale`, shape, scales),
       ...(zeroPoints ? [this.#codes(`${name}/zero_point`, shape, zeroPoints, storage)] : []),
     ];
+    if (stored === undefined) {
+      this.#stored.set(name, [...this.#stored.get(name) ?? [], { constant, inputs }]);
+    }
     const output = this.#fresh(`${name}/dequantized`);
-    this.#addLinear(
-      ...["DequantizeLinear", inputs, output, storage] as const,
-      {
-        ...(axis === undefined ? {} : { axis }),
-        ...(blockSize === undefined ? {} : { block_size: blockSize }),
-      },
-    );
+    this.#addLinear("DequantizeLinear", [...inputs], output, storage, {
+      ...(axis === undefined ? {} : { axis }),
+      ...(blockSize === undefined ? {} : { block_size: blockSize }),
+    });
     this.#inputs.get(this.#node(node))![input] = output;
   }
 
@@ -377,7 +430,7 @@ class Emitter {
     this.#added.push(domain === "" ? node : withFields(node, { domain }));
   }
 
-  /** A name that the model doesn't use; weights that two nodes share get one copy each. */
+  /** A name that the model doesn't use. */
   #fresh(name: string): string {
     let fresh = name;
     for (let i = 2; this.#taken.has(fresh); i++) fresh = `${name}_${i}`;
@@ -393,4 +446,17 @@ class Emitter {
       remedy: "Emit from the model that the manifest was made for",
     });
   }
+}
+
+/** Whether two constants of one name are the same codes on the same grid. */
+function isSameConstant(a: QuantizedConstant, b: QuantizedConstant): boolean {
+  return a.storage === b.storage && a.axis === b.axis && a.blockSize === b.blockSize &&
+    isSameList(a.dims, b.dims) && isSameList(a.scales, b.scales) &&
+    isSameList(a.zeroPoints ?? [], b.zeroPoints ?? []) && isSameList(a.codes, b.codes);
+}
+
+function isSameList(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

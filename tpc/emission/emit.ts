@@ -4,6 +4,7 @@
  * @module
  */
 import { applyEdits, checkOpset } from "./apply_edits.ts";
+import { guardModel } from "./guards/guard.ts";
 import { insertQdq, type WeightCodes } from "./insert_qdq.ts";
 import type { Manifest } from "../manifest.ts";
 import type { Model } from "../../onnx/file/model.ts";
@@ -16,7 +17,7 @@ import type { Model } from "../../onnx/file/model.ts";
  * @throws {PlimsollError} kind `model` when model and manifest don't belong together.
  */
 export function emitModel(model: Model, manifest: Manifest, codes?: WeightCodes): Model {
-  return applyEdits(model, insertQdq(manifest, codes));
+  return guardModel(applyEdits(model, insertQdq(manifest, codes)));
 }
 
 /**

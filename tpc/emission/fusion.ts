@@ -17,6 +17,7 @@ import {
   describeNode,
   floatAttribute,
   intAttribute,
+  isOperator,
   stringAttribute,
 } from "../../onnx/graph/node.ts";
 import { viewNode } from "../../onnx/graph/node_view.ts";
@@ -153,6 +154,9 @@ function arithmeticOf({ kernel, inputs }: KernelRun): Arithmetic {
 /** Why a node of the graph runs in float: the first rule that it breaks. */
 function whyFloat(node: NodeProto, index: GraphIndex): string {
   const op = node.opType;
+  if (isOperator(node, "Max") && node.input.length === 1) {
+    return "it copies, to keep ONNX Runtime from quantizing what stands behind it";
+  }
   if (!RESCALING.has(op) && !PASSING.has(op)) return `${op} has no integer kernel`;
   const [data, weights] = splitInputs(node);
   return whyInputsFloat(data, index) ?? whyTypes(data, weights, index) ??

@@ -33,6 +33,8 @@ export type Edit =
     /** The codes, where they aren't the nearest ones. */
     readonly rounded?: Int16Array;
   } & WeightGrid
+  /** The table of a Gather to int8 codes, one step a row. */
+  | { readonly kind: "table"; readonly node: string }
   /** Bias to int32 codes; `scales` is fl32(input scale · weight scale), absent where it stays float. */
   | {
     readonly kind: "bias";
@@ -89,7 +91,7 @@ export function insertQdq(manifest: Manifest, codes: WeightCodes = new Map()): E
     if (bias === undefined && shift === undefined || inputScale === undefined) continue;
     edits.push({
       kind: "bias",
-      node,
+      node: bias?.node ?? node,
       input: bias?.input ?? BIAS_INPUT,
       ...(shift === undefined ? {} : { shift }),
       // A bias code has one scale for all its products: blocks have several.
@@ -100,5 +102,6 @@ export function insertQdq(manifest: Manifest, codes: WeightCodes = new Map()): E
       }),
     });
   }
+  for (const { node } of manifest.tables ?? []) edits.push({ kind: "table", node });
   return edits;
 }

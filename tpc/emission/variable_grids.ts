@@ -44,6 +44,11 @@ export interface VariableGrids {
   readonly model: Model;
   /** By the tensor that has the grid; those with `sameAs` have that of the other tensor. */
   readonly inputs: ReadonlyMap<string, GridInputs>;
+  /**
+   * Names of scalar float32 inputs by the node whose weights they switch: 1 rounds them, 0 leaves them float. Empty unless
+   * that was asked for; then weights are rounded.
+   */
+  readonly switches: ReadonlyMap<string, string>;
 }
 
 /**
@@ -51,18 +56,25 @@ export interface VariableGrids {
  *
  * @param model The prepared float model.
  * @param manifest With weight steps; of its activations only where they are matters.
+ * @param hasSwitches Whether the rounding of weights can be switched off, layer by layer; slower.
  * @throws {PlimsollError} kind `model` when model and manifest don't belong together.
  */
-export function makeGridsVariable(model: Model, manifest: Manifest): VariableGrids {
+export function makeGridsVariable(
+  model: Model,
+  manifest: Manifest,
+  hasSwitches = false,
+): VariableGrids {
   const { graph } = model;
   const fresh = nameMaker(graph);
   const edited = new Map(
     graph.node.map((node) => [node, { input: [...node.input], output: [...node.output] }]),
   );
-  const initializers = roundWeights(model, manifest.weights, edited, fresh);
+  const add: NodeProto[] = [];
+  const switches = new Map<string, string>();
+  const mix: Mix | undefined = hasSwitches ? { add, switches } : undefined;
+  const initializers = roundWeights(model, manifest.weights, edited, fresh, mix);
   const graphInputs = new Set(graph.input.map(({ name }) => name));
   const inputs = new Map<string, GridInputs>();
-  const add: NodeProto[] = [];
   for (const { tensor, sameAs } of manifest.activations) {
     const owner = sameAs ?? tensor;
     const grid = inputs.get(owner) ?? {
@@ -84,6 +96,7 @@ export function makeGridsVariable(model: Model, manifest: Manifest): VariableGri
     ...graph.input,
     ...[...inputs.values()].flatMap(({ step, low, high }) => [step, low, high])
       .map((name) => floatValue(name, [])),
+    ...[...switches.values()].map((name) => floatValue(name, [])),
   ];
   const withInputs = withFields<Model>(model, { graph: withFields(graph, { input }) });
   const changed = editGraph(withInputs, {
@@ -91,7 +104,7 @@ export function makeGridsVariable(model: Model, manifest: Manifest): VariableGri
     add,
     initializers,
   });
-  return { model: changed, inputs };
+  return { model: changed, inputs, switches };
 }
 
 function roundingNodes(
@@ -113,34 +126,62 @@ function roundingNodes(
   ];
 }
 
+/** A constant of the model. */
+interface Constant {
+  readonly dims: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** Where nodes and inputs of switched weights go. */
+interface Mix {
+  readonly add: NodeProto[];
+  readonly switches: Map<string, string>;
+}
+
 /** Puts the real numbers of the weights' codes, and corrected biases, in the place of weights and biases. */
 function roundWeights(
   { graph }: Model,
   weights: readonly ManifestWeight[],
   edited: ReadonlyMap<NodeProto, { input: string[] }>,
   fresh: (wish: string) => string,
+  mix: Mix | undefined,
 ): TensorProto[] {
   const nodes = new Map(graph.node.map((node) => [nodeName(node), node]));
   const tensors = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
   const added: TensorProto[] = [];
   const put = (
-    input: string[],
-    position: number,
-    { dims, data }: { dims: readonly number[]; data: Float32Array },
+    { input, position, node }: { input: string[]; position: number; node: string },
+    before: Constant,
+    after: Constant,
     name: string,
   ) => {
     while (input.length <= position) input.push("");
     input[position] = fresh(`${name}/rounded`);
-    added.push(makeTensor(input[position], dims, data));
+    const { dims, data } = after;
+    if (mix === undefined) return void added.push(makeTensor(input[position], dims, data));
+    // before + switch · (after − before)
+    const [float, difference, part] = ["float", "difference", "part"].map((what) =>
+      fresh(`${name}/${what}`)
+    );
+    const on = mix.switches.get(node) ?? fresh(`${node}/switch`);
+    mix.switches.set(node, on);
+    added.push(makeTensor(float, dims, before.data));
+    added.push(makeTensor(difference, dims, data.map((x, i) => x - before.data[i])));
+    mix.add.push(
+      makeNode("Mul", fresh(`${part}/Mul`), [difference, on], [part]),
+      makeNode("Add", fresh(`${part}/Add`), [float, part], [input[position]]),
+    );
   };
   for (const weight of weights) {
     const node = nodes.get(weight.node);
     if (node === undefined) throw missing(`node ${JSON.stringify(weight.node)}`);
     const { input } = edited.get(node)!;
-    const { dims, data } = constant(tensors, weight.tensor);
+    const float = constant(tensors, weight.tensor);
+    const { dims, data } = float;
     const grid = weightGrid(weight);
     const rounded = dequantizeCodes(quantizeWeights(data, dims, grid), dims, grid);
-    put(input, weight.input, { dims, data: Float32Array.from(rounded) }, weight.tensor);
+    const place = { input, position: weight.input, node: weight.node };
+    put(place, float, { dims, data: Float32Array.from(rounded) }, weight.tensor);
     const { bias, biasShift } = weight;
     if (biasShift === undefined) continue;
     const before = bias === undefined
@@ -148,7 +189,8 @@ function roundWeights(
       : constant(tensors, bias.tensor);
     const shifted = before.data.map((b, c) => b - biasShift[c]);
     const name = bias?.tensor ?? `${weight.node}/bias`;
-    put(input, bias?.input ?? BIAS_INPUT, { dims: before.dims, data: shifted }, name);
+    const biasPlace = { input, position: bias?.input ?? BIAS_INPUT, node: weight.node };
+    put(biasPlace, before, { dims: before.dims, data: shifted }, name);
   }
   return added;
 }

@@ -15,24 +15,36 @@ export interface Subject {
   readonly operator?: string;
 }
 
-/** The overrides of a target that fit, in their order: later ones count more. */
-export function overridesFor({ overrides = [] }: Target, subject: Subject): Override[] {
-  return overrides.filter(({ match }) =>
-    Object.entries(match).every(([key, pattern]) => {
-      const name = subject[key as keyof Subject];
-      return name !== undefined && pattern !== undefined && matchesPattern(pattern, name);
-    })
-  );
+/**
+ * The overrides of a target that fit one of some subjects, in their order: later ones count more. What runs as one
+ * operator has several, one for each node in it.
+ */
+export function overridesFor(
+  { overrides = [] }: Pick<Target, "overrides">,
+  subjects: readonly Subject[],
+): Override[] {
+  return overrides.filter(({ match }) => subjects.some((subject) => fits(match, subject)));
 }
 
-/** The last override that keeps the subject float. */
-export function exclusionOf(target: Target, subject: Subject): Override | undefined {
-  return overridesFor(target, subject).findLast(({ quantize }) => quantize === false);
+function fits(match: Override["match"], subject: Subject): boolean {
+  return Object.entries(match).every(([key, pattern]) => {
+    const name = subject[key as keyof Subject];
+    return name !== undefined && [pattern].flat().some((one) => matchesPattern(one, name));
+  });
+}
+
+/** The last override that keeps one of some subjects float. */
+export function exclusionOf(
+  target: Pick<Target, "overrides">,
+  subjects: readonly Subject[],
+): Override | undefined {
+  return overridesFor(target, subjects).findLast(({ quantize }) => quantize === false);
 }
 
 /** How messages and the manifest call an override. */
 export function describeOverride({ match }: Override): string {
-  return Object.entries(match).map(([key, pattern]) => `${key} ${pattern}`).join(", ");
+  return Object.entries(match).map(([key, pattern]) => `${key} ${[pattern].flat().join(" or ")}`)
+    .join(", ");
 }
 
 /**

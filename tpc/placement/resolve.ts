@@ -14,21 +14,37 @@ import { clampRange, knownRange, weightSlot } from "../../onnx/operators/operato
 import { type Group, groupFrom, groupOutput } from "./fuse.ts";
 import { GraphView } from "./graph_view.ts";
 import { insideIslands, numberIslands } from "./islands.ts";
+import { FEW_STEPS, idleJoins, isJoin, lostSource, rangeThrough, readersBehind } from "./joins.ts";
+import type { RangeOf } from "./seen_range.ts";
 import { operatorSetOf } from "./operator_sets.ts";
+import { OverrideEffects } from "./override_effects.ts";
 import { describeOverride, exclusionOf, overridesFor } from "./overrides.ts";
 import { activationInputs, type GridShare, shareGrids } from "./share_grids.ts";
-import type { ActivationPlan, Placement, WeightPlan } from "./types.ts";
-import { nameOf, outputOf, subjectOf, type Unit, unitsOf } from "./units.ts";
+import { tablePlans } from "./tables.ts";
+import { type ActivationPlan, channelAxis, type Placement, type WeightPlan } from "./types.ts";
+import { nameOf, outputOf, subjectsOf, type Unit, unitsOf } from "./units.ts";
 import { readsMask, whyFloat } from "./why_float.ts";
 import { checkAllowed } from "../targets/read_target.ts";
 import type { OperatorSet, Target } from "../targets/target.ts";
+
+/** What {@linkcode resolve} may know beside graph and target. */
+export interface ResolveOptions {
+  /** Ranges that calibration has seen; without them only what graph and target say counts. */
+  readonly seen?: RangeOf;
+  /** Whether all joins are taken for ones whose sources differ too much: what a calibration must watch for both. */
+  readonly splitJoins?: boolean;
+}
 
 /**
  * Decides where quantizers go. Deterministic; the order is that of the graph.
  *
  * @throws {PlimsollError} kind `target` for an override that the target doesn't allow.
  */
-export function resolve(outline: GraphOutline, target: Target): Placement {
+export function resolve(
+  outline: GraphOutline,
+  target: Target,
+  { seen = () => undefined, splitJoins = false }: ResolveOptions = {},
+): Placement {
   const graph = new GraphView(outline);
   const units = unitsOf(graph, target);
   const unitOf = new Map(units.flatMap((unit) => unit.nodes.map((node) => [node, unit] as const)));
@@ -38,6 +54,21 @@ export function resolve(outline: GraphOutline, target: Target): Placement {
   );
   const isFloat = (unit: Unit) => reasons.get(unit) !== undefined;
   const isPreserving = (unit: Unit) => !isFloat(unit) && sets.get(unit)?.use === "preserving";
+  const joins = { graph, unitOf, isFloat, isPreserving };
+  for (const unit of units) {
+    if (!isJoin(unit) || isFloat(unit)) continue;
+    const lost = splitJoins ? "" : lostSource(unit, target.activation.bits, seen, joins);
+    if (lost === undefined) continue;
+    const why = `${lost} has less than ${FEW_STEPS} steps of a grid for all that ${unit.op} joins`;
+    const { readers, passed } = readersBehind(outputOf(unit), joins);
+    reasons.set(unit, why);
+    for (const other of [...readers, ...passed]) {
+      if (!isFloat(other)) reasons.set(other, `reads ${outputOf(unit)}: ${why}`);
+    }
+  }
+  for (const unit of idleJoins(units, joins)) {
+    reasons.set(unit, "only outputs and float operators read what it joins");
+  }
   for (const unit of insideIslands(units.filter((unit) => !isPreserving(unit)), graph, isFloat)) {
     reasons.set(unit, "on an island of float operators: on integers it would only add a quantizer");
   }
@@ -48,7 +79,7 @@ export function resolve(outline: GraphOutline, target: Target): Placement {
     if (isFloat(unit) || isPreserving(unit) || taken.has(unit)) continue;
     const isFree = (next: Unit) =>
       !taken.has(next) && !readsMask(next, graph) &&
-      exclusionOf(target, subjectOf(next)) === undefined;
+      exclusionOf(target, subjectsOf(next)) === undefined;
     const group = groupFrom(unit, graph, target, unitOf, isFree);
     for (const member of group.units) taken.add(member);
     groups.push(group);
@@ -62,17 +93,28 @@ export function resolve(outline: GraphOutline, target: Target): Placement {
     })),
     preserving,
     graph,
+    {
+      fixedGrid: (tensor) => fixedGridOf(tensor, { graph, target, sets, unitOf }, isPreserving),
+      range: (tensor) => rangeThrough(tensor, seen, joins),
+    },
   );
 
-  checkOverridesMatch(units, graph, target);
-  const context = { graph, target, sets, unitOf, shares };
+  const effects = new OverrideEffects();
+  const context = { graph, target, sets, unitOf, shares, effects };
+  const tables = tablePlans(units, graph, target);
+  const picking = new Set(tables.map(({ node }) => node));
   const float = units.filter((unit) =>
-    isFloat(unit) && !taken.has(unit) && isActivation(unit, graph)
+    isFloat(unit) && !picking.has(nameOf(unit)) && !taken.has(unit) && isActivation(unit, graph)
   );
   const islands = numberIslands(float, graph, (tensor) => shares.has(tensor));
+  const activations = activationPlans(groups, context);
+  const weights = groups.flatMap((group) => constantPlans(group, context));
+  effects.check(target, units, graph, (unit) => reasons.get(unit));
+  checkBlocks(target, weights);
   return {
-    activations: activationPlans(groups, context),
-    weights: groups.flatMap(({ units: [head] }) => constantPlans(head, context)),
+    activations,
+    weights,
+    tables,
     float: float.flatMap((unit) =>
       unit.nodes.map((node) => ({
         node: node.name,
@@ -84,37 +126,30 @@ export function resolve(outline: GraphOutline, target: Target): Placement {
   };
 }
 
-/** An override that fits nothing is a typing error more often than not. */
-function checkOverridesMatch(units: readonly Unit[], graph: GraphView, target: Target): void {
-  const subjects = [
-    ...graph.outline.inputs.map(({ name }) => ({ tensor: name })),
-    ...units.flatMap((unit) =>
-      unit.nodes.flatMap((node) =>
-        node.outputs.map((tensor) => ({ tensor, node: node.name, operator: unit.op }))
-      )
-    ),
-  ];
-  const unused = target.overrides?.find((override) =>
-    !override.optional &&
-    subjects.every((subject) =>
-      overridesFor({ ...target, overrides: [override] }, subject).length === 0
-    )
-  );
-  if (unused === undefined) return;
-  throw new PlimsollError("target", {
-    action: "applying overrides to the model",
-    wanted: "a tensor or node that each of them fits",
-    found: `none for ${describeOverride(unused)}`,
-    remedy: "`inspect` lists the names; * stands for anything in them",
-  });
-}
-
 interface Context {
   readonly graph: GraphView;
   readonly target: Target;
   readonly sets: ReadonlyMap<Unit, OperatorSet | undefined>;
   readonly unitOf: ReadonlyMap<unknown, Unit>;
   readonly shares: ReadonlyMap<string, GridShare>;
+  readonly effects: OverrideEffects;
+}
+
+/** Blocks that no weight can take were asked for in vain. */
+function checkBlocks(
+  { name, weight: { granularity } }: Target,
+  weights: readonly WeightPlan[],
+): void {
+  const layers = weights.filter(({ op }) => channelAxis(op) !== undefined);
+  const isTaken = layers.some(({ spec }) => spec.granularity === "block");
+  if (granularity !== "block" || layers.length === 0 || isTaken) return;
+  throw new PlimsollError("target", {
+    action: `placing blocks of weights for target ${name}`,
+    wanted: "a MatMul or Gemm whose weights take a step for every block",
+    found: [...new Set(layers.map(({ reason }) => reason))].join("; "),
+    remedy:
+      "Use --weight-granularity channel, or 4 bits that a target file stores as int4 or uint4",
+  });
 }
 
 /** Whether a unit works on activations at all: shape arithmetic is no island. */
@@ -125,12 +160,13 @@ function isActivation(unit: Unit, graph: GraphView): boolean {
 function activationPlans(groups: readonly Group[], context: Context): ActivationPlan[] {
   const { graph, shares, unitOf } = context;
   const groupOf = new Map(groups.map((group) => [groupOutput(group), group]));
-  return [...shares].map(([tensor, { sources, isDerived }]) => {
+  return [...shares].map(([tensor, { sources, requantized, isDerived }]) => {
     const producer = graph.producer(tensor);
     const unit = producer && unitOf.get(producer);
     const group = groupOf.get(tensor);
     const clamps = group === undefined ? [] : group.units.slice(group.units.length - group.clamps);
-    const [origin, ...further] = sources;
+    const [origin] = sources;
+    const further = [...sources.slice(1), ...requantized];
     const { spec, storage, reason } = quantizerFor(tensor, origin, unit, group, context);
     return {
       tensor,
@@ -142,7 +178,7 @@ function activationPlans(groups: readonly Group[], context: Context): Activation
       isDerived,
       ...(origin === tensor ? {} : { sameAs: origin }),
       ...(origin === tensor && further.length > 0 ? { sharedWith: further } : {}),
-      reason: [reasonFor(tensor, sources, unit, group), ...reason].join("; "),
+      reason: [reasonFor(tensor, [...sources, ...requantized], unit, group), ...reason].join("; "),
     };
   });
 }
@@ -166,20 +202,44 @@ function notItsOwn(tensor: string, origin: string): PlimsollError {
   });
 }
 
+/** Equal for tensors whose grid the target fixes the same, made by operators that keep it perhaps. */
+function fixedGridOf(
+  tensor: string,
+  context: Pick<Context, "graph" | "target" | "sets" | "unitOf">,
+  isPreserving: (unit: Unit) => boolean,
+): string | undefined {
+  const { graph, target, sets, unitOf } = context;
+  const producer = graph.producer(tensor);
+  const unit = producer && unitOf.get(producer);
+  if (unit === undefined) return undefined;
+  if (isPreserving(unit)) {
+    const grids = activationInputs(unit, graph).map((name) =>
+      fixedGridOf(name, context, isPreserving)
+    );
+    return grids.every((grid) => grid === grids[0]) ? grids[0] : undefined;
+  }
+  const isOverridden = overridesFor(target, subjectsOf(unit))
+    .some(({ activation }) => activation !== undefined);
+  const { fixedGrid, fixedRange } = sets.get(unit)?.output ?? {};
+  if (isOverridden) return undefined;
+  if (fixedGrid !== undefined) return JSON.stringify(fixedGrid);
+  const range = fixedRange && knownRange(unit.nodes.at(-1)!, graph);
+  return range ? JSON.stringify(range) : undefined;
+}
+
 /** What the target asks of one tensor: its defaults, its set's for the producer, its overrides. */
 function quantizerFor(
   tensor: string,
   origin: string,
   unit: Unit | undefined,
   group: Group | undefined,
-  { target, sets, graph }: Context,
+  { target, sets, graph, effects }: Context,
 ): { spec: ActivationSpec; storage: ActivationStorage; reason: string[] } {
   const set = unit && sets.get(group?.units.at(-1) ?? unit);
   const { fixedRange, fixedGrid, ...output } = set?.output ?? {};
-  const overrides = overridesFor(target, {
-    ...(unit === undefined ? {} : subjectOf(unit)),
-    tensor,
-  }).filter(({ activation }) => activation !== undefined);
+  const fused = group?.units ?? (unit === undefined ? [] : [unit]);
+  const overrides = overridesFor(target, [{ tensor }, ...fused.flatMap(subjectsOf)])
+    .filter(({ activation }) => activation !== undefined);
   const reason: string[] = [];
   let spec: ActivationSpec = { ...target.activation, ...output };
   if (origin !== tensor) {
@@ -190,6 +250,7 @@ function quantizerFor(
   for (const override of overrides) {
     const name = `the override for ${describeOverride(override)}`;
     checkAllowed(target, "activation", override.activation!, name);
+    effects.note(override, "activation");
     spec = { ...spec, ...override.activation };
     reason.push(`set by ${name}`);
   }
@@ -227,7 +288,7 @@ function reasonFor(
 }
 
 /** Weights of a unit, or its constant operands where the target quantizes them. */
-function constantPlans(unit: Unit, context: Context): WeightPlan[] {
+function constantPlans({ units: [unit, next] }: Group, context: Context): WeightPlan[] {
   const { graph, target, sets } = context;
   const [node] = unit.nodes;
   if (unit.nodes.length > 1) return [];
@@ -240,15 +301,20 @@ function constantPlans(unit: Unit, context: Context): WeightPlan[] {
     return [weightPlan(unit, slot.input, {
       context,
       axis: (slot.axis + weight.shape.length) % weight.shape.length,
-      bias: bias === "" ? undefined : { tensor: bias, input: slot.bias! },
+      bias: bias === ""
+        ? addedBias(weight.shape, next, graph)
+        : { tensor: bias, input: slot.bias! },
     })];
   }
-  if (set?.constants !== "quantized" || slot?.areNeeded) return [];
+  // Of a product with a constant on the left, integer kernels want both sides alike, as of two activations.
+  const isLeft = node.op === "MatMul" && graph.constant(node.inputs[0])?.type === "float";
+  if (!isLeft && set?.constants !== "quantized" || slot?.areNeeded) return [];
   return [...node.inputs.keys()].filter((input) =>
     unit.inputs.includes(node.inputs[input]) && graph.constant(node.inputs[input])?.type === "float"
   ).map((input) => {
     const { bits, constraint } = target.activation;
-    const plan = weightPlan(unit, input, { context, axis: 0 });
+    const axis = isLeft ? Math.max(0, graph.constant(node.inputs[input])!.shape.length - 2) : 0;
+    const plan = weightPlan(unit, input, { context, axis });
     // An operand is as precise as the activation that it meets, and is stored like it: kernels want one type.
     const spec = {
       ...plan.spec,
@@ -265,17 +331,35 @@ function constantPlans(unit: Unit, context: Context): WeightPlan[] {
   });
 }
 
+/**
+ * The bias that an Add fused behind a product of matrices gives it: one number a column. ONNX Runtime makes one Gemm of
+ * the two and takes the integer kernel only where the bias has integer codes.
+ */
+function addedBias(
+  weight: readonly number[],
+  next: Unit | undefined,
+  graph: GraphView,
+): WeightPlan["bias"] {
+  if (next?.op !== "AddBias" || weight.length !== 2) return undefined;
+  const [{ name: node, inputs }] = next.nodes;
+  const input = inputs.findIndex((name) => graph.constant(name)?.type === "float");
+  const shape = graph.constant(inputs[input])?.shape;
+  const isRow = shape?.at(-1) === weight[1] && shape.slice(0, -1).every((size) => size === 1);
+  return isRow ? { tensor: inputs[input], input, node } : undefined;
+}
+
 function weightPlan(
   unit: Unit,
   input: number,
   { context, axis, bias }: { context: Context; axis: number; bias?: WeightPlan["bias"] },
 ): WeightPlan {
-  const { target, sets, graph } = context;
+  const { target, sets, graph, effects } = context;
   const [node] = unit.nodes;
   let spec = { ...target.weight, ...sets.get(unit)?.weight };
   const reason = [`weights of ${node.op}`];
-  for (const override of overridesFor(target, { node: node.name, operator: unit.op })) {
+  for (const override of overridesFor(target, subjectsOf(unit))) {
     if (override.weight === undefined) continue;
+    effects.note(override, "weight");
     const name = `the override for ${describeOverride(override)}`;
     checkAllowed(target, "weight", override.weight, name);
     spec = { ...spec, ...override.weight };
@@ -285,6 +369,12 @@ function weightPlan(
     // Axis 1 has the channels of one group only: steps along it would not be steps of output channels.
     spec = { ...spec, granularity: "tensor" };
     reason.push("one step, since output channels of a grouped ConvTranspose lie along two axes");
+  }
+  if (node.op === "MatMul" && graph.constant(node.inputs[input])!.shape.length !== 2) {
+    // Measured, 1.30 and 1.32: QLinearMatMul and MatMulIntegerToFloat are taken for steps along an axis of such
+    // weights, and refuse them when they run.
+    if (spec.granularity !== "tensor") reason.push("one step, since the weights are no matrix");
+    spec = { ...spec, granularity: "tensor" };
   }
   const clip = spec.clip ?? spec.bits < CLIPPED_BELOW;
   const wanted = target.storage.weight;

@@ -7,6 +7,7 @@ import type { OutlineNode } from "../../onnx/graph/outline.ts";
 import type { Group } from "./fuse.ts";
 import { groupOutput } from "./fuse.ts";
 import type { GraphView } from "./graph_view.ts";
+import { type SeenRange, spanOf, unite } from "./seen_range.ts";
 import { outputOf, type Unit } from "./units.ts";
 
 /** A quantized group, and what its operator set says of its tensors. */
@@ -23,7 +24,20 @@ export interface GridShare {
   readonly isDerived: boolean;
   /** Tensors that don't get their values from another one of the share; the first gives the grid its name. */
   readonly sources: readonly string[];
+  /** Further tensors whose values come into the share, but that have grids of their own. */
+  readonly requantized: readonly string[];
 }
+
+/** What is known of the tensors that an operator wants on one grid. */
+export interface ShareFacts {
+  /** Equal for tensors whose grid the target fixes the same; undefined for those that have none. */
+  readonly fixedGrid: (tensor: string) => string | undefined;
+  /** Range that was seen; undefined before data. */
+  readonly range: (tensor: string) => SeenRange | undefined;
+}
+
+/** Part of the common range below which a source keeps a grid of its own: it would lose more than a bit. */
+const LEAST_PART = 1 / 2;
 
 /**
  * Quantized tensors in topological order, each with its share.
@@ -36,6 +50,7 @@ export function shareGrids(
   groups: readonly QuantizedGroup[],
   preserving: readonly Unit[],
   graph: GraphView,
+  facts: ShareFacts,
 ): Map<string, GridShare> {
   const quantized = new Set<string>();
   for (const group of groups) {
@@ -54,9 +69,15 @@ export function shareGrids(
   const shares = new Shares();
   for (const ends of preserved) shares.join(ends.filter((name) => quantized.has(name)));
   const oneGrid = groups.filter(({ hasOneGrid }) => hasOneGrid);
+  const apart = new Map<string, string[]>();
   for (const group of oneGrid) {
-    shares.join([...activationInputs(group.units[0], graph), groupOutput(group)]
-      .filter((name) => quantized.has(name)));
+    const inputs = activationInputs(group.units[0], graph);
+    const output = groupOutput(group);
+    const joined = sharingInputs(inputs, facts);
+    shares.join([...joined, output].filter((name) => quantized.has(name)));
+    // A grid that the target fixes holds all that its tensor can be.
+    const isAllFixed = inputs.every((name) => facts.fixedGrid(name) !== undefined);
+    apart.set(output, isAllFixed ? [] : inputs.filter((name) => !joined.includes(name)));
   }
   // Values of these come from other tensors of the share: they add nothing to its range.
   const derived = new Set([
@@ -74,12 +95,40 @@ export function shareGrids(
     const sources = names.filter((name) => !derived.has(name));
     return [root, sources.length > 0 ? sources : names.slice(0, 1)];
   }));
+  const requantized = new Map<string, string[]>();
+  for (const [output, inputs] of apart) {
+    const root = shares.root(output);
+    const sources = inputs.flatMap((name) => sourcesOf.get(shares.root(name)) ?? []);
+    requantized.set(root, [...new Set([...requantized.get(root) ?? [], ...sources])]);
+  }
   for (const name of graph.tensors()) {
     if (!quantized.has(name)) continue;
-    const sources = sourcesOf.get(shares.root(name))!;
-    result.set(name, { sources, isDerived: derived.has(name) && !sources.includes(name) });
+    const root = shares.root(name);
+    const sources = sourcesOf.get(root)!;
+    result.set(name, {
+      sources,
+      requantized: (requantized.get(root) ?? []).filter((source) => !sources.includes(source)),
+      isDerived: derived.has(name) && !sources.includes(name),
+    });
   }
   return result;
+}
+
+/**
+ * The inputs that can do with the grid that their operator wants for all: not one whose grid the target fixes, unless
+ * it is that of all, and none that would lose more than a bit. The others keep theirs and are requantized at the
+ * operator's edge.
+ */
+function sharingInputs(inputs: readonly string[], { fixedGrid, range }: ShareFacts): string[] {
+  const fixed = inputs.map(fixedGrid);
+  if (fixed[0] !== undefined && fixed.every((grid) => grid === fixed[0])) return [...inputs];
+  const ranges = inputs.map(range);
+  const all = unite(ranges);
+  return inputs.filter((_, i) => {
+    if (fixed[i] !== undefined) return false;
+    return all === undefined || spanOf(all) === 0 ||
+      spanOf(ranges[i]!) >= LEAST_PART * spanOf(all);
+  });
 }
 
 /** Inputs of a unit that are activations. */

@@ -41,13 +41,22 @@ export interface WeightPlan {
   readonly input: number;
   /** The activation that the weights meet. */
   readonly activation: string;
-  /** Bias tensor and the number of its input, when the node has one. */
-  readonly bias?: { readonly tensor: string; readonly input: number };
+  /** Bias tensor and the number of its input, when the node has one; `node` adds it, where that is another one. */
+  readonly bias?: { readonly tensor: string; readonly input: number; readonly node?: string };
   /** Axis of the output channels. */
   readonly axis: number;
   readonly spec: WeightSpec;
   /** Type of the codes. */
   readonly storage: WeightStorage;
+  readonly reason: string;
+}
+
+/** A table of rows that are stored in int8; what picks them gives floats. */
+export interface TablePlan {
+  readonly tensor: string;
+  /** Gather that picks its rows. */
+  readonly node: string;
+  readonly rows: number;
   readonly reason: string;
 }
 
@@ -65,13 +74,16 @@ export interface Placement {
   /** In topological order. */
   readonly activations: readonly ActivationPlan[];
   readonly weights: readonly WeightPlan[];
+  /** In topological order. */
+  readonly tables: readonly TablePlan[];
   readonly float: readonly FloatNode[];
 }
 
 /** Tensors whose statistics the search needs. */
 export function watchedTensors({ activations }: Placement): string[] {
-  return activations.filter(({ sameAs }) => sameAs === undefined)
+  const tensors = activations.filter(({ sameAs }) => sameAs === undefined)
     .flatMap(({ tensor, sharedWith = [] }) => [tensor, ...sharedWith]);
+  return [...new Set(tensors)];
 }
 
 /** Input of a layer, with the axis of its channels: 1, or −1 for the last. */

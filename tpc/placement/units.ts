@@ -39,9 +39,11 @@ export function nameOf({ nodes }: Unit): string {
   return nodes.at(-1)!.name;
 }
 
-/** What overrides look at. */
-export function subjectOf(unit: Unit): Subject {
-  return { tensor: outputOf(unit), node: nameOf(unit), operator: unit.op };
+/** What overrides look at: every node of a unit, with every tensor that it makes. */
+export function subjectsOf({ op: operator, nodes }: Unit): Subject[] {
+  return nodes.flatMap(({ name: node, outputs }) =>
+    outputs.map((tensor) => ({ tensor, node, operator }))
+  );
 }
 
 /** Whether a unit only clamps, which the quantizer of its output can do, too. */

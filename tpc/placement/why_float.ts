@@ -7,7 +7,7 @@ import { attributeOf, clampRange, dataInputs, weightSlot } from "../../onnx/oper
 import type { OperatorSet, Target } from "../targets/target.ts";
 import type { GraphView } from "./graph_view.ts";
 import { describeOverride, exclusionOf } from "./overrides.ts";
-import { subjectOf, type Unit } from "./units.ts";
+import { subjectsOf, type Unit } from "./units.ts";
 
 /** The reason, or undefined when the unit can be quantized as its set says. */
 export function whyFloat(
@@ -16,10 +16,20 @@ export function whyFloat(
   graph: GraphView,
   target: Target,
 ): string | undefined {
-  const exclusion = exclusionOf(target, subjectOf(unit));
+  const exclusion = exclusionOf(target, subjectsOf(unit));
   if (exclusion !== undefined) {
     return `left float by the override for ${describeOverride(exclusion)}`;
   }
+  // An input of the model has no node that could be left float: those that read it are.
+  const inputs = unit.inputs.filter((name) =>
+    graph.producer(name) === undefined && graph.constant(name) === undefined
+  );
+  const exempt = exclusionOf(target, inputs.map((tensor) => ({ tensor })));
+  if (exempt !== undefined) {
+    return `reads what the override for ${describeOverride(exempt)} leaves float`;
+  }
+  const inner = unit.nodes.reduce((sum, { innerWeights = 0 }) => sum + innerWeights, 0);
+  if (inner > 0) return `its body stays float, with the ${inner} weights in it`;
   if (set === undefined) return `target ${target.name} doesn't quantize ${unit.op}`;
   if (set.use === "float") return set.reason ?? `target ${target.name} keeps ${unit.op} float`;
   if (unit.inputs.every((name) => graph.constant(name) !== undefined)) {

@@ -25,7 +25,7 @@ export interface Wish {
   /** What happens when it is absent. */
   readonly otherwise: string;
   /** Heading that it stands under in forms and help. */
-  readonly group: "activations" | "weights" | "graph";
+  readonly group: "activations" | "weights" | "graph" | "verdict";
   /** What stands for its value in help: `n`. Choices show themselves. */
   readonly hint?: string;
   /** Setting of the target that it replaces; without one its effect is a pass of `quantize`. */

@@ -228,6 +228,22 @@ export const WISHES = {
     pass: { stage: "output", value: undefined },
     word: (value) => `${value} runs`,
   },
+  leastSqnr: {
+    schema: z.number().min(0).max(200),
+    text: "least SQNR of every output in dB; a model below has lost what it is for",
+    otherwise: "15",
+    group: "verdict",
+    hint: "db",
+    word: titled("at least dB"),
+  },
+  mostFlips: {
+    schema: z.number().min(0).max(100),
+    text: "most samples that may get another class than float gives them, in percent",
+    otherwise: "5",
+    group: "verdict",
+    hint: "percent",
+    word: titled("at most flips"),
+  },
   requantize: {
     schema: yesOrNo,
     text: "take a QDQ model: the real values of its weights, without its quantizers",

@@ -84,7 +84,7 @@ const operatorSet = z.strictObject({
   output: outputQuantizer.optional().describe("What differs from `activation` for their outputs"),
   weight: weight.partial().optional().describe("What differs from `weight` for their weights"),
   inputs: z.enum(["own", "same"]).optional().describe(
-    "same = all inputs and the output share one grid; default own",
+    "same = all inputs and the output share one grid, but for inputs whose grid is fixed or less than half as wide, which are requantized at the edge; default own",
   ),
   constants: z.enum(["quantized", "float"]).optional().describe(
     "What becomes of constant operands (of Add, Mul …); default float",
@@ -117,7 +117,9 @@ const override = z.strictObject({
   match: z.strictObject({
     tensor: z.string().optional().describe("Name of the activation tensor"),
     node: z.string().optional().describe("Name of the node that makes it or reads the weights"),
-    operator: z.string().optional().describe("Operator of that node"),
+    operator: z.union([z.string(), operatorNames]).optional().describe(
+      "Operator of that node, or several of which any may be it",
+    ),
   }).describe("All that are given must fit; * stands for anything, /…/ is a regular expression"),
   optional: z.literal(true).optional().describe(
     "Say nothing when it fits no tensor or node of a model; otherwise that is an error",

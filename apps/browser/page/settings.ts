@@ -29,7 +29,12 @@ export interface Settings {
 type Control = HTMLSelectElement | HTMLInputElement;
 
 /** Headings of the groups of wishes. */
-const GROUPS = { activations: "Activations", weights: "Weights", graph: "Graph" } as const;
+const GROUPS = {
+  activations: "Activations",
+  weights: "Weights",
+  graph: "Graph",
+  verdict: "Verdict",
+} as const;
 /** The wish that is seen at once. */
 const FIRST = "error";
 

@@ -16,6 +16,7 @@ import type { DiagnosedTensor, Diagnosis } from "../../diagnose/diagnosis.ts";
 import type { ModelEvaluation } from "../../evaluate/evaluate.ts";
 import type { PairedDifference } from "../../evaluate/paired.ts";
 import { SHOWN_METHODS } from "../../search/methods/methods.ts";
+import type { Verdict } from "../../verdict/verdict.ts";
 import { gridStatistics } from "../../search/grid_statistics.ts";
 import type { Statistics } from "../../statistics/statistics.ts";
 import { cellCounts } from "../cells.ts";
@@ -51,6 +52,8 @@ export interface ReportInput {
   readonly evaluation?: readonly EvaluatedModel[];
   /** What comparing the models layer by layer found. */
   readonly diagnosis?: Diagnosis;
+  /** Whether the model still does what the float model does. */
+  readonly verdict?: Verdict;
   /** Paths and times of the run that made them, for who wants to repeat it. */
   readonly run?: RunDescription;
 }
@@ -70,19 +73,20 @@ export interface EvaluatedModel {
  * graph, suspects, accuracy.
  */
 export function collectReport(
-  { title, manifest, statistics, evaluation, diagnosis, run }: ReportInput,
+  { title, manifest, statistics, evaluation, diagnosis, verdict, run }: ReportInput,
 ): ReportData {
   const activations = reportActivations(manifest, statistics, diagnosis);
   const weights = manifest.weights.map(reportWeight);
   return {
     title,
     made: howItWasMade(manifest, run),
+    verdict: verdict ?? null,
     accuracy: evaluation === undefined || evaluation.length === 0 ? null : accuracy(evaluation),
     activations,
     weights,
     float: manifest.float.map(({ node, op, reason }) => ({ node, op, reason })),
     shownMethods: SHOWN_METHODS,
-    suspects: suspects(activations, weights),
+    suspects: suspects(activations, weights, diagnosis?.losses),
     diagnosis: diagnosis === undefined ? null : reportDiagnosis(diagnosis),
   };
 }

@@ -7,6 +7,7 @@
  * @module
  */
 import type { Constraint, ErrorMethod } from "../../../core/types.ts";
+import type { Verdict } from "../../verdict/verdict.ts";
 import type { ModelEvaluation } from "../../evaluate/evaluate.ts";
 
 /** Everything on the page. */
@@ -15,6 +16,8 @@ export interface ReportData {
   readonly title: string;
   readonly made: HowItWasMade;
   /** One row a model, the float one first; null without evaluation. */
+  /** What became of every output; null where nobody ran the model. */
+  readonly verdict: Verdict | null;
   readonly accuracy: Accuracy | null;
   /** Quantized activations in topological order. */
   readonly activations: readonly ReportActivation[];

@@ -18,6 +18,7 @@ const evaluation = z.looseObject({
   agreement: z.number(),
   sqnr: number,
   cosine: z.number(),
+  outputs: z.array(z.looseObject({ output: z.string() })).default([]),
 });
 const compared = z.looseObject({
   evaluation,

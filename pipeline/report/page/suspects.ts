@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { OutputLoss } from "../../diagnose/output_losses.ts";
 import type { ReportActivation, ReportWeight, Suspect } from "./data.ts";
 
 /** Suspects that are named. */
@@ -18,11 +19,21 @@ const UNEVEN = 64;
 /** "Nearly all" elements. */
 const MOST = 0.999;
 
-/** The quantizers of lowest SQNR, lowest first. */
+/**
+ * The quantizers that cost the outputs most, where that was measured; else those of lowest SQNR.
+ *
+ * @param losses What each costs the outputs alone.
+ */
 export function suspects(
   activations: readonly ReportActivation[],
   weights: readonly ReportWeight[],
+  losses: readonly OutputLoss[] = [],
 ): Suspect[] {
+  const shares = new Map(losses.map(({ kind, name, share }) => [`${kind} ${name}`, share]));
+  const shareOf = ({ kind, index }: Pick<Suspect, "kind" | "index">) =>
+    kind === "activation"
+      ? shares.get(`activation ${activations[index].tensor}`) ?? 0
+      : shares.get(`weights ${weights[index].node}`) ?? 0;
   const found = [
     ...activations.flatMap((activation, index) => {
       const sqnr = activation.seen?.sqnr ?? null;
@@ -31,12 +42,18 @@ export function suspects(
     ...weights.flatMap(({ sqnr }, index) =>
       sqnr === null ? [] : [{ kind: "weight" as const, index, sqnr }]
     ),
-  ].sort((a, b) => a.sqnr - b.sqnr || a.index - b.index);
-  const median = found.length === 0 ? 0 : found[Math.floor(found.length / 2)].sqnr;
+  ].sort((a, b) => shareOf(b) - shareOf(a) || a.sqnr - b.sqnr || a.index - b.index);
+  const bySqnr = found.map(({ sqnr }) => sqnr).toSorted((a, b) => a - b);
+  const median = bySqnr[Math.floor(bySqnr.length / 2)] ?? 0;
   return found.slice(0, MAX_SUSPECTS).map((suspect) => ({
     ...suspect,
     why: [
-      `${(median - suspect.sqnr).toFixed(1)} dB below the median quantizer`,
+      ...(shareOf(suspect) > 0
+        ? [`${(100 * shareOf(suspect)).toFixed(1)} % of what the quantizers cost the outputs`]
+        : []),
+      suspect.sqnr <= median
+        ? `${(median - suspect.sqnr).toFixed(1)} dB below the median quantizer`
+        : `${(suspect.sqnr - median).toFixed(1)} dB above the median quantizer`,
       ...(suspect.kind === "activation"
         ? whyActivation(activations[suspect.index])
         : whyWeight(weights[suspect.index])),

@@ -13,6 +13,13 @@
  *     left inside lies where the rest is folded.
  *  4. ERR = Σ P·ln(P / Q), in nats; never negative, since the sum of Q is at most that of P.
  *
+ * Atoms, values that many elements share exactly, are no part of the shape that a grid should keep: zero, which
+ * every grid has and which Relu makes half of a tensor of or more, and the least and greatest value where a clamp
+ * has made heaps of them. Zeros are left out of P, Q and the number of elements, heaps out of P and Q as long as the
+ * range holds them; beyond it they are clipped like anything else. TensorRT leaves out its bin at zero likewise.
+ * With them in, spreading the heap over the cells of its level cost more than clipping nearly all the rest: with 92 %
+ * zeros the best threshold of a ReLU6 was 0.0002 (EfficientNet-Lite0, measured).
+ *
  * The idea is TensorRT's (Migacz, "8-bit Inference with TensorRT", GTC 2017). Cells that belong to the
  * candidate instead of to a fixed histogram make it free of scale: MCT's version, on fixed bins, has zero
  * loss once the range is narrower than a bin and picks such thresholds (mct.md §0, fact 4). Here each
@@ -36,9 +43,54 @@ const SMOOTHING = 1e-9;
 export const kl: Judge = {
   kind: "judge",
   formula: "KL(P ‖ Q) in nats",
-  error: ({ bins }, levels) => divergence(bins, levels),
-  floor: ({ bins }, levels) => foldingFloor(bins, levels),
+  error: ({ bins }, levels) => divergence(massesOf(bins), levels),
+  floor: ({ bins }, levels) => foldingFloor(massesOf(bins), levels),
 };
+
+/** The elements of a tensor as KL counts them. */
+interface Masses {
+  /** All of them, which may be clipped. */
+  readonly all: ValueBins;
+  /** Without atoms. */
+  readonly free: ValueBins;
+  /** How many there are, without zeros. */
+  readonly total: number;
+}
+
+/** Part of the elements that aren't zero from which on equal extreme values are a heap. */
+const HEAP = 1e-3;
+/** The least heap: an extreme value alone is none. */
+const LEAST_HEAP = 8;
+
+const masses = new WeakMap<ValueBins, Masses>();
+
+function massesOf(all: ValueBins): Masses {
+  let found = masses.get(all);
+  if (found === undefined) masses.set(all, found = withoutAtoms(all));
+  return found;
+}
+
+function withoutAtoms(all: ValueBins): Masses {
+  const { data: { zeros, min, max }, from, mean, variance } = all;
+  const count = all.count.slice();
+  const total = all.total - zeros;
+  // Zeros are in the bins that begin or end at zero, +0 and −0.
+  let left = zeros;
+  for (let i = 0; i < count.length && left > 0; i++) {
+    if (from[i] > 0 || all.to[i] < 0) continue;
+    const taken = Math.min(left, count[i]);
+    count[i] -= taken;
+    left -= taken;
+  }
+  for (const [i, extreme] of [[0, min], [count.length - 1, max]] as const) {
+    const isHeap = extreme !== 0 && variance[i] === 0 && mean[i] === extreme;
+    if (isHeap && count[i] >= Math.max(LEAST_HEAP, HEAP * total)) count[i] = 0;
+  }
+  const tailCount = new Float64Array(count.length + 1);
+  for (let i = count.length - 1; i >= 0; i--) tailCount[i] = tailCount[i + 1] + count[i];
+  // A tensor of zeros and heaps has no shape, and nothing is divided by it.
+  return { all, free: { ...all, count, tailCount }, total: Math.max(total, 1) };
+}
 
 /** How a candidate's range is cut into cells. */
 function cellsOf(grid: Levels) {
@@ -58,26 +110,34 @@ function cellsOf(grid: Levels) {
  * heaps will do: A, the end cells with all that is folded into them, and the rest. Q, whose sum is S, gives A at
  * most the mass of the end levels; where that is more than A's due share of S, the bound is that of the sums, −ln S.
  */
-function foldingFloor(bins: ValueBins, grid: Levels): number {
+function foldingFloor({ all, free, total }: Masses, grid: Levels): number {
   const { perLevel, cells, start, width } = cellsOf(grid);
-  const at = (cell: number) => countAbove(bins, start + cell * width);
+  const at = (cell: number) => countAbove(free, start + cell * width);
   const [from, to] = [at(0), at(cells)];
   const inside = from - to;
+  const clipped = clippedBy(all, grid);
   const normal = 1 / (1 + cells * SMOOTHING);
-  const share = (mass: number, cells: number) => (mass / bins.total + cells * SMOOTHING) * normal;
-  const sum = share(inside, cells);
-  const p = share(bins.total - inside + from - at(1) + at(cells - 1) - to, 2);
+  const share = (mass: number, cells: number) => (mass / total + cells * SMOOTHING) * normal;
+  const sums = { p: share(inside + clipped, cells), q: share(inside, cells) };
+  const p = share(clipped + from - at(1) + at(cells - 1) - to, 2);
   const q = share(from - at(perLevel) + at(cells - perLevel) - to, 2);
-  if (q >= p * sum) return -ln(sum);
-  return p * ln(p / q) + (p < 1 ? (1 - p) * ln((1 - p) / (sum - q)) : 0);
+  if (q * sums.p >= p * sums.q) return sums.p * ln(sums.p / sums.q);
+  const rest = { p: sums.p - p, q: sums.q - q };
+  return p * ln(p / q) + (rest.p > 0 ? rest.p * ln(rest.p / rest.q) : 0);
 }
 
-function divergence(bins: ValueBins, grid: Levels): number {
+/** Elements outside the range of a grid. */
+function clippedBy(all: ValueBins, grid: Levels): number {
+  const { cells, start, width } = cellsOf(grid);
+  return all.total - countAbove(all, start) + countAbove(all, start + cells * width);
+}
+
+function divergence({ all, free, total: elements }: Masses, grid: Levels): number {
   const { perLevel, cells, start, width } = cellsOf(grid);
-  const mass = cellMasses(bins, start, width, cells);
-  const above = countAbove(bins, start + cells * width);
-  const below = bins.total - countAbove(bins, start);
-  const scale = 1 / bins.total;
+  const mass = cellMasses(free, start, width, cells);
+  const above = countAbove(all, start + cells * width);
+  const below = all.total - countAbove(all, start);
+  const scale = 1 / elements;
   const normal = 1 / (1 + cells * SMOOTHING);
   let sum = 0;
   for (let first = 0; first < cells; first += perLevel) {

@@ -19,8 +19,8 @@ export interface WeightSearchInput extends WeightTensor {
   readonly spec: WeightSpec;
   /** For method `output`: what the squared error of each weight is multiplied by, as many as weights. */
   readonly importance?: Float32Array;
-  /** Bias of each channel with the scale of the layer's input, for the int32 range of its codes. */
-  readonly bias?: { readonly data: Float32Array; readonly inputScale: number };
+  /** Steps that the sums of each output channel need at least, see `leastSteps`; any will do where absent. */
+  readonly floors?: ArrayLike<number>;
 }
 
 /** Steps of one layer's weights. */
@@ -29,7 +29,7 @@ export interface WeightSteps {
   readonly levels: readonly Levels[];
   /** 10·log10(Σw² / Σ(Q(w) − w)²) in dB over the tensor; null when it isn't finite. */
   readonly sqnr: number | null;
-  /** Steps that were widened so that the bias fits into 32 bits. */
+  /** Steps that were widened so that sums with the bias fit into 32 bits. */
   readonly widened: number;
 }
 
@@ -45,8 +45,6 @@ const WORK_PER_CHANNEL = 2 ** 17;
 const WORK_PER_BLOCK = 2 ** 13;
 /** The same for a step that several channels share. */
 const MAX_WORK = 2 ** 24;
-/** Largest bias code, a little below 2^31 so that rounding can't pass it. */
-const MAX_BIAS_CODE = 2 ** 31 - 2 ** 8;
 /** Smallest step: with any input scale above 2^−62 the product is a normal float32. */
 const MIN_STEP = 2 ** -64;
 
@@ -55,7 +53,7 @@ const MIN_STEP = 2 ** -64;
  * The weights are at hand, so errors are those of the elements, not of a histogram.
  */
 export function searchWeightSteps(input: WeightSearchInput): WeightSteps {
-  const { dims, axis, spec, bias, importance } = input;
+  const { dims, axis, spec, floors = [], importance } = input;
   const isShared = spec.granularity === "tensor";
   // A scalar, as a constant operand may be, has no axes.
   const channels = dims[axis] ?? 1;
@@ -64,10 +62,6 @@ export function searchWeightSteps(input: WeightSearchInput): WeightSteps {
     : spec.granularity === "block"
     ? WORK_PER_BLOCK
     : WORK_PER_CHANNEL;
-  const floors = Array.from(
-    bias?.data ?? new Float32Array(channels),
-    (b) => bias === undefined ? 0 : Math.abs(b) / bias.inputScale / MAX_BIAS_CODE,
-  );
   const levels: Levels[] = [];
   let [signal, noise, widened] = [0, 0, 0];
   let channel = 0;
@@ -76,10 +70,10 @@ export function searchWeightSteps(input: WeightSearchInput): WeightSteps {
   for (const weights of stepGroups(input, spec)) {
     // Layers with blocks leave their bias float.
     const floor = isShared
-      ? floors.reduce((a, b) => Math.max(a, b), 0)
+      ? Array.from(floors).reduce((a, b) => Math.max(a, b), 0)
       : spec.granularity === "block"
       ? 0
-      : floors[channel++];
+      : floors[channel++] ?? 0;
     for (const w of weights) signal += w * w;
     const found = searchStep(weights, floor, spec, work, importances?.[group++]);
     levels.push(found.grid);
@@ -92,7 +86,7 @@ export function searchWeightSteps(input: WeightSearchInput): WeightSteps {
 
 function searchStep(
   weights: Float64Array,
-  biasFloor: number,
+  leastStep: number,
   spec: WeightSpec,
   work: number,
   importance?: Float64Array,
@@ -101,7 +95,7 @@ function searchStep(
   const largest = weights.reduce((max, w) => Math.max(max, Math.abs(w)), 0);
   if (largest === 0) {
     // Any step is exact for zeros. One that gives the bias most of its 32 bits keeps it precise.
-    const step = biasFloor > 0 ? float32AtLeast(Math.max(biasFloor, MIN_STEP)) : 1;
+    const step = leastStep > 0 ? float32AtLeast(Math.max(leastStep, MIN_STEP)) : 1;
     const high = 2 ** (bits - 1) - 1;
     const grid = {
       step: constraint === "pot" ? powerOfTwoAtLeast(step) : step,
@@ -111,14 +105,14 @@ function searchStep(
     return { grid, squaredError: 0, isWidened: false };
   }
   // In units of a power of two near the largest weight no power of an error over- or underflows.
-  const unit = powerOfTwoAtLeast(Math.max(largest, biasFloor, MIN_STEP));
+  const unit = powerOfTwoAtLeast(Math.max(largest, leastStep, MIN_STEP));
   for (let i = 0; i < weights.length; i++) weights[i] /= unit;
   // Inputs that never vary leave nothing to choose by.
   const counts = importance?.some((x) => x > 0) ? importance : undefined;
   const errors = weightErrors(weights, powerOf(spec), 2 ** bits, counts);
   const free = choose(errors, MIN_STEP / unit, spec, work);
-  const isWidened = free.step * unit < biasFloor;
-  const grid = isWidened ? choose(errors, biasFloor / unit, spec, work) : free;
+  const isWidened = free.step * unit < leastStep;
+  const grid = isWidened ? choose(errors, leastStep / unit, spec, work) : free;
   return {
     grid: { ...grid, step: grid.step * unit },
     squaredError: errors.squared(grid) * unit * unit,

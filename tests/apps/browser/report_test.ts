@@ -35,6 +35,7 @@ async function demoReport() {
         cosine: 1,
       },
       classes: [],
+      outputs: [],
     },
   });
   const data = collectReport({

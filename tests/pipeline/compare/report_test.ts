@@ -14,7 +14,7 @@ function hits(text: string): HitList {
 function measured(name: string, top1: number | null, hit: string, loss = 0.5) {
   const evaluation: ModelEvaluation = {
     ...{ name, samples: 40, top1, top5: top1 === null ? null : 1, loss: top1 && loss },
-    ...{ agreement: 0.75, sqnr: -1.25, cosine: 0.987654321 },
+    ...{ outputs: [], agreement: 0.75, sqnr: -1.25, cosine: 0.987654321 },
     classes: hit === "" ? [] : [{ label: 0, name: "a", samples: hit.length, top1: 1 }],
   };
   return { evaluation, hits: hits(hit), bytes: 184_321 };

@@ -15,8 +15,18 @@ import { SHAPES } from "../../support/shapes.ts";
 const SPEC: SettledSpec = { bits: 8, constraint: "pot", signed: "auto", error: "mse" };
 
 /** KL by its definition, cell by cell and bin by bin. */
-function naiveKl(values: Float32Array, { step, low, high }: Levels): number {
-  const { from, to, count } = valueBins(observe(values));
+function naiveKl(all: Float32Array, { step, low, high }: Levels): number {
+  const values = all.filter((x) => x !== 0);
+  const isHeap = (x: number) =>
+    (x === Math.min(...all) || x === Math.max(...all)) &&
+    values.filter((y) => y === x).length >= Math.max(8, values.length / 1000);
+  const heaps = values.filter(isHeap);
+  const bins = valueBins(observe(all));
+  const { from, to } = bins;
+  const count = bins.count.map((n, i) => {
+    const isIn = (x: number) => x >= from[i] && x <= to[i];
+    return n - (from[i] === 0 ? all.length - values.length : 0) - heaps.filter(isIn).length;
+  });
   const levels = high - low + 1;
   const perLevel = Math.max(8, Math.floor(2048 / levels));
   const cells = levels * perLevel;
@@ -29,8 +39,9 @@ function naiveKl(values: Float32Array, { step, low, high }: Levels): number {
   const massIn = (a: number, b: number) => count.reduce((sum, _, i) => sum + part(i, a, b), 0);
   const mass = Array.from({ length: cells }, (_, i) => massIn(border(i), border(i + 1)));
   const reference = [...mass];
-  reference[0] += massIn(-Infinity, start);
-  reference[cells - 1] += massIn(end, Infinity);
+  // Heaps count where they are clipped.
+  reference[0] += massIn(-Infinity, start) + heaps.filter((x) => x < start).length;
+  reference[cells - 1] += massIn(end, Infinity) + heaps.filter((x) => x > end).length;
   const candidate = reference.map((p, i) => {
     const level = Math.floor(i / perLevel);
     const own = Array.from({ length: perLevel }, (_, k) => level * perLevel + k);
@@ -72,6 +83,27 @@ Deno.test("KL has a floor that is never above it, so that no candidate is passed
     }
   }
   assert.ok(tight > 100, `${tight} floors are worth having`);
+});
+
+Deno.test("KL treats the atom at zero and those at clamp bounds apart", () => {
+  const normal = gaussian(77);
+  for (const zeros of [0.5, 0.92, 0.99]) {
+    for (const bound of [6, 1, 2.5]) {
+      for (const top of [0, 0.02, 0.3]) {
+        // ReLU6 and its like: most elements zero, some at the bound, the rest between.
+        const values = Float32Array.from({ length: 20000 }, (_, i) => {
+          if (i % 1000 < 1000 * zeros) return 0;
+          if (i % 1000 >= 1000 - 1000 * top * (1 - zeros)) return bound;
+          return Math.min(bound, Math.abs(normal()) * bound / 3);
+        });
+        for (const constraint of CONSTRAINTS) {
+          const found = searchThreshold(observe(values), { ...SPEC, constraint, error: "kl" });
+          assert.ok(found.sqnr! > 20, `${constraint}: ${found.threshold}, ${found.sqnr} dB`);
+          assert.ok(found.threshold > bound / 2, `${found.threshold} for a bound of ${bound}`);
+        }
+      }
+    }
+  }
 });
 
 for (const name of DISTRIBUTIONS) {

@@ -15,7 +15,8 @@ const FLOAT_KERNELS: Readonly<Record<string, readonly string[]>> = {
   "hard swish written out": ["Add", "Clip", "Mul", "Div"],
   // MatMulIntegerToFloat leaves its bias to a float Add.
   "transformer block": ["LayerNormalization", "Add", "Div", "Erf", "Mul"],
-  "U-Net with ConvTranspose and Resize": ["ConvTranspose"],
+  // The Max is its guard.
+  "U-Net with ConvTranspose and Resize": ["ConvTranspose", "Max"],
 };
 /** Operators that move or pick codes, or stand between codes and floats. */
 const NEUTRAL = new Set([

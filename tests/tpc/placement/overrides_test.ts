@@ -74,6 +74,47 @@ Deno.test("overrides that fit nothing, or a tensor without a grid of its own, ar
   assert.throws(() => place("default", { match: { name: "x" } }), /match: .*name/);
 });
 
+Deno.test("an override reaches the chain that its node or tensor is fused into", () => {
+  const changed = { activation: { bits: 16, constraint: "symmetric" } };
+  for (const match of [{ node: "Conv_c" }, { tensor: "c" }, { operator: ["Gemm", "Conv"] }]) {
+    const { activations } = place("default", { match, ...changed });
+    const r = activations.find(({ tensor }) => tensor === "r")!;
+    assert.deepEqual([r.spec.bits, r.spec.constraint], [16, "symmetric"], JSON.stringify(match));
+  }
+});
+
+Deno.test("an input that an override leaves float is read by float nodes", () => {
+  const { activations, float } = place("default", { match: { tensor: "x" }, quantize: false });
+  assert.deepEqual(activations.map(({ tensor }) => tensor), ["r", "p", "y"]);
+  assert.deepEqual(float.map(({ op, reason }) => [op, reason.includes("tensor x")]), [
+    ["Conv", true],
+    ["Relu", false],
+  ]);
+});
+
+Deno.test("overrides that change nothing are refused, with the reason", () => {
+  const cases: [unknown, RegExp][] = [
+    [{ match: { node: "Relu_r" }, weight: { bits: 4 } }, /Relu Relu_r: no quantized weights/],
+    [
+      { match: { node: "MaxPool_p" }, activation: { bits: 4 } },
+      /MaxPool MaxPool_p: no grid of its own/,
+    ],
+    [{ match: { tensor: "x" }, weight: { bits: 4 } }, /none for tensor x/],
+  ];
+  for (const [override, message] of cases) assert.throws(() => place("default", override), message);
+  const float = { match: { node: "Conv_y" }, quantize: false };
+  assert.throws(
+    () => place("default", float, { match: { node: "Conv_y" }, weight: { bits: 4 } }),
+    /Conv Conv_y: float, left float by the override/,
+  );
+});
+
+Deno.test("blocks of weights where nothing takes them are refused", () => {
+  const preset = presetTarget("onnxruntime")!;
+  const target = { ...preset, weight: { ...preset.weight, granularity: "block" as const } };
+  assert.throws(() => resolve(outline, target), /Use --weight-granularity channel/);
+});
+
 Deno.test("matchesPattern(): names, stars and regular expressions", () => {
   const cases: [string, string, boolean][] = [
     ["a/b", "a/b", true],

@@ -201,13 +201,10 @@ Deno.test("resolve() fixes the range of operators that the target names, from th
   assert.equal(place2("Relu", ["Clip"]), undefined, "half-open ranges can't be fixed");
 });
 
-Deno.test("resolve() takes an Identity in front of an output for what it is", () => {
+Deno.test("resolve() puts no quantizer round an Identity", () => {
   const placement = place([node("Conv", ["x", "w"], ["c"]), node("Identity", ["c"], ["y"])], ["y"]);
-  assert.deepEqual(summary(placement), [{ tensor: "x" }, { tensor: "c" }, {
-    tensor: "y",
-    sameAs: "c",
-  }]);
-  assert.deepEqual(placement.float, []);
+  assert.deepEqual(summary(placement), [{ tensor: "x" }, { tensor: "c" }]);
+  assert.deepEqual(placement.float.map(({ op }) => op), ["Identity"]);
 });
 
 Deno.test("resolve() gives one grid to all ends of an operator that wants it, chosen for all its inputs", () => {
@@ -219,10 +216,11 @@ Deno.test("resolve() gives one grid to all ends of an operator that wants it, ch
       node("Concat", ["a", "b"], ["c"], { axis: 1 }),
       node("MaxPool", ["c"], ["p"], { kernel_shape: [1, 1] }),
       node("Concat", ["p", "a"], ["y"], { axis: 1 }),
+      node("Conv", ["y", "v"], ["z"]),
     ],
     inputs: [image],
-    outputs: [value("y", ["N", 6, 8, 8])],
-    initializers: [w("w", 2, 2, 1, 1)],
+    outputs: [value("z", ["N", 2, 8, 8])],
+    initializers: [w("w", 2, 2, 1, 1), w("v", 2, 6, 1, 1)],
   });
   const { activations } = resolve(outlineGraph(graph), tflite);
   assert.deepEqual(
@@ -234,10 +232,16 @@ Deno.test("resolve() gives one grid to all ends of an operator that wants it, ch
       ["c", "a", true],
       ["p", "a", true],
       ["y", "a", true],
+      ["z", undefined, false],
     ],
   );
   assert.deepEqual(activations[1].sharedWith, ["b"]);
-  assert.deepEqual(watchedTensors({ activations, weights: [], float: [] }), ["x", "a", "b"]);
+  assert.deepEqual(watchedTensors({ activations, weights: [], tables: [], float: [] }), [
+    "x",
+    "a",
+    "b",
+    "z",
+  ]);
 });
 
 Deno.test("outlineGraph() takes a negative dimension for a dynamic one, as Paddle writes it", () => {

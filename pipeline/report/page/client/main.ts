@@ -14,6 +14,7 @@ import { legend } from "./legend.ts";
 import { QuantizerList } from "./list.ts";
 import { overviewChart } from "./overview_chart.ts";
 import { hashOf, type Selection, selectionOf } from "./selection.ts";
+import { verdictSection } from "./verdict.ts";
 import { suspectList } from "./suspects.ts";
 import { weightDetail } from "./weight_detail.ts";
 
@@ -69,6 +70,7 @@ class Page {
           this.#legend,
         ),
       ),
+      verdictSection(this.#data) ?? "",
       suspectList(this.#data, (selection) => this.#open(selection, true)),
       diagnosisSection(this.#data, (selection) => this.#open(selection, true)) ?? "",
       h("div", { class: "columns" }, this.#list.element, this.#detail),

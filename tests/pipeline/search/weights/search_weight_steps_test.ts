@@ -3,6 +3,8 @@ import {
   searchWeightSteps,
   type WeightSearchInput,
 } from "../../../../pipeline/search/weights/search_weight_steps.ts";
+import { leastSteps } from "../../../../pipeline/search/weights/least_steps.ts";
+import type { WeightTensor } from "../../../../pipeline/search/weights/channel_weights.ts";
 import { type Levels, roundHalfEven } from "../../../../core/grid.ts";
 import { CONSTRAINTS, type WeightSpec } from "../../../../core/types.ts";
 import { floats, gaussian, uniform } from "../../../support/random.ts";
@@ -118,7 +120,12 @@ for (const constraint of CONSTRAINTS) {
       const bias = { data: Float32Array.of(1e6, 0), inputScale: 2 ** -8 };
       const data = Float32Array.of(1e-4, -5e-5, 1e-4, 3e-5);
       const spec = { ...DEFAULT, constraint, granularity };
-      const { levels, widened } = searchWeightSteps({ data, dims: [2, 2], axis: 0, spec, bias });
+      const tensor = { data, dims: [2, 2], axis: 0 };
+      const { levels, widened } = searchWeightSteps({
+        ...tensor,
+        spec,
+        floors: floors(tensor, bias),
+      });
       assert.equal(widened, 1);
       const [{ step }] = levels;
       assert.ok(Math.abs(1e6 / Math.fround(bias.inputScale * step)) < 2 ** 31 - 1);
@@ -128,12 +135,57 @@ for (const constraint of CONSTRAINTS) {
   });
 }
 
+/** Floors of a layer whose bias alone counts. */
+function floors(
+  tensor: WeightTensor,
+  { data, inputScale }: { data: Float32Array; inputScale: number },
+) {
+  return leastSteps(tensor, { op: "Conv", bias: data, inputScale, reach: 0 });
+}
+
+Deno.test("leastSteps() leaves room for bias, weights and what rounding adds, in each matrix and channel", () => {
+  const random = gaussian(31);
+  const cases: [op: string, dims: number[], axis: number][] = [
+    ["Conv", [4, 3, 3, 3], 0],
+    ["Gemm", [300, 4], 1],
+    ["Gemm", [4, 300], 0],
+    ["MatMul", [5, 300, 4], 2],
+    ["MatMul", [300], 0],
+  ];
+  for (const [op, dims, axis] of cases) {
+    for (const scale of [1, 1e-3, 1e-6]) {
+      const data = floats(dims.reduce((a, b) => a * b, 1), random).map((w) => w * scale);
+      const channels = dims.length === 1 ? 1 : dims[axis];
+      const bias = floats(channels, random).map((b) => b * 1e4);
+      const inputScale = 2 ** -10;
+      const steps = leastSteps({ data, dims, axis }, { op, bias, inputScale, reach: 255 });
+      assert.equal(steps.length, channels);
+      const stride = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
+      const matrix = dims.length === 3 ? dims[1] * dims[2] : data.length;
+      for (let c = 0; c < channels; c++) {
+        for (let start = 0; start < data.length; start += matrix) {
+          let sum = Math.abs(Math.round(bias[c] / (inputScale * steps[c])));
+          data.subarray(start, start + matrix).forEach((w, i) => {
+            if (dims.length === 1 || Math.floor(i / stride) % channels === c) {
+              // Half a step for the code, half a step for the correction of the bias.
+              sum += 255 * (Math.round(Math.abs(w) / steps[c]) + 0.5);
+            }
+          });
+          assert.ok(sum < 2 ** 31 - 1, `${op} [${dims}] ${scale}: ${sum}`);
+        }
+      }
+    }
+  }
+});
+
 Deno.test("searchWeightSteps() gives channels of zeros a step that keeps their bias precise", () => {
   for (const constraint of CONSTRAINTS) {
     const bias = { data: Float32Array.of(3, 0, 1e-6), inputScale: 2 ** -5 };
+    const tensor = { data: new Float32Array(6), dims: [3, 2], axis: 0 };
     const { levels, sqnr, widened } = searchWeightSteps({
-      ...{ data: new Float32Array(6), dims: [3, 2], axis: 0, bias },
+      ...tensor,
       spec: { ...DEFAULT, constraint },
+      floors: floors(tensor, bias),
     });
     assert.equal(sqnr, null);
     assert.equal(widened, 0);

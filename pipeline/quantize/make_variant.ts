@@ -1,0 +1,117 @@
+/**
+ * From shared statistics to one quantized model: decide, round, emit.
+ *
+ * @module
+ */
+import { numbered } from "../../core/progress.ts";
+import type { Sample } from "../../core/tensor.ts";
+import { emitModel } from "../../tpc/emission/emit.ts";
+import type { WeightCodes } from "../../tpc/emission/insert_qdq.ts";
+import { furtherPasses } from "../../tpc/recipe/wishes.ts";
+import { chooseByOutput } from "../passes/choose_by_output.ts";
+import { roundWeights } from "../passes/round_weights.ts";
+import { exactChoices } from "../passes/second_pass.ts";
+import { writeCodes } from "../rounding/codes_file.ts";
+import { decide } from "../search/decide.ts";
+import type { OpenedSamples, SampleOpener } from "../source/samples.ts";
+import { coveredBy } from "../statistics/coverage.ts";
+import type { Statistics } from "../statistics/statistics.ts";
+import { begin, progressOf } from "./begin_pass.ts";
+import { serialiseFor } from "./float_model.ts";
+import type { Planned } from "./plan_passes.ts";
+import type { Pass, Quantization, RunOptions } from "./run.ts";
+
+/** What a calibration pass gives to all that share it. */
+export interface Calibrated {
+  readonly statistics: Statistics;
+  readonly file: Uint8Array<ArrayBuffer>;
+  readonly sha256: string;
+  readonly preprocessing: OpenedSamples["preprocessing"];
+  /** Number of the pass, from 0. */
+  readonly index: number;
+  /** The first samples of the pass, to judge by. */
+  readonly kept: readonly Sample[];
+}
+
+/**
+ * From statistics to the quantized model, with the further passes that the recipe takes.
+ *
+ * @param variant One of `variants`, or what a repair has made of it.
+ * @param place Its place among `variants`: passes are numbered by it.
+ */
+export async function makeVariant(
+  variant: Planned,
+  place: number,
+  calibrated: Calibrated,
+  variants: readonly Planned[],
+  { opener, options }: { readonly opener: SampleOpener; readonly options: RunOptions },
+): Promise<Quantization> {
+  const { name, recipe: wished, target, float } = variant;
+  const { statistics, file, sha256: statisticsSha256, preprocessing, index } = calibrated;
+  const recipe = preprocessing === undefined ? wished : { ...wished, preprocessing };
+  const { prepared: model } = float;
+  const covered = coveredBy(statistics.data);
+  /** The samples that the statistics cover, once more. */
+  const again = async (stage: Pass["stage"], takers: readonly Planned[]) =>
+    await begin(stage, takers.indexOf(variants[place]), takers.map((taker) => [taker]), {
+      opener,
+      options,
+      skip: (index: number) => !covered.has(index),
+    });
+  const takers = (stage: Pass["stage"]) =>
+    variants.filter((other) => furtherPasses(other.recipe).some((pass) => pass === stage));
+  const takes = (stage: Pass["stage"]) => takers(stage).includes(variants[place]);
+
+  const input = { statistics, statisticsSha256, target, model, recipe };
+  const choices = takes("exact") ? await exact() : undefined;
+  const local = await decide({ ...input, choices });
+  const nearest = takes("output") ? await decide({ ...input, byOutput: await output() }) : local;
+  const { manifest, codes, codesFile } = takes("round") ? await round() : {
+    manifest: nearest,
+    codes: undefined,
+    codesFile: undefined,
+  };
+  const emitted = emitModel(model, manifest, codes);
+  const { file: bytes, weights } = serialiseFor(float, emitted);
+  return {
+    name,
+    recipe,
+    target,
+    float,
+    emitted,
+    manifest,
+    weights,
+    model: bytes,
+    statistics: file,
+    pass: index,
+    ...(codesFile === undefined ? {} : { codes: codesFile }),
+  };
+
+  async function exact() {
+    const { samples, run } = await again("exact", takers("exact"));
+    return await exactChoices(statistics, samples, { ...run, model, target });
+  }
+
+  async function output() {
+    const { samples, run } = await again("output", takers("output"));
+    return await chooseByOutput(statistics, local, samples, {
+      ...run,
+      model,
+      target,
+      runs: wished.autoRuns,
+    });
+  }
+
+  async function round() {
+    const { batch, signal, runtime } = options;
+    const all = takers("round");
+    const onProgress = numbered(progressOf(options), all.indexOf(variants[place]) + 1, all.length);
+    const reopen = async () => (await again("round", all)).samples;
+    const rounded = await roundWeights(
+      { manifest: nearest, statistics, reopen },
+      { model, target, batch, signal, runtime, onProgress },
+    );
+    const { manifest, file: codesFile } = await writeCodes(rounded.manifest, rounded.codes);
+    return { manifest, codes: rounded.codes as WeightCodes, codesFile };
+  }
+}

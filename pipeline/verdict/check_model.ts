@@ -1,0 +1,197 @@
+/**
+ * Every written model has been run: loaded at each of the runtime's optimization levels, run on a few samples, and
+ * compared. What an optimizer or an integer kernel does wrong shows as a difference between levels: `disabled` runs every
+ * node as it is written.
+ *
+ * @module
+ */
+import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
+import type { InputTensor, Tensor } from "../../core/tensor.ts";
+import type { Model } from "../../onnx/file/model.ts";
+import { outlineGraph } from "../../onnx/graph/outline.ts";
+import { readQuantizers } from "../../onnx/quantized/read_quantizers.ts";
+import { OutputSums } from "../evaluate/output_figures.ts";
+import { createSession } from "../inference/default_runtime.ts";
+import { exposeTensors } from "../inference/infer.ts";
+import type { Runtime } from "../inference/runtime.ts";
+
+/** Inputs of one run, by name, and how many samples they are. */
+export interface CheckRun {
+  readonly feeds: ReadonlyMap<string, InputTensor>;
+  readonly samples: number;
+}
+
+/** The runtime's levels, the plain one first. */
+const LEVELS = ["disabled", "basic", "extended", "all"] as const;
+/** One of {@linkcode LEVELS}. */
+export type Level = (typeof LEVELS)[number];
+
+/** What is wrong with a model at one level. */
+export interface Fault {
+  readonly level: Level;
+  /** Node that the runtime names, or whose output first differs; undefined when nobody knows. */
+  readonly node?: string;
+  /** In words. */
+  readonly what: string;
+}
+
+/** SQNR in dB by which a level may be below `disabled`: kernels round sums in another order, and codes once more. */
+const ALLOWED_LOSS = 3;
+/** Above this SQNR against float a level is good, whatever `disabled` has. */
+const GOOD_SQNR = 40;
+/** SQNR of a tensor between two levels below which it is another tensor. */
+const OTHER_SQNR = 15;
+
+/** Outputs of the model at all levels, and what is wrong with it. */
+export interface ModelCheck {
+  /** Outputs at level `all`, run by run; fewer where it doesn't run. */
+  readonly outputs: readonly ReadonlyMap<string, Tensor>[];
+  /** The first fault that was found. */
+  readonly fault?: Fault;
+}
+
+/**
+ * Loads and runs a quantized model at every level.
+ *
+ * @param reference Outputs of the float model, run by run.
+ * @param levelRuns Runs at the levels below `all`, at most.
+ */
+export async function checkModel(
+  model: Model,
+  runs: readonly CheckRun[],
+  reference: readonly ReadonlyMap<string, Tensor>[],
+  { runtime, levelRuns, signal }: {
+    readonly runtime?: Runtime;
+    readonly levelRuns: number;
+    readonly signal?: AbortSignal;
+  },
+): Promise<ModelCheck> {
+  let plain: Map<string, number> | undefined;
+  for (const level of LEVELS) {
+    signal?.throwIfAborted();
+    const isLast = level === "all";
+    const part = isLast ? runs : runs.slice(0, levelRuns);
+    let outputs: Map<string, Tensor>[];
+    try {
+      outputs = await outputsAt(model, level, part, runtime);
+    } catch (error) {
+      if (!(error instanceof PlimsollError && error.kind === "runtime")) throw error;
+      const what = error.parts.found;
+      return { outputs: [], fault: { level, what, node: nodeIn(what, model) } };
+    }
+    const sqnrs = sqnrByOutput(outputs.slice(0, levelRuns), reference, part);
+    plain ??= sqnrs;
+    for (const [name, sqnr] of sqnrs) {
+      const expected = plain.get(name)!;
+      if (Number.isNaN(sqnr)) {
+        return {
+          outputs,
+          fault: { level, what: `output ${name} is NaN or infinite`, node: undefined },
+        };
+      }
+      if (sqnr >= expected - ALLOWED_LOSS || sqnr >= GOOD_SQNR) continue;
+      return {
+        outputs,
+        fault: {
+          level,
+          what: `output ${name} has ${sqnr.toFixed(1)} dB against float, and ${
+            expected.toFixed(1)
+          } dB without optimizations`,
+          node: await firstDifference(model, level, part.slice(0, 2), runtime),
+        },
+      };
+    }
+    if (isLast) return { outputs };
+  }
+  return { outputs: [] };
+}
+
+async function outputsAt(
+  model: Model,
+  optimization: Level,
+  runs: readonly CheckRun[],
+  runtime: Runtime | undefined,
+): Promise<Map<string, Tensor>[]> {
+  await using session = await createSession(model, {
+    name: `the quantized model, optimizations ${optimization},`,
+    optimization,
+    runtime,
+  });
+  const outputs: Map<string, Tensor>[] = [];
+  for (const { feeds } of runs) outputs.push(await session.run(feeds, session.outputs));
+  return outputs;
+}
+
+/** SQNR in dB of each float output, that of the median sample where it is higher; NaN where it isn't finite. */
+function sqnrByOutput(
+  outputs: readonly ReadonlyMap<string, Tensor>[],
+  reference: readonly ReadonlyMap<string, Tensor>[],
+  runs: readonly CheckRun[],
+): Map<string, number> {
+  const sums = new Map<string, OutputSums>();
+  outputs.forEach((found, i) => {
+    for (const [name, tensor] of found) {
+      const entry = sums.get(name) ?? new OutputSums(name);
+      sums.set(name, entry);
+      entry.add(reference[i].get(name)!, tensor, runs[i].samples);
+    }
+  });
+  return new Map([...sums].flatMap(([name, entry]) => {
+    const { kind, sqnr, medianSqnr, isFinite } = entry.figures();
+    if (kind === "codes") return [];
+    const best = Math.max(sqnr ?? Infinity, medianSqnr ?? Infinity);
+    return [[name, isFinite ? best : NaN] as const];
+  }));
+}
+
+/** The producer of the first quantized tensor that a level makes another one of. */
+async function firstDifference(
+  model: Model,
+  level: Level,
+  runs: readonly CheckRun[],
+  runtime: Runtime | undefined,
+): Promise<string | undefined> {
+  const { activations } = readQuantizers(model);
+  const ends = new Map(
+    activations.flatMap(({ dequantized, producer }) =>
+      dequantized.length === 0 || producer === null
+        ? []
+        : [[dequantized[0], producer.node] as const]
+    ),
+  );
+  const exposed = exposeTensors(model, [...ends.keys()]);
+  try {
+    const [plain, found] = [
+      await outputsAt(exposed, "disabled", runs, runtime),
+      await outputsAt(exposed, level, runs, runtime),
+    ];
+    const sqnrs = sqnrByOutput(found, plain, runs);
+    return [...ends].find(([name]) => (sqnrs.get(name) ?? Infinity) < OTHER_SQNR)?.[1];
+  } catch {
+    // Exposed, the model may not load where it did before.
+    return undefined;
+  }
+}
+
+/** A node of the model that a message of the runtime names. */
+function nodeIn(message: string, model: Model): string | undefined {
+  const names = outlineGraph(model.graph).nodes.map(({ name }) => name).filter((name) =>
+    name.length > 2 && message.includes(name)
+  );
+  return names.toSorted((a, b) => b.length - a.length)[0];
+}
+
+/** The error about a model that isn't what it should be. */
+export function faultError({ level, what, node }: Fault): PlimsollError {
+  return new PlimsollError("model", {
+    action: "running the quantized model before it is written",
+    wanted: "the runtime to compute what is written, at every level of its optimizations",
+    found: `${what}, at level ${level}${node === undefined ? "" : `; ${node} is where it begins`}`,
+    remedy: node === undefined
+      ? `Leave parts of the model float with ${option("override")}, or report it with the model`
+      : `Leave it float: ${
+        option("override", `'{"match": {"node": ${JSON.stringify(node)}}, "quantize": false}'`)
+      }`,
+  });
+}

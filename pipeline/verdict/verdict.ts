@@ -1,0 +1,118 @@
+/**
+ * The verdict on a quantized model: whether it still does what the network is for, and what lost it if not. Plain JSON:
+ * part of `run.json`, reports and the summary; no part of the manifest, which is what was decided before.
+ *
+ * @module
+ */
+import type { InputTensor, Sample, Tensor } from "../../core/tensor.ts";
+import { outlineGraph } from "../../onnx/graph/outline.ts";
+import type { Model } from "../../onnx/file/model.ts";
+import { streamOf } from "../../core/stream_of.ts";
+import { type OutputFigures, OutputSums } from "../evaluate/output_figures.ts";
+import { createSession } from "../inference/default_runtime.ts";
+import { feedsFor, fixedBatch, modelInputs } from "../inference/infer.ts";
+import type { Runtime } from "../inference/runtime.ts";
+import { batchSamples } from "../source/batches.ts";
+import { checkModel, type CheckRun, type Fault, faultError } from "./check_model.ts";
+import { type Limits, type Loss, lossesOf } from "./limits.ts";
+
+/** What became of the outputs. */
+export interface Verdict {
+  /** Samples that were compared. */
+  readonly samples: number;
+  /** Where they come from: kept out of the calibration, or among its samples. */
+  readonly data: "held out" | "calibration" | "evaluation";
+  /** Every output of the model. */
+  readonly outputs: readonly OutputFigures[];
+  /** What was lost beyond the limits; empty when the model holds. */
+  readonly lost: readonly Loss[];
+  /** What is odd about the data; it changes no verdict. */
+  readonly notes: readonly string[];
+}
+
+/** Most samples that a verdict is made of. */
+export const VERDICT_SAMPLES = 16;
+/** Runs that every level of optimizations is tried with, by the bytes of quantized weights: large models take long. */
+const LEVEL_RUNS = [
+  { bytes: 4 * 2 ** 20, runs: 8 },
+  { bytes: 32 * 2 ** 20, runs: 4 },
+  { bytes: Infinity, runs: 2 },
+];
+
+/** What {@linkcode judgeModel} needs. */
+export interface JudgeOptions {
+  readonly samples: readonly Sample[];
+  readonly data: Verdict["data"];
+  readonly limits: Limits;
+  readonly runtime?: Runtime;
+  readonly signal?: AbortSignal;
+}
+
+/** Outputs of the float model on the samples of a verdict: made once for several quantizations of it. */
+export interface Reference {
+  readonly runs: readonly CheckRun[];
+  readonly outputs: readonly ReadonlyMap<string, Tensor>[];
+}
+
+/** Runs the float model. */
+export async function floatReference(
+  { original }: { readonly original: Model },
+  { samples, runtime, signal }: Pick<JudgeOptions, "samples" | "runtime" | "signal">,
+): Promise<Reference> {
+  const inputs = modelInputs(original.graph);
+  const size = fixedBatch(inputs) ?? 1;
+  const batches = streamOf(samples).pipeThrough(batchSamples(size));
+  const runs: CheckRun[] = [];
+  const reader = batches.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    // A model of a fixed batch takes whole batches only.
+    if (done || value.samples.length < size && runs.length > 0) break;
+    runs.push({
+      feeds: feedsFor(value, inputs) as ReadonlyMap<string, InputTensor>,
+      samples: value.samples.length,
+    });
+  }
+  await reader.cancel();
+  await using session = await createSession(original, { name: "the float model", runtime });
+  const outputs: Map<string, Tensor>[] = [];
+  for (const { feeds } of runs) {
+    signal?.throwIfAborted();
+    outputs.push(await session.run(feeds, session.outputs));
+  }
+  return { runs, outputs };
+}
+
+/**
+ * Runs a quantized model at every level of the runtime's optimizations, and judges its outputs.
+ *
+ * @returns The verdict, or the fault where the runtime doesn't compute what is written.
+ */
+export async function judgeModel(
+  model: Model,
+  { runs, outputs }: Reference,
+  { data, limits, runtime, signal }: Omit<JudgeOptions, "samples">,
+): Promise<{ verdict: Verdict; fault?: undefined } | { fault: Fault; verdict?: undefined }> {
+  const weights = weightBytes(model);
+  const levelRuns = LEVEL_RUNS.find(({ bytes }) => weights <= bytes)!.runs;
+  const checked = await checkModel(model, runs, outputs, { runtime, levelRuns, signal });
+  if (checked.fault !== undefined) return { fault: checked.fault };
+  const sums = new Map(
+    outlineGraph(model.graph).outputs.map(({ name }) => [name, new OutputSums(name)]),
+  );
+  checked.outputs.forEach((found, i) => {
+    for (const [name, tensor] of found) {
+      sums.get(name)?.add(outputs[i].get(name)!, tensor, runs[i].samples);
+    }
+  });
+  const figures = [...sums.values()].map((entry) => entry.figures());
+  const samples = runs.reduce((sum, run) => sum + run.samples, 0);
+  const lost = lossesOf(figures, limits);
+  return { verdict: { samples, data, outputs: figures, lost, notes: [] } };
+}
+
+function weightBytes({ graph }: Model): number {
+  return graph.initializer.reduce((sum, { rawData }) => sum + rawData.length, 0);
+}
+
+export { faultError };
