@@ -14,5 +14,4 @@ export {
   type OutlineValue,
 } from "./graph/outline.ts";
 export type { ConstantRunner } from "./prepare/fold_constants.ts";
-export type { Interface } from "./prepare/single_precision.ts";
 export { applyRewrites, type Rewrites } from "./rewrites/rewrites.ts";

@@ -22,7 +22,7 @@ const { FLOAT, FLOAT16, DOUBLE } = TensorProto_DataType;
 /** How messages call the types that are converted. */
 const NAMES: Readonly<Record<number, string>> = { [FLOAT16]: "float16", [DOUBLE]: "float64" };
 
-/** Types that inputs and outputs had before, by name: values of ONNX's `TensorProto.DataType`. */
+/** Types that inputs and outputs had before, by name. */
 export type Interface = ReadonlyMap<string, number>;
 
 /** A model in float32. */
