@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { NodeProto, TensorProto } from "../../onnx/file/onnx_pb.ts";
 import { equalize } from "../../onnx/rewrites/equalize.ts";
-import { type Model } from "../../onnx/file/model.ts";
+import type { Model } from "../../onnx/file/model.ts";
 import { floatData, makeTensor } from "../../onnx/file/tensor.ts";
 import { channelMaxima, runInside } from "../support/exposed.ts";
 import { model, node, value } from "../support/onnx.ts";

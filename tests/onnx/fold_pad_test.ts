@@ -7,7 +7,7 @@ import {
   type TensorProto,
 } from "../../onnx/file/onnx_pb.ts";
 import { runConstants } from "../../pipeline/inference/default_runtime.ts";
-import { type Model } from "../../onnx/file/model.ts";
+import type { Model } from "../../onnx/file/model.ts";
 import { intsAttribute } from "../../onnx/graph/node.ts";
 import { prepareModel } from "../../onnx/prepare/prepare.ts";
 import { model, node, value } from "../support/onnx.ts";

@@ -41,8 +41,13 @@ export function methodResults(
   return methods.map((method) => {
     const { lpP, percentile, zThreshold } = settings;
     const spec: SettledSpec = {
-      ...{ bits, constraint, signed: signed ? "yes" : "no", error: method },
-      ...{ lpP, percentile, zThreshold },
+      bits,
+      constraint,
+      signed: signed ? "yes" : "no",
+      error: method,
+      lpP,
+      percentile,
+      zThreshold,
     };
     return method === activation.method
       ? chosen(activation, histogram, spec)
