@@ -29,6 +29,7 @@ export type {
   TensorError,
 } from "./diagnose/diagnosis.ts";
 export type { DecidedInput } from "./diagnose/redecide.ts";
+export type { OutputLoss } from "./diagnose/output_losses.ts";
 export { type TryOptions, tryRemedies } from "./diagnose/try_remedies.ts";
 export type { ModelEvaluation } from "./evaluate/evaluate.ts";
 export { evaluateModels } from "./evaluate/evaluate_models.ts";
@@ -40,6 +41,7 @@ export type {
   RuntimeBinary,
   SessionOptions,
 } from "./inference/runtime.ts";
+export type { OutputFigures, OutputKind } from "./evaluate/output_figures.ts";
 export type { PairedCounts, PairedDifference } from "./evaluate/paired.ts";
 export { type ByOutputOptions, chooseByOutput } from "./passes/choose_by_output.ts";
 export { learnRewrites } from "./passes/learn_rewrites.ts";
@@ -56,3 +58,5 @@ export type { EvaluatedModel, ReportInput } from "./report/page/collect.ts";
 export type { RunDescription } from "./report/page/data.ts";
 export { type ChosenMethod, decide, type DecideInput } from "./search/decide.ts";
 export { decideFromStatistics, type StatisticsInput } from "./search/decide_from_statistics.ts";
+export type { Limits, Loss } from "./verdict/limits.ts";
+export type { Verdict } from "./verdict/verdict.ts";

@@ -23,7 +23,7 @@ const { FLOAT, FLOAT16, DOUBLE } = TensorProto_DataType;
 const NAMES: Readonly<Record<number, string>> = { [FLOAT16]: "float16", [DOUBLE]: "float64" };
 
 /** Types that inputs and outputs had before, by name. */
-export type Interface = ReadonlyMap<string, TensorProto_DataType>;
+export type Interface = ReadonlyMap<string, number>;
 
 /** A model in float32. */
 export interface SinglePrecision {

@@ -10,11 +10,7 @@ import type { ConstantRunner } from "../../onnx/prepare/fold_constants.ts";
 import { type Model, readModel, writeModel } from "../../onnx/file/model.ts";
 import { inlineFunctions } from "../../onnx/prepare/inline_functions.ts";
 import { prepareModel } from "../../onnx/prepare/prepare.ts";
-import {
-  type Interface,
-  restoreInterface,
-  toSinglePrecision,
-} from "../../onnx/prepare/single_precision.ts";
+import { restoreInterface, toSinglePrecision } from "../../onnx/prepare/single_precision.ts";
 import { applyRewrites, type Rewrites } from "../../onnx/rewrites/rewrites.ts";
 import { sha256 } from "../../core/hash.ts";
 import { plainBytes } from "../../core/plain_bytes.ts";
@@ -33,8 +29,8 @@ export interface FloatModel {
   readonly sha256: string;
   /** Whether weights lie in files beside it; those of the quantized model do then, too. */
   readonly hasExternalData: boolean;
-  /** Types of inputs and outputs in the file, where `original` has float32 instead. */
-  readonly interface: Interface;
+  /** ONNX's numbers of the element types that inputs and outputs have in the file, where `original` has float32 instead. */
+  readonly interface: ReadonlyMap<string, number>;
   /** What else became of the file before anything was prepared, a sentence each. */
   readonly notes: readonly string[];
 }

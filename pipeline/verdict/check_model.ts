@@ -40,6 +40,8 @@ export interface Fault {
 const ALLOWED_LOSS = 3;
 /** Above this SQNR against float a level is good, whatever `disabled` has. */
 const GOOD_SQNR = 40;
+/** SQNR in dB from which a slice of an output is good; below, it may have this much less than `disabled` has. */
+const GOOD_SLICE = { sqnr: 20, loss: 6 };
 /** SQNR of a tensor between two levels below which it is another tensor. */
 const OTHER_SQNR = 15;
 
@@ -67,7 +69,7 @@ export async function checkModel(
     readonly signal?: AbortSignal;
   },
 ): Promise<ModelCheck> {
-  let plain: Map<string, number> | undefined;
+  let plain: Map<string, Quality> | undefined;
   for (const level of LEVELS) {
     signal?.throwIfAborted();
     const isLast = level === "all";
@@ -80,27 +82,16 @@ export async function checkModel(
       const what = error.parts.found;
       return { outputs: [], fault: { level, what, node: nodeIn(what, model) } };
     }
-    const sqnrs = sqnrByOutput(outputs.slice(0, levelRuns), reference, part);
-    plain ??= sqnrs;
-    for (const [name, sqnr] of sqnrs) {
-      const expected = plain.get(name)!;
-      if (Number.isNaN(sqnr)) {
-        return {
-          outputs,
-          fault: { level, what: `output ${name} is NaN or infinite`, node: undefined },
-        };
+    const qualities = qualityByOutput(outputs.slice(0, levelRuns), reference, part);
+    plain ??= qualities;
+    for (const [name, quality] of qualities) {
+      if (Number.isNaN(quality.sqnr)) {
+        return { outputs, fault: { level, what: `output ${name} is NaN or infinite` } };
       }
-      if (sqnr >= expected - ALLOWED_LOSS || sqnr >= GOOD_SQNR) continue;
-      return {
-        outputs,
-        fault: {
-          level,
-          what: `output ${name} has ${sqnr.toFixed(1)} dB against float, and ${
-            expected.toFixed(1)
-          } dB without optimizations`,
-          node: await firstDifference(model, level, part.slice(0, 2), runtime),
-        },
-      };
+      const what = worseThan(quality, plain.get(name)!);
+      if (what === undefined) continue;
+      const node = await firstDifference(model, level, part.slice(0, 2), runtime);
+      return { outputs, fault: { level, what: `output ${name} ${what}`, node } };
     }
     if (isLast) return { outputs };
   }
@@ -123,12 +114,32 @@ async function outputsAt(
   return outputs;
 }
 
-/** SQNR in dB of each float output, that of the median sample where it is higher; NaN where it isn't finite. */
-function sqnrByOutput(
+/** How near to float an output is, in dB. */
+interface Quality {
+  /** Of the whole, or of the median sample where that is higher; NaN where it isn't finite. */
+  readonly sqnr: number;
+  /** Of the worst slice. */
+  readonly slice: number;
+}
+
+/** In what an output at some level is worse than without optimizations by more than kernels differ; undefined if not. */
+function worseThan(found: Quality, plain: Quality): string | undefined {
+  const say = (one: number, other: number) =>
+    `${one.toFixed(1)} dB against float, and ${other.toFixed(1)} dB without optimizations`;
+  if (found.sqnr < plain.sqnr - ALLOWED_LOSS && found.sqnr < GOOD_SQNR) {
+    return `has ${say(found.sqnr, plain.sqnr)}`;
+  }
+  if (found.slice < plain.slice - GOOD_SLICE.loss && found.slice < GOOD_SLICE.sqnr) {
+    return `has a slice with ${say(found.slice, plain.slice)}`;
+  }
+  return undefined;
+}
+
+function qualityByOutput(
   outputs: readonly ReadonlyMap<string, Tensor>[],
   reference: readonly ReadonlyMap<string, Tensor>[],
   runs: readonly CheckRun[],
-): Map<string, number> {
+): Map<string, Quality> {
   const sums = new Map<string, OutputSums>();
   outputs.forEach((found, i) => {
     for (const [name, tensor] of found) {
@@ -138,10 +149,11 @@ function sqnrByOutput(
     }
   });
   return new Map([...sums].flatMap(([name, entry]) => {
-    const { kind, sqnr, medianSqnr, isFinite } = entry.figures();
+    const { kind, sqnr, medianSqnr, worstSlice, isFinite } = entry.figures();
     if (kind === "codes") return [];
     const best = Math.max(sqnr ?? Infinity, medianSqnr ?? Infinity);
-    return [[name, isFinite ? best : NaN] as const];
+    const slice = worstSlice?.sqnr ?? Infinity;
+    return [[name, { sqnr: isFinite ? best : NaN, slice }] as const];
   }));
 }
 
@@ -166,8 +178,8 @@ async function firstDifference(
       await outputsAt(exposed, "disabled", runs, runtime),
       await outputsAt(exposed, level, runs, runtime),
     ];
-    const sqnrs = sqnrByOutput(found, plain, runs);
-    return [...ends].find(([name]) => (sqnrs.get(name) ?? Infinity) < OTHER_SQNR)?.[1];
+    const qualities = qualityByOutput(found, plain, runs);
+    return [...ends].find(([name]) => (qualities.get(name)?.sqnr ?? Infinity) < OTHER_SQNR)?.[1];
   } catch {
     // Exposed, the model may not load where it did before.
     return undefined;
