@@ -36,7 +36,7 @@ async function inFolder(test: (folder: string) => Promise<void>): Promise<void> 
 
 const names = (folder: string) => Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
 
-Deno.test("quantize writes five files and prints the accuracy of float, mse and noclipping", () =>
+Deno.test("quantize writes its files and prints the accuracy of float, mse and noclipping", () =>
   inFolder(async (folder) => {
     // The demo's evaluation set is large; a small one of the same kind is made from the calibration set.
     const result = await run([
@@ -56,6 +56,7 @@ Deno.test("quantize writes five files and prints the accuracy of float, mse and 
       "report.html",
       "run.json",
       "statistics.plim",
+      "verdict.json",
     ]);
     for (const word of ["float", "mse", "noclipping", "top-1", "Ankle boot"]) {
       assert.ok(result.out.includes(word), word);
