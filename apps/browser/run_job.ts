@@ -7,6 +7,7 @@
 import { canonicalJson } from "../../core/canonical_json.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import type { Reader } from "../../core/host.ts";
+import type { Sample } from "../../core/tensor.ts";
 import {
   loadFloatModel,
   type Quantization,
@@ -48,6 +49,7 @@ export async function runJob(job: Job, onNews: (news: News) => void): Promise<Jo
   );
   const [result] = await quantizeAll(loaded, [job.recipe], openerOf(job, reader, onNews), {
     batch: job.batch,
+    judgeOn: (count) => heldOut(job, count, reader),
     onEvent: (event) => {
       if (event.kind === "progress") onNews({ type: "progress", progress: event.progress });
       if (event.kind === "note") onNews({ type: "note", text: event.text });
@@ -81,8 +83,19 @@ function openerOf(
   };
 }
 
+/** The samples behind the limit, as the command line takes them to judge by. */
+async function heldOut(job: Job, count: number, reader: Reader) {
+  const { limit } = job;
+  const kept: Sample[] = [];
+  if (limit === undefined) return { samples: kept, data: "calibration" } as const;
+  const { samples } = await openerOf({ ...job, limit: limit + count }, reader, () => {})
+    .open((index) => index < limit);
+  await samples.pipeTo(new WritableStream({ write: (sample) => void kept.push(sample) }));
+  return { samples: kept, data: "held out" } as const;
+}
+
 async function filesOf(job: Job, result: Quantization): Promise<MadeFile[]> {
-  const { model, weights, manifest, statistics } = result;
+  const { model, weights, manifest, statistics, verdict } = result;
   const binary = "application/octet-stream";
   return [
     { name: "model.onnx", mediaType: binary, parts: [model] },
@@ -100,6 +113,7 @@ async function filesOf(job: Job, result: Quantization): Promise<MadeFile[]> {
         title: job.model.name,
         manifest,
         statistics: await readPlim(statistics, "statistics.plim"),
+        ...(verdict === undefined ? {} : { verdict }),
       })],
     },
   ];

@@ -13,6 +13,7 @@ import type { Model } from "../../onnx/file/model.ts";
 import type { FileContent, Host } from "../../core/host.ts";
 import { readCodes } from "../../pipeline/rounding/codes_file.ts";
 import { serialiseFor } from "../../pipeline/quantize/float_model.ts";
+import { checkEmitted } from "../../pipeline/verdict/check_emitted.ts";
 import { decideWeights } from "../../pipeline/search/decide_weights.ts";
 import type { Context } from "./context.ts";
 import { loadModel } from "./inputs.ts";
@@ -75,6 +76,7 @@ async function run(options: EmitCommandOptions, { host }: Context): Promise<void
   const location = `${options.out.split(/[/\\]/).at(-1)}.data`;
   const codes = manifest.codes && await loadCodes(host, options, manifest, float.prepared);
   const emitted = emitModel(float.prepared, decideWeights(manifest, float.prepared), codes);
+  await checkEmitted({ original: float.original, emitted, manifest });
   const { file: model, weights } = serialiseFor(float, emitted, location);
   const files = new Map<string, FileContent>([[options.out, model]]);
   if (weights.length > 0) files.set(`${options.out}.data`, weights);

@@ -40,8 +40,8 @@ export interface Fault {
 const ALLOWED_LOSS = 3;
 /** Above this SQNR against float a level is good, whatever `disabled` has. */
 const GOOD_SQNR = 40;
-/** SQNR in dB from which a slice of an output is good; below, it may have this much less than `disabled` has. */
-const GOOD_SLICE = { sqnr: 20, loss: 6 };
+/** SQNR in dB from which a slice of an output is good; below, it may have this much less than a whole output may. */
+const GOOD_SLICE = { sqnr: 20, loss: 3 };
 /** SQNR of a tensor between two levels below which it is another tensor. */
 const OTHER_SQNR = 15;
 
@@ -63,9 +63,11 @@ export async function checkModel(
   model: Model,
   runs: readonly CheckRun[],
   reference: readonly ReadonlyMap<string, Tensor>[],
-  { runtime, levelRuns, signal }: {
+  { runtime, levelRuns, allowedLoss = ALLOWED_LOSS, signal }: {
     readonly runtime?: Runtime;
     readonly levelRuns: number;
+    /** dB by which a level may be below `disabled`; inputs that no calibration has seen take more. */
+    readonly allowedLoss?: number;
     readonly signal?: AbortSignal;
   },
 ): Promise<ModelCheck> {
@@ -88,7 +90,7 @@ export async function checkModel(
       if (Number.isNaN(quality.sqnr)) {
         return { outputs, fault: { level, what: `output ${name} is NaN or infinite` } };
       }
-      const what = worseThan(quality, plain.get(name)!);
+      const what = worseThan(quality, plain.get(name)!, allowedLoss);
       if (what === undefined) continue;
       const node = await firstDifference(model, level, part.slice(0, 2), runtime);
       return { outputs, fault: { level, what: `output ${name} ${what}`, node } };
@@ -123,13 +125,13 @@ interface Quality {
 }
 
 /** In what an output at some level is worse than without optimizations by more than kernels differ; undefined if not. */
-function worseThan(found: Quality, plain: Quality): string | undefined {
+function worseThan(found: Quality, plain: Quality, allowed: number): string | undefined {
   const say = (one: number, other: number) =>
     `${one.toFixed(1)} dB against float, and ${other.toFixed(1)} dB without optimizations`;
-  if (found.sqnr < plain.sqnr - ALLOWED_LOSS && found.sqnr < GOOD_SQNR) {
+  if (found.sqnr < plain.sqnr - allowed && found.sqnr < GOOD_SQNR) {
     return `has ${say(found.sqnr, plain.sqnr)}`;
   }
-  if (found.slice < plain.slice - GOOD_SLICE.loss && found.slice < GOOD_SLICE.sqnr) {
+  if (found.slice < plain.slice - allowed - GOOD_SLICE.loss && found.slice < GOOD_SLICE.sqnr) {
     return `has a slice with ${say(found.slice, plain.slice)}`;
   }
   return undefined;

@@ -60,7 +60,8 @@ export function notesOnStatistics(
         } leaves them out`,
     );
   }
-  return [...notes, ...notesOnInputs(model, statistics)];
+  // An outlier moves the means as well: one note is enough.
+  return crowded.length > 0 ? notes : [...notes, ...notesOnInputs(model, statistics)];
 }
 
 /** Part of the elements that round to zero. */

@@ -42,6 +42,20 @@ Deno.test("the examples in doc comments run", async () => {
   assert.ok(Number(text.match(/(\d+) passed/)?.[1]) >= 8, text);
 });
 
+Deno.test("links in documents lead to files", async () => {
+  const { stdout } = await new Deno.Command("git", { args: ["ls-files", "*.md"] }).output();
+  const broken: string[] = [];
+  for (const name of new TextDecoder().decode(stdout).trimEnd().split("\n")) {
+    const text = (await Deno.readTextFile(name)).replaceAll(/^```[^]*?^```/gm, "");
+    for (const [, target] of text.matchAll(/\]\(([^)\s#]+)[^)]*\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue;
+      const url = new URL(target, new URL(`../../${name}`, import.meta.url));
+      if (await Deno.stat(url).then(() => false, () => true)) broken.push(`${name}: ${target}`);
+    }
+  }
+  assert.deepEqual(broken, []);
+});
+
 /** A folder and those below it that hold sources of the product. */
 function foldersIn(folder: string): string[] {
   const below = Array.from(Deno.readDirSync(folder)).filter(({ name, isDirectory }) =>

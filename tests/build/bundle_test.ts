@@ -1,6 +1,6 @@
 /** Bundles for hosts that are not Deno, and what such hosts supply. */
 import assert from "node:assert/strict";
-import { bundle, stopBundling } from "../../build/bundle.ts";
+import { bundle, bundleAll, stopBundling } from "../../build/bundle.ts";
 import { NPM_FOLDER } from "../../build/install.ts";
 import { calibrate } from "../../pipeline/passes/calibrate.ts";
 import { writePlim } from "../../pipeline/statistics/plim.ts";
@@ -21,8 +21,10 @@ Deno.test({
   sanitizeOps: false,
   fn: () =>
     inFolder(async (folder) => {
-      await bundle({
-        ...{ entry: "pipeline/mod.ts", outfile: `${folder}/bundle.js`, platform: "web" },
+      await bundleAll({
+        entries: { library: "pipeline/mod.ts", statistics: "pipeline/mod_statistics.ts" },
+        outdir: folder,
+        platform: "web",
         embedWasm: false,
       });
       await stopBundling();

@@ -50,7 +50,7 @@ Deno.test("clampGrid() on codes is the clamp on values, for every grid and bound
   }
 });
 
-Deno.test("uniformLevels() has MCT's values and zero on the grid (fix_range, mct.md §9.2)", () => {
+Deno.test("uniformLevels() has MCT's values and zero on the grid (fix_range)", () => {
   const values = (min: number, max: number, bits: number) => {
     const grid = storeLevels(uniformLevels(min, max, bits), "uint8");
     return [-2.1, -1.1, 0, 1, 1.1].map((x) => dequantizeValue(quantizeValue(x, grid), grid) + 0);

@@ -26,9 +26,8 @@ const lite0 = `${data}/efficientnet-lite0/model.onnx`;
 
 function lite0Test(name: string, fn: () => void | Promise<void>): void {
   const isMissing = data === undefined;
-  Deno.test({
-    ...{ name: isMissing ? `${name} (skipped: ../shared is absent)` : name, ignore: isMissing, fn },
-  });
+  const shown = isMissing ? `${name} (skipped: ../shared is absent)` : name;
+  Deno.test({ name: shown, ignore: isMissing, fn });
 }
 
 /** How the model wants its pixels; see reference.py beside it. */

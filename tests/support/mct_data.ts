@@ -1,7 +1,7 @@
 import { type Levels, symmetricLevels, uniformLevels } from "../../core/grid.ts";
 import type { ErrorMethod } from "../../core/types.ts";
 
-/** The data behind MCT's vectors (`mct.md` §9.4), rounded to float32. */
+/** The data behind MCT's vectors, rounded to float32. */
 export function mctData(): Record<string, Float32Array> {
   let state = 12345;
   const random = Float64Array.from({ length: 240000 }, () => {

@@ -103,11 +103,14 @@ export function parseRecipe(value: unknown, name: string): Recipe {
  * ```
  */
 export function resolveRecipe(recipe: Recipe): ResolvedRecipe {
-  const { target: wanted = "default", overrides = [] } = parseRecipe(recipe, "of this call");
+  parseRecipe(recipe, "of this call");
+  const { target: wanted = "default", overrides = [], ...wishes } = recipe;
   const { target: base, notes } = readWanted(wanted);
   const target = addOverrides(applyWishes(base, recipe), overrides);
   checkContradictions(recipe, target);
-  return { recipe: { ...recipe, schemaVersion: 1, target: base }, target, notes };
+  // An empty list is no wish: hosts differ in whether they give one.
+  const own = overrides.length === 0 ? wishes : { ...wishes, overrides };
+  return { recipe: { ...own, schemaVersion: 1, target: base }, target, notes };
 }
 
 function readWanted(wanted: NonNullable<Recipe["target"]>) {

@@ -22,7 +22,7 @@
  *
  * The idea is TensorRT's (Migacz, "8-bit Inference with TensorRT", GTC 2017). Cells that belong to the
  * candidate instead of to a fixed histogram make it free of scale: MCT's version, on fixed bins, has zero
- * loss once the range is narrower than a bin and picks such thresholds (mct.md §0, fact 4). Here each
+ * loss once the range is narrower than a bin and picks such thresholds. Here each
  * level always has several cells, and what is clipped always counts.
  *
  * @module

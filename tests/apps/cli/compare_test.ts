@@ -64,7 +64,7 @@ Deno.test("compare without options is the tutorial on the demo, the same twice",
 Deno.test("what a variant holds is what search and emit make of its statistics", () =>
   inFolder(async (folder) => {
     const lists = ["--error", "kl", "--constraint", "pot,uniform", "--weight-bits", "4"];
-    const run = await runCommand("compare", ...few, ...lists, "--out", folder);
+    const run = await runCommand("compare", ...few, ...lists, "--accept", "--out", folder);
     assert.equal(run.code, 0, run.error);
     assert.match(run.error, /calibration pass 2 of 2, for uniform/);
     const manifest = `${folder}/m.json`;

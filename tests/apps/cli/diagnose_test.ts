@@ -12,7 +12,7 @@ Deno.test("quantize --diagnose writes diagnosis.json, prints the worst layers an
       '{"match": {"tensor": "/features/features.5/Add_output_0"}, "activation": {"bits": 2}}';
     const { code, out, error } = await runCommand(
       ...[...QUANTIZE, "--out", folder, "--override", override, "--diagnose"],
-      ...["--diagnose-samples", "5", "--diagnose-remedies", "1"],
+      ...["--diagnose-samples", "5", "--diagnose-remedies", "1", "--accept"],
     );
     assert.equal(code, 0, error);
     const diagnosis: Diagnosis = JSON.parse(await Deno.readTextFile(`${folder}/diagnosis.json`));

@@ -6,10 +6,7 @@ import { buildOnce } from "../../../build/cached.ts";
 import { run } from "../../../build/install.ts";
 import { buildPackage, PACKAGE_FILE } from "../../../build/npm_package.ts";
 import { readPlim } from "../../../pipeline/statistics/plim.ts";
-import { type Model, writeModel } from "../../../onnx/file/model.ts";
-import { makeTensor } from "../../../onnx/file/tensor.ts";
-import { model, node as onnxNode, value } from "../../support/onnx.ts";
-import { floats, gaussian } from "../../support/random.ts";
+import { imagenetModel } from "../../support/imagenet_model.ts";
 import { withoutRun } from "../../support/without_run.ts";
 import { runCommand } from "../../support/cli.ts";
 import { bytesOf, demoForm, demoOptions, quantizeDemo } from "../../support/requests.ts";
@@ -124,21 +121,6 @@ Deno.test("the package is a library of Node, with types", options, async () => {
   assert.equal(model, sha256(await Deno.readFile(`${FOLDER}/deno/model.onnx`)));
 });
 
-/** A model that takes what the example's preprocessing makes. */
-function imagenetModel(): Model {
-  const weights = floats(4 * 3 * 9, gaussian(5));
-  return model({
-    nodes: [
-      onnxNode("Conv", ["x", "w"], ["c"], { kernel_shape: [3, 3], strides: [8, 8] }),
-      onnxNode("Relu", ["c"], ["r"]),
-      onnxNode("GlobalAveragePool", ["r"], ["y"]),
-    ],
-    inputs: [value("x", ["n", 3, 224, 224])],
-    outputs: [value("y", ["n", 4, 1, 1])],
-    initializers: [makeTensor("w", [4, 3, 3, 3], weights)],
-  });
-}
-
 /** Compilers that users have: the oldest that is promised, and the newest. */
 const COMPILERS = ["5.6.3", "7.0.2"];
 
@@ -169,7 +151,7 @@ Deno.test(
     for (const name of ["jpeg_444.jpg", "jpeg_rgb.jpg"]) {
       await Deno.copyFile(`tests/wasm/image/images/${name}`, `${FOLDER}/images/${name}`);
     }
-    await Deno.writeFile(`${FOLDER}/m.onnx`, writeModel(imagenetModel()));
+    await Deno.writeFile(`${FOLDER}/m.onnx`, imagenetModel());
     await Deno.copyFile("examples/quantize.ts", `${FOLDER}/example.ts`);
     await node("--experimental-strip-types", "example.ts").catch(async () => {
       // Node 20 takes JavaScript only; the example has no types in it.

@@ -122,7 +122,7 @@ Deno.test({
   },
 });
 
-Deno.test("an outlier doesn't trap the search in its valley (mct.md §2.5: 14 × worse in MCT)", () => {
+Deno.test("an outlier doesn't trap the search in its valley (14 × worse in MCT)", () => {
   const values = draw("gaussian", 20000, 3).map((x) =>
     x / 2 ** Math.round(Math.log2(Math.abs(x) + 1))
   );

@@ -188,7 +188,7 @@ Deno.test("PERCENTILE keeps at least P percent, and no bin more than it needs", 
   }
 });
 
-Deno.test("OCTAV finds the clipping of Gaussian and Laplace that ACIQ's formulas give (peers.md §5.3)", () => {
+Deno.test("OCTAV finds the clipping of Gaussian and Laplace that ACIQ's formulas give", () => {
   const normal = draw("gaussian", 400000, 12);
   const laplace = draw("laplace", 400000, 13);
   const deviation = Math.sqrt(normal.reduce((sum, x) => sum + x * x, 0) / normal.length);
@@ -196,7 +196,7 @@ Deno.test("OCTAV finds the clipping of Gaussian and Laplace that ACIQ's formulas
   const at = (values: Float32Array, bits: number) =>
     searchThreshold(observe(values), { ...SPEC, bits, constraint: "symmetric", error: "octav" })
       .threshold;
-  // OCTAV's own optimum as peers.md computed it: 3.912 and 2.565 σ; 9.957 and 5.077 b.
+  // OCTAV's own optimum, worked out apart from this code: 3.912 and 2.565 σ; 9.957 and 5.077 b.
   for (
     const [found, expected] of [
       [at(normal, 8) / deviation, 3.912],

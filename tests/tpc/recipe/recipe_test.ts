@@ -87,6 +87,7 @@ Deno.test("a resolved recipe carries its target whole, and resolves to the same 
   const again = resolveRecipe(parseRecipe(JSON.parse(JSON.stringify(first.recipe)), "m.json"));
   assert.deepEqual(again.target, first.target);
   assert.deepEqual(again.recipe, first.recipe);
+  assert.deepEqual(resolveRecipe({ overrides: [] }).recipe, resolveRecipe({}).recipe);
   assert.equal((first.recipe.target as { name: string }).name, "onnxruntime");
   const schema = JSON.parse(Deno.readTextFileSync("tpc/schema/recipe.v1.schema.json"));
   const validate = new Ajv2020({ strict: false }).compile(schema);

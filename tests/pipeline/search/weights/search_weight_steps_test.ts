@@ -295,7 +295,7 @@ Deno.test({
 
 type Recorded = Record<"threshold" | "range_min" | "range_max", number[]>;
 
-/** The grid that MCT quantizes with (`mct.md` §3). */
+/** The grid that MCT quantizes with. */
 function mctGrid({ threshold, range_min, range_max }: Recorded, c: number, bits: number): Levels {
   const half = 2 ** (bits - 1);
   if (threshold !== undefined) {
