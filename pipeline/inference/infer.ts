@@ -108,7 +108,7 @@ export function feedsFor(
       feeds.set(name, { data, dims: arranged } as InputTensor);
       continue;
     }
-    if (isPartOf(shape!, dims)) {
+    if (input.batchAxis !== null && isPartOf(shape!, dims)) {
       throw fail(
         `${shape![0]} samples at a time, as the model's fixed first dimension says`,
         `${dims[0]} left`,
@@ -121,7 +121,9 @@ export function feedsFor(
     throw fail(
       `shape ${text} for input ${JSON.stringify(name)}`,
       `[${dims.join(", ")}]`,
-      remedyFor(shape!, dims),
+      input.batchAxis === null
+        ? `This input has no axis of samples: save it once for each of them, numpy.repeat(x[None], n, axis=0)`
+        : remedyFor(shape!, dims),
     );
   }
   return feeds;

@@ -72,7 +72,8 @@ export async function readNpz(source: ByteSource, selection: Selection): Promise
         `${total} items in ${
           all.find(({ array }) => array.count === total)!.name
         } and ${odd.array.count} in ${odd.name}`,
-        "Save as many items in each, or a single number for all samples",
+        "Save as many items in each: one that is the same for all as a single number, or as " +
+          "numpy.repeat(x[None], n, axis=0)",
       );
     }
     if (labels !== undefined && labels.array.count === undefined) {

@@ -79,3 +79,10 @@ Deno.test("feedsFor() says how arrays are saved that an option doesn't touch", (
   );
   assert.throws(() => feed({ x: [16, 2] }, { x: [16, 2] }, 16), /numpy\.reshape\(x, \(-1, 2\)\)/);
 });
+
+Deno.test("feedsFor() says that a constant is saved once for each sample", () => {
+  assert.throws(
+    () => feed({ x: ["b", 16], scale: [16] }, { x: [16], scale: [] }),
+    /for input "scale".* numpy\.repeat\(x\[None\], n, axis=0\)/,
+  );
+});
