@@ -49,7 +49,9 @@ export function shortlist(data: HistogramData, spec: SettledSpec): Levels[] {
     );
     if (isNew) list.push(levels);
   }
-  const [best] = list;
+  // Of a tensor of zeros alone nothing is tried.
+  const best = list.at(0);
+  if (best === undefined) return [];
   return [
     ...list,
     ...NEIGHBOURS.map((factor) => ({ ...best, step: Math.fround(best.step * factor) })),

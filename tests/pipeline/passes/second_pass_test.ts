@@ -108,3 +108,11 @@ Deno.test({
     assert.deepEqual(worse, []);
   },
 });
+
+for (const constraint of ["symmetric", "uniform"] as const) {
+  Deno.test(`shortlist() of a tensor of zeros leaves nothing to decide: ${constraint}`, () => {
+    const spec: SettledSpec = { error: "mse", bits: 8, constraint, signed: "auto" };
+    assert.deepEqual(shortlist(observe(new Float32Array(64)), spec), []);
+    assert.ok(shortlist(observe(Float32Array.of(0, 0, 0.5, 0)), spec).length > 0);
+  });
+}
