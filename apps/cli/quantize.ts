@@ -180,6 +180,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
       batch: options.batch,
       onTime: watch.add,
       watch: watching.watch,
+      wording: commandLineWording,
       judgeOn: judgedSamples(host, { path, limit: reading.samples, evalPath, reading }),
     },
   );
@@ -237,7 +238,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     ...(convergence
       ? [[`${options.out}/convergence.json`, canonicalJson(convergence)]] as const
       : []),
-    ...(verdict ? [[`${options.out}/verdict.json`, canonicalJson(worded(verdict))]] as const : []),
+    ...(verdict ? [[`${options.out}/verdict.json`, canonicalJson(verdict)]] as const : []),
     [`${options.out}/run.json`, record.json()],
     [
       `${options.out}/report.html`,
@@ -248,7 +249,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
         run: record.value(),
         ...(evaluations && { evaluation: evaluations.map((evaluation) => ({ evaluation })) }),
         ...(diagnosis && { diagnosis }),
-        ...(verdict && { verdict: worded(verdict) }),
+        ...(verdict && { verdict }),
       }),
     ],
   ]);
@@ -328,7 +329,7 @@ function summary(
     (diagnosis === undefined
       ? ""
       : diagnosisReport(diagnosis, { tensors: "worst", width }) + "\n") +
-    (verdict === undefined ? "" : wordOptions(verdictReport(verdict), commandLineWording)) +
+    (verdict === undefined ? "" : verdictReport(verdict)) +
     (culprits === undefined ? "" : culpritReport(culprits)) +
     (verdict === undefined ? "" : "\n") +
     `Wrote ${paths.join(", ")}\n`;
@@ -348,14 +349,13 @@ function verdictOf(
   ];
   const [first] = outlineGraph(emitted.graph).outputs;
   const classes = first?.shape?.length === 2 ? first.shape[1] ?? undefined : undefined;
-  const notes = [...verdict?.notes ?? [], ...notesOnEvaluation(evaluations, classes)];
-  return { samples, data: "evaluation", outputs, lost, notes };
-}
-
-/** The verdict with options as the command line writes them. */
-function worded(verdict: Verdict): Verdict {
+  const notes = notesOnEvaluation(evaluations, classes)
+    .map((note) => wordOptions(note, commandLineWording));
   return {
-    ...verdict,
-    notes: verdict.notes.map((note) => wordOptions(note, commandLineWording)),
+    samples,
+    data: "evaluation",
+    outputs,
+    lost,
+    notes: [...verdict?.notes ?? [], ...notes],
   };
 }

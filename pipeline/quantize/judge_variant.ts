@@ -6,6 +6,7 @@
  * @module
  */
 import type { PlimsollError } from "../../core/errors.ts";
+import { wordOptions } from "../../core/option_words.ts";
 import { addOverrides } from "../../tpc/targets/read_target.ts";
 import { faultError } from "../verdict/check_model.ts";
 import { limitsOf, lossesOfGrids } from "../verdict/limits.ts";
@@ -36,7 +37,7 @@ export async function makeJudged(
   variant: Planned,
   make: (variant: Planned) => Promise<Quantization>,
   { reference, data, statistics }: JudgedOn,
-  { runtime, signal, onEvent }: RunOptions,
+  { runtime, signal, onEvent, wording }: RunOptions,
 ): Promise<Quantization> {
   let current = variant;
   for (let repairs = 0;; repairs++) {
@@ -54,7 +55,7 @@ export async function makeJudged(
         model: made.float.original,
         statistics,
         manifest: made.manifest,
-      });
+      }).map((note) => wordOptions(note, wording));
       return { ...made, verdict: { ...verdict, lost, notes } };
     }
     const { node } = fault;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { OptionWording } from "../../core/option_words.ts";
 import type { Progress } from "../../core/progress.ts";
 import type { Sample } from "../../core/tensor.ts";
 import type { Model } from "../../onnx/file/model.ts";
@@ -74,6 +75,8 @@ export interface RunOptions extends
   readonly judgeOn?: (
     count: number,
   ) => Promise<{ readonly samples: readonly Sample[]; readonly data: Verdict["data"] }>;
+  /** How notes of verdicts write options; as programs do when absent. */
+  readonly wording?: OptionWording;
   /** Looks at statistics while they grow; see `isEnough` of `calibrate`. */
   readonly watch?: (
     float: FloatModel,

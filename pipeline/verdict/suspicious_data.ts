@@ -62,7 +62,8 @@ export function notesOnStatistics(
         } leaves them out`,
     );
   }
-  const far = farFromTraining(model, statistics);
+  // An outlier moves the means as well: one note is enough.
+  const far = crowded.length > 0 ? undefined : farFromTraining(model, statistics);
   if (far !== undefined) notes.push(far);
   return notes;
 }
