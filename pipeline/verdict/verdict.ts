@@ -88,7 +88,23 @@ export async function floatReference(
     signal?.throwIfAborted();
     outputs.push(await session.run(feeds, session.outputs));
   }
-  return { runs, outputs, levelRuns: most.levelRuns };
+  return finiteRuns({ runs, outputs, levelRuns: most.levelRuns });
+}
+
+/**
+ * Runs whose numbers are all finite: a sample with NaN, which calibration leaves out on demand, says nothing about a
+ * quantized model. All of them where none is.
+ */
+function finiteRuns({ runs, outputs, levelRuns }: Reference): Reference {
+  const isFinite = (tensors: ReadonlyMap<string, Tensor>) =>
+    [...tensors.values()].every(({ data }) =>
+      !(data instanceof Float32Array) || data.every(Number.isFinite)
+    );
+  const kept = runs.flatMap(({ feeds }, i) =>
+    isFinite(feeds as ReadonlyMap<string, Tensor>) && isFinite(outputs[i]) ? [i] : []
+  );
+  if (kept.length === 0) return { runs, outputs, levelRuns };
+  return { runs: kept.map((i) => runs[i]), outputs: kept.map((i) => outputs[i]), levelRuns };
 }
 
 /**
