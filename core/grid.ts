@@ -103,11 +103,6 @@ export function quantizeValue(x: number, grid: Grid): number {
   return Math.min(Math.max(code, grid.quantizedMin), grid.quantizedMax);
 }
 
-/** Real value of a code. */
-export function dequantizeValue(code: number, grid: Grid): number {
-  return (code - grid.zeroPoint) * grid.scale;
-}
-
 /** Nearest integer; a tie goes to the even one. Infinities stay. */
 export function roundHalfEven(x: number): number {
   const floor = Math.floor(x);

@@ -5,7 +5,7 @@
  * @module
  */
 import { BROWSER_FOLDER, buildBrowser } from "../build/browser.ts";
-import { distributionSvg } from "../pipeline/report/distribution_svg.ts";
+import { distributionSvg } from "./distribution_svg.ts";
 import { searchThreshold } from "../pipeline/search/search_threshold.ts";
 import { readPlim } from "../pipeline/statistics/plim.ts";
 import { serveFolder } from "../tests/support/serve_folder.ts";

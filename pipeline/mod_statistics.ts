@@ -10,7 +10,11 @@ export type { PixelImage, RawSample, Tensor } from "../core/tensor.ts";
 export type { OnTime, Work } from "../core/timing.ts";
 export { calibrate, type CalibrateOptions, type Checkpoint } from "./passes/calibrate.ts";
 export type { CalibrateHereOptions } from "./passes/calibrate_here.ts";
-export { type Convergence, ConvergenceMonitor } from "./passes/convergence.ts";
+export {
+  type Convergence,
+  ThresholdWatch,
+  type ThresholdWatchOptions,
+} from "./passes/threshold_watch.ts";
 export { calibrateFor } from "./quantize/quantize.ts";
 export type { ByteSource } from "./source/byte_source.ts";
 export { type Format, FORMATS } from "./source/format.ts";

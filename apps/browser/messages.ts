@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Convergence } from "../../pipeline/passes/convergence.ts";
+import type { Convergence } from "../../pipeline/passes/threshold_watch.ts";
 import type { Progress } from "../../core/progress.ts";
 import type { Recipe } from "../../tpc/recipe/recipe.ts";
 

@@ -19,10 +19,13 @@ import { reportPage } from "../../pipeline/report/page/render.ts";
 import { openSamples } from "../../pipeline/source/open_samples.ts";
 import { prepareSource } from "../../pipeline/source/prepared_samples.ts";
 import { parsePreprocessing } from "../../tpc/recipe/preprocessing.ts";
+import { ThresholdWatch } from "../../pipeline/passes/threshold_watch.ts";
 import { readPlim } from "../../pipeline/statistics/plim.ts";
 import { fileReader } from "./file_reader.ts";
 import type { Job, JobResult, MadeFile, News } from "./messages.ts";
-import { watchThresholds } from "./watch_thresholds.ts";
+
+/** How often thresholds are looked at: a sixth of the time at most goes into it. */
+const PACE = { pause: 250, share: 0.2 };
 
 /** Folders that picked files are put in, so that a name can't be both. */
 const [MODEL, DATA] = ["model", "data"];
@@ -54,13 +57,17 @@ export async function runJob(job: Job, onNews: (news: News) => void): Promise<Jo
       if (event.kind === "progress") onNews({ type: "progress", progress: event.progress });
       if (event.kind === "note") onNews({ type: "note", text: event.text });
     },
-    watch: ({ prepared }, target) => ({
-      isEnough: watchThresholds(
-        prepared,
-        target,
-        (thresholds) => onNews({ type: "thresholds", thresholds }),
-      ),
-    }),
+    watch: ({ prepared }, target) => {
+      const watch = new ThresholdWatch(prepared, target, { pace: PACE });
+      return {
+        isEnough: (samples, tensors) => {
+          if (watch.look(samples, tensors)) {
+            onNews({ type: "thresholds", thresholds: watch.record() });
+          }
+          return false;
+        },
+      };
+    },
   });
   return { files: await filesOf(job, result), summary: summaryOf(result) };
 }

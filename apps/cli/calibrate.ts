@@ -93,7 +93,7 @@ async function run(options: CalibrateCommandOptions, context: Context): Promise<
   });
   progress.step(`calibrated: ${watch}`);
   const files = new Map<string, Uint8Array | string>([[options.out, file]]);
-  const convergence = watching.monitor()?.record();
+  const convergence = watching.record();
   if (convergence) files.set(sibling(options.out, "convergence.json"), canonicalJson(convergence));
   await host.writeFiles(files);
   const { data, tensors } = statistics;

@@ -227,7 +227,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
   if (diagnosis) progress.step(`diagnosed on ${diagnosis.samples} samples`);
 
   const title = modelTitle(options.model);
-  const convergence = watching.monitor()?.record();
+  const convergence = watching.record();
   record.finish({ model: options.model ?? title, data: path, evaluation: evalPath });
   const files = new Map<string, FileContent>([
     ...filesOf(options.out, result),

@@ -1,9 +1,8 @@
 /**
- * A calibration with everything that looks at its thresholds: `--until-stable`, and progress.
+ * Who looks at the thresholds of a calibration: `--until-stable`, and progress.
  *
  * @module
  */
-import { ConvergenceMonitor } from "../../pipeline/passes/convergence.ts";
 import { ThresholdWatch } from "../../pipeline/passes/threshold_watch.ts";
 import type { RunOptions } from "../../pipeline/quantize/quantize.ts";
 import type { ProgressPrinter } from "./progress.ts";
@@ -16,28 +15,21 @@ interface WatchInput {
   readonly untilStable?: number;
 }
 
-/** A watch for {@linkcode RunOptions}, and the monitor that it starts where `--until-stable` wants one. */
-export function watchThresholds({ progress, workers, untilStable }: WatchInput): {
+/** A watch for {@linkcode RunOptions}, and its record where `--until-stable` wants one. */
+export function watchThresholds({ progress, workers, untilStable: patience }: WatchInput): {
   readonly watch?: NonNullable<RunOptions["watch"]>;
-  readonly monitor: () => ConvergenceMonitor | undefined;
+  readonly record: () => ReturnType<ThresholdWatch["record"]> | undefined;
 } {
-  let monitor: ConvergenceMonitor | undefined;
-  if (workers > 1 || untilStable === undefined && !progress.isShown) {
-    return { monitor: () => monitor };
-  }
+  let last: ThresholdWatch | undefined;
+  const record = () => patience === undefined ? undefined : last?.record();
+  if (workers > 1 || patience === undefined && !progress.isShown) return { record };
   return {
-    monitor: () => monitor,
+    record,
     watch: ({ prepared }, target) => {
-      if (untilStable !== undefined) {
-        monitor = new ConvergenceMonitor(prepared, target, untilStable);
-      }
-      const watch = progress.isShown ? new ThresholdWatch(prepared, target) : undefined;
+      const watch = last = new ThresholdWatch(prepared, target, { patience });
       return {
-        isEnough: (samples, tensors) => {
-          watch?.look(tensors);
-          return monitor?.isEnough(samples, tensors) ?? false;
-        },
-        onProgress: (event) => progress.report({ ...event, thresholds: watch?.state }),
+        isEnough: watch.isEnough,
+        onProgress: (event) => progress.report({ ...event, thresholds: watch.state }),
       };
     },
   };

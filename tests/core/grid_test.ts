@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import {
   clampGrid,
-  dequantizeValue,
   quantizeValue,
   roundHalfEven,
   storeLevels,
   symmetricLevels,
   uniformLevels,
 } from "../../core/grid.ts";
+import type { Grid } from "../../core/types.ts";
+
+/** Real value of a code. */
+const dequantizeValue = (code: number, { scale, zeroPoint }: Grid) => (code - zeroPoint) * scale;
 
 Deno.test("roundHalfEven() takes ties to the even neighbour", () => {
   const pairs = [[0.5, 0], [1.5, 2], [2.5, 2], [-0.5, 0], [-1.5, -2], [2.4999, 2], [-2.6, -3], [

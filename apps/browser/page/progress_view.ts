@@ -4,7 +4,7 @@
  * @module
  */
 /// <reference lib="dom" />
-import type { Convergence } from "../../../pipeline/passes/convergence.ts";
+import type { Convergence } from "../../../pipeline/passes/threshold_watch.ts";
 import type { Progress } from "../../../core/progress.ts";
 import { breakable, h } from "../../../pipeline/report/page/client/dom.ts";
 import { count, real } from "../../../pipeline/report/page/client/format.ts";

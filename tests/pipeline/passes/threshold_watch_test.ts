@@ -20,10 +20,10 @@ function seen(value: number): TensorStatistics[] {
 Deno.test("a watch looks once a second at most, and tells what moved between two looks", () => {
   let time = 0;
   let looks = 0;
-  const watch = new ThresholdWatch(model, target, () => time);
+  const watch = new ThresholdWatch(model, target, { now: () => time });
   const lookAt = (at: number, value: number) => {
     time = at;
-    watch.look(() => (looks++, seen(value)));
+    watch.look(0, () => (looks++, seen(value)));
     return watch.state;
   };
   assert.equal(lookAt(500, 1), undefined);
@@ -39,7 +39,7 @@ Deno.test("a watch looks once a second at most, and tells what moved between two
 Deno.test("looks take at most a fiftieth of the time", () => {
   let time = 0;
   let looks = 0;
-  const watch = new ThresholdWatch(model, target, () => time);
+  const watch = new ThresholdWatch(model, target, { now: () => time });
   const slow = () => {
     looks++;
     time += 400;
@@ -47,7 +47,7 @@ Deno.test("looks take at most a fiftieth of the time", () => {
   };
   const end = 300_000;
   while (time < end) {
-    watch.look(slow);
+    watch.look(0, slow);
     time += 10;
   }
   assert.ok(looks > 10 && 400 * looks / end <= 0.021, `${looks} looks`);
@@ -65,11 +65,10 @@ Deno.test("a watch changes no bit of the statistics", async () => {
       }),
     );
   let time = 0;
-  const watch = new ThresholdWatch(model, target, () => time);
-  const watched = await calibrated((_, tensors) => {
+  const watch = new ThresholdWatch(model, target, { now: () => time });
+  const watched = await calibrated((samples, tensors) => {
     time += 1000;
-    watch.look(tensors);
-    return false;
+    return watch.isEnough(samples, tensors);
   });
   assert.ok(watch.state!.all > 20);
   assert.deepEqual(watched, await calibrated());

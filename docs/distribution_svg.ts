@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { escapeMarkup } from "./escape.ts";
-import type { HistogramData } from "../../wasm/mod.ts";
-import { cellCounts } from "./cells.ts";
-import { superscript } from "./superscript.ts";
+import { escapeMarkup } from "../pipeline/report/escape.ts";
+import type { HistogramData } from "../wasm/mod.ts";
+import { cellCounts } from "../pipeline/report/cells.ts";
+import { superscript } from "../pipeline/report/superscript.ts";
 
 /** A threshold to draw. */
 export interface DrawnThreshold {
