@@ -10,6 +10,7 @@ import { inlineFunctions } from "./inline_functions.ts";
 import { foldPad } from "./fold_pad.ts";
 import { type Model, withFields } from "../file/model.ts";
 import { normaliseGemm } from "./normalise_gemm.ts";
+import { productsOfLeftGemms } from "./left_gemm.ts";
 import { removeNoOps } from "./remove_no_ops.ts";
 import { upgradeOpset } from "./upgrade_opset.ts";
 
@@ -30,7 +31,7 @@ export async function prepareModel(model: Model, run?: ConstantRunner): Promise<
   prepared = foldPad(prepared);
   prepared = foldAffineAfter(prepared);
   prepared = foldAffineBefore(prepared);
-  return normaliseGemm(prepared);
+  return productsOfLeftGemms(normaliseGemm(prepared));
 }
 
 /**

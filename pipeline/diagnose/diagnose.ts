@@ -28,6 +28,7 @@ import type { InferenceSession, Runtime } from "../inference/runtime.ts";
 import { batchSamples } from "../source/batches.ts";
 import type { DiagnosedTensor, Diagnosis } from "./diagnosis.ts";
 import { ErrorSums } from "./error_sums.ts";
+import { findFaults } from "./faults.ts";
 
 /** What {@linkcode diagnose} needs. */
 export interface DiagnoseOptions {
@@ -197,8 +198,16 @@ function describe(
       node.outputs.map((name) => [name, node] as const)
     ),
   );
-  const tensors = compared.map(({ tensor, quantizer, quantized, sums }): DiagnosedTensor => {
-    const node = producers.get(quantized);
+  const results = compared.map(({ quantized, sums }) => ({
+    quantized,
+    accumulated: sums.accumulated.result(),
+    local: sums.local.result(),
+  }));
+  const faults = findFaults(quantized, results);
+  const tensors = compared.map((entry, i): DiagnosedTensor => {
+    const { tensor, quantizer, sums } = entry;
+    const { accumulated, local } = results[i];
+    const node = producers.get(entry.quantized);
     return {
       tensor,
       producer: quantizer === null
@@ -212,8 +221,9 @@ function describe(
         high: quantizer.range[1],
       },
       elements: sums.local.elements,
-      accumulated: sums.accumulated.result(),
-      local: sums.local.result(),
+      accumulated,
+      local,
+      isFault: faults.has(entry.quantized),
     };
   });
   const [first] = quantized.graph.output;
@@ -230,14 +240,14 @@ function describe(
   };
 }
 
-/** Tensors by local SQNR, the least first; without those that only move what has a quantizer already. */
+/** Faults, then tensors by local SQNR, the least first; without those that only move what has a quantizer already. */
 function worstOf(tensors: readonly DiagnosedTensor[]): DiagnosedTensor[] {
   const rank = ({ local: { sqnr, maxAbs } }: DiagnosedTensor) =>
     sqnr ?? (maxAbs === 0 ? Infinity : -Infinity);
   // What is only moved has the error that it had before.
   const isMoved = (op: string) => operatorNamed(op)?.keeps === "elements";
   return tensors.filter(({ producer }) => producer === null || !isMoved(producer.op))
-    .toSorted((a, b) => rank(a) - rank(b));
+    .toSorted((a, b) => Number(b.isFault) - Number(a.isFault) || rank(a) - rank(b));
 }
 
 function noSample(): PlimsollError {

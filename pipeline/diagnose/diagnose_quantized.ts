@@ -62,10 +62,11 @@ export async function diagnoseQuantized(
     onProgress: (done, total) => pass.onProgress?.({ stage: "losses", done, total }),
   });
   const known = new Set(diagnosis.tensors.map(({ tensor }) => tensor));
+  const faults = diagnosis.tensors.filter(({ isFault }) => isFault).map(({ tensor }) => tensor);
   const measured = {
     ...diagnosis,
     losses,
-    worst: worstOf(result, losses).filter((name) => known.has(name))
+    worst: [...new Set([...faults, ...worstOf(result, losses)])].filter((name) => known.has(name))
       .slice(0, Math.max(DEFAULT_WORST, remedies)),
   };
   if (remedies === 0) return measured;

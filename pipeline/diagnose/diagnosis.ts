@@ -56,6 +56,11 @@ export interface DiagnosedTensor {
   readonly accumulated: TensorError;
   /** See the head of this file. */
   readonly local: TensorError;
+  /**
+   * Its accumulated SQNR is far below the local one, and below that of all that it is made from: an overflow, a kernel or
+   * an optimizer that computes something else, or a function that magnifies small errors.
+   */
+  readonly isFault: boolean;
 }
 
 /** One change of the quantization, tried alone: the rest of the model as it was. */

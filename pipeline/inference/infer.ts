@@ -138,30 +138,39 @@ function arrange(
 ): readonly number[] | undefined {
   if (shape === undefined) return dims;
   const [count, ...own] = dims;
-  const fits = (found: readonly number[]) =>
-    shape.length === found.length && shape.every((size, i) => size === null || size === found[i]);
   const candidates = batchAxis === 0
     // A sample may have been saved with an axis of one in front, as a batch of itself.
     ? [dims, ...(own[0] === 1 ? [[count, ...own.slice(1)]] : []), ...(count === 1 ? [own] : [])]
     : count !== 1
     ? []
     : batchAxis === null
-    ? [own, own.slice(1)].filter((found) => found.length === 0)
+    ? [own, ...(own[0] === 1 ? [own.slice(1)] : [])]
     : [own.toSpliced(batchAxis, 0, 1), own];
-  return candidates.find(fits);
+  return candidates.find((found) => fitsShape(shape, found));
+}
+
+function fitsShape(shape: readonly (number | null)[], found: readonly number[]): boolean {
+  return shape.length === found.length &&
+    shape.every((size, i) => size === null || size === found[i]);
 }
 
 /** What most likely is wrong, and the options that mend it. */
 function remedyFor(shape: readonly (number | null)[], dims: readonly number[]): string {
+  if (fitsShape(shape, dims.slice(1))) {
+    const rest = shape.slice(1).map((size, i) => size ?? dims[i + 2]).join(", ");
+    return `The model's first axis counts samples, ${shape[0]} a run: save the data along it, ` +
+      `numpy.reshape(x, (-1, ${rest}))`;
+  }
   const [channels, height, width] = shape.slice(1);
   const [foundChannels, foundHeight, foundWidth] = dims.slice(1);
   if (shape.length !== 4 || dims.length !== 4) {
     return "Check that these data belong to this model";
   }
-  if (channels === foundWidth || foundChannels === width && channels !== foundChannels) {
-    return `Check the order of the axes: ${
-      option("layout", channels === foundWidth ? "NCHW" : "NHWC")
-    }`;
+  const layout = layoutFor(shape, dims);
+  if (layout !== undefined) {
+    const axes = layout === "NCHW" ? "0, 3, 1, 2" : "0, 2, 3, 1";
+    return `Check the order of the axes: ${option("layout", layout)} makes images so; ` +
+      `arrays of numbers are taken as they are, save them as numpy.transpose(x, (${axes}))`;
   }
   if (channels !== null && channels !== foundChannels) {
     return channels === 1
@@ -173,6 +182,18 @@ function remedyFor(shape: readonly (number | null)[], dims: readonly number[]): 
       option("crop", height)
     }, or ${option("preprocess", "imagenet")} where the model was trained so`
     : `Resize the images: ${option("resize", `${width ?? foundWidth}x${height ?? foundHeight}`)}`;
+}
+
+/** The order of axes in which the data would fit, or at least have the right channels. */
+function layoutFor(
+  shape: readonly (number | null)[],
+  dims: readonly number[],
+): "NCHW" | "NHWC" | undefined {
+  const [count, a, b, c] = dims;
+  if (fitsShape(shape, [count, c, a, b])) return "NCHW";
+  if (fitsShape(shape, [count, b, c, a])) return "NHWC";
+  if (shape[1] === c) return "NCHW";
+  return a === shape[3] && shape[1] !== a ? "NHWC" : undefined;
 }
 
 /** Whether a shape is that of a batch, but of fewer samples. */

@@ -17,7 +17,7 @@ export interface ModelInput {
   readonly shape?: readonly (number | null)[];
   /** Whether it takes whole numbers: pixels as they are, ids, masks. */
   readonly isInteger?: boolean;
-  /** Axis that counts samples; null where none does: a scalar. Axis 0 when absent. */
+  /** Axis that counts samples; null where none does: scalars, and fixed sizes beside inputs that count. Axis 0 when absent. */
   readonly batchAxis?: number | null;
 }
 
@@ -26,7 +26,8 @@ const BATCH_NAMES = /^(n|b|bs|batch.*|.*batch(_?size)?|num_?samples)$/i;
 
 /**
  * Inputs of a model. The axis of samples is the first one, unless that is fixed and another one has the name that the
- * first axis of other inputs has, or one that exporters give to it: `[2, batch, 128]`, as recurrent states are.
+ * first axis of other inputs has, or one that exporters give to it: `[2, batch, 128]`, as recurrent states are. An input
+ * whose first axis is fixed to more than one, beside another that counts any number or one, has no axis of samples; neither has a fixed vector, such as a waveform.
  *
  * @example
  * ```ts
@@ -42,26 +43,36 @@ const BATCH_NAMES = /^(n|b|bs|batch.*|.*batch(_?size)?|num_?samples)$/i;
  */
 export function modelInputs(graph: GraphProto): ModelInput[] {
   const symbols = graph.input.map(symbolsOf);
+  const isCounting = outlineInputs(graph).some(({ shape }) =>
+    shape !== undefined && isAnyCount(shape[0])
+  );
   const first = new Set(symbols.map(([symbol]) => symbol).filter((symbol) => symbol !== ""));
   return outlineInputs(graph).map(({ name, shape }, i) => ({
     name,
     isInteger: isIntegerType(graph.input[i]),
     ...(shape === undefined ? {} : { shape }),
-    batchAxis: shape === undefined ? 0 : axisOf(shape, symbols[i], first),
+    batchAxis: shape === undefined ? 0 : axisOf(shape, symbols[i], first, isCounting),
   }));
+}
+
+/** Whether a first axis counts samples, one of them or any number. */
+function isAnyCount(size: number | null | undefined): boolean {
+  return size === null || size === 1;
 }
 
 function axisOf(
   shape: readonly (number | null)[],
   symbols: readonly string[],
   first: ReadonlySet<string>,
+  isCounting: boolean,
 ): number | null {
   if (shape.length === 0) return null;
-  if (shape[0] === null || shape[0] === 1) return 0;
+  if (isAnyCount(shape[0])) return 0;
   const named = symbols.findIndex((symbol, axis) =>
     axis > 0 && symbol !== "" && (first.has(symbol) || BATCH_NAMES.test(symbol))
   );
-  return named < 0 ? 0 : named;
+  if (named >= 0) return named;
+  return isCounting || shape.length === 1 ? null : 0;
 }
 
 /** Types whose values are fractions, or none at all. */

@@ -6,6 +6,7 @@
 import { PlimsollError } from "../../core/errors.ts";
 import { option } from "../../core/option_words.ts";
 import type { Model } from "../../onnx/file/model.ts";
+import { TensorProto_DataType } from "../../onnx/file/onnx_pb.ts";
 import { type GraphOutline, outlineGraph } from "../../onnx/graph/outline.ts";
 import type { FloatNode, Watched } from "../../tpc/placement/types.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
@@ -71,7 +72,7 @@ export async function streamActivations(
     const inputs = modelInputs(model.graph);
     const placement = resolve(outline, target);
     const watched = watchedFor(outline, target);
-    if (watched.tensors.length === 0) throw nothingToQuantize(target, placement.float, outline);
+    if (watched.tensors.length === 0) throw nothingToQuantize(target, placement.float, model);
     const observe = await start(watched, outline);
     const exposed = [
       ...new Set([...watched.tensors, ...watched.layers.map(({ tensor }) => tensor)]),
@@ -108,14 +109,25 @@ export async function streamActivations(
   }
 }
 
+/** Precisions of weights that stay as they are; whole numbers are sizes and indices, and say nothing. */
+const OTHER_PRECISIONS: readonly number[] = [
+  TensorProto_DataType.FLOAT16,
+  TensorProto_DataType.BFLOAT16,
+  TensorProto_DataType.DOUBLE,
+];
+/** How reasons begin that a user has asked for. */
+const BY_OVERRIDE = "left float by the override";
+
 function nothingToQuantize(
   target: Target,
   float: readonly FloatNode[],
-  { constants }: GraphOutline,
+  { graph }: Model,
 ): PlimsollError {
   const nodes = [...new Set(float.map(({ op, reason }) => `${op} (${reason})`))];
-  const weights = Object.values(constants);
-  const isOther = weights.length > 0 && weights.every(({ type }) => type !== "float");
+  const types = graph.initializer.map(({ dataType }) => dataType);
+  const isOther = types.some((type) => OTHER_PRECISIONS.includes(type)) &&
+    !types.includes(TensorProto_DataType.FLOAT);
+  const isByOverride = float.some(({ reason }) => reason.startsWith(BY_OVERRIDE));
   return new PlimsollError("model", {
     action: "looking for tensors to quantize",
     wanted: `an operator that target ${target.name} quantizes`,
@@ -123,6 +135,8 @@ function nothingToQuantize(
       (isOther ? ", and no weights of float32" : ""),
     remedy: isOther
       ? "Export the model in float32, float16 or float64: others aren't quantized"
+      : isByOverride
+      ? `Leave out an ${option("override")} that keeps nodes float, or let it match fewer of them`
       : `Give another model or ${option("target")}${othersFor(target, float)}`,
   });
 }

@@ -63,8 +63,17 @@ export function diagnosisReport(
       : `${missing.length} quantized tensors have no counterpart in the float model: ${
         missing.slice(0, SHOWN_OVERRIDES).join(", ")
       }${missing.length > SHOWN_OVERRIDES ? " …" : ""}\n`) +
+    tensors.filter(({ isFault }) => isFault).map(faultReport).join("") +
     lossReport(diagnosis) +
     (remedies === null ? "" : remedyReport(remedies, samples, width));
+}
+
+/** What is wrong behind what is right. */
+function faultReport({ tensor, local, accumulated }: DiagnosedTensor): string {
+  return `Fault: ${tensor} has ${decibels(accumulated)} for ${decibels(local)} by itself, though ` +
+    `all that it is made from is right: a kernel or an optimizer computes something else, or the ` +
+    `layer magnifies small errors; leave it float with --override ` +
+    `'${JSON.stringify({ match: { tensor }, quantize: false })}'\n`;
 }
 
 /** Quantizers that are named by what they cost. */

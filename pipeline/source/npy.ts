@@ -12,8 +12,8 @@ import type { Records, Selection } from "./sample_source.ts";
 
 /** An array in a stream, its header read. */
 export interface NpyArray {
-  /** Size of the first axis. */
-  readonly count: number;
+  /** Size of the first axis; absent for a single number. */
+  readonly count?: number;
   /** The other axes. */
   readonly shape: readonly number[];
   /** Bytes of one item. */
@@ -38,11 +38,17 @@ export async function readNpy(
     await bytes.cancel(error).catch(() => {});
     throw error;
   });
-  return { total: array.count, isLabelled: false, samples: samples() };
+  const { count = 0 } = array;
+  if (count === 0 || array.itemBytes === 0) {
+    const found = array.count === undefined ? "a single number" : "an array without elements";
+    await bytes.cancel().catch(() => {});
+    throw unreadable(name, found, "Save an array with an axis of samples, and some of them");
+  }
+  return { total: count, isLabelled: false, samples: samples() };
 
   async function* samples(): AsyncGenerator<RawSample> {
     try {
-      for (let index = 0; index < array.count && !selection.isPast(index); index++) {
+      for (let index = 0; index < count && !selection.isPast(index); index++) {
         const item = await readItem(bytes, array, selection.has(index)).catch((cause) =>
           cutOff(name, index, cause)
         );
@@ -111,19 +117,23 @@ function imageOf(item: Uint8Array, shape: readonly number[]): PixelImage | undef
   return { pixels, height: b, width: c, channels: a };
 }
 
+function unreadable(name: string, found: string, remedy: string): PlimsollError {
+  return new PlimsollError("input", {
+    action: `reading ${JSON.stringify(name)}`,
+    wanted: "an .npy array of numbers whose first axis counts the samples",
+    found,
+    remedy,
+  });
+}
+
 /**
- * Reads the header of an array; its elements follow in the stream.
+ * Reads the header of an array; its elements follow in the stream. It may be a single number, or have samples without
+ * elements.
  *
  * @throws {PlimsollError} kind `input` when it is no array with samples that can be streamed.
  */
 export async function readNpyHeader(bytes: ByteReader, name: string): Promise<NpyArray> {
-  const fail = (found: string, remedy: string) =>
-    new PlimsollError("input", {
-      action: `reading ${JSON.stringify(name)}`,
-      wanted: "an .npy array of numbers whose first axis counts the samples",
-      found,
-      remedy,
-    });
+  const fail = (found: string, remedy: string) => unreadable(name, found, remedy);
   const start = await bytes.read(8);
   if (String.fromCharCode(...start.subarray(0, 6)) !== "\x93NUMPY") {
     throw fail("a file without NumPy's magic number", "Save it with numpy.save");
@@ -149,7 +159,6 @@ export async function readNpyHeader(bytes: ByteReader, name: string): Promise<Np
   const [count, ...shape] = shapeText.split(",").map((size) => parseInt(size)).filter((size) =>
     !Number.isNaN(size)
   );
-  if (count === undefined) throw fail("a single number", "Save an array with an axis of samples");
   if (order === "True" && shape.length > 0) {
     throw fail(
       "an array in Fortran order, whose samples lie scattered over the file",
@@ -162,13 +171,12 @@ export async function readNpyHeader(bytes: ByteReader, name: string): Promise<Np
   }
   const [size, decode] = type;
   const itemBytes = size * elementCount(shape);
-  if (count === 0 || itemBytes === 0) throw fail("an array without elements", "Save some");
-  if (!Number.isSafeInteger(count * itemBytes) || itemBytes > MAX_ITEM_BYTES) {
+  if (!Number.isSafeInteger((count ?? 1) * itemBytes) || itemBytes > MAX_ITEM_BYTES) {
     throw fail(`samples of ${itemBytes} bytes`, "Check that the first axis counts the samples");
   }
   const isSwapped = descr[0] === ">" && size > 1;
   return {
-    count,
+    ...(count === undefined ? {} : { count }),
     shape,
     itemBytes,
     isBytes: descr.slice(1) === "u1",

@@ -23,7 +23,7 @@ interface OpenArray {
 
 /**
  * Samples of an .npz file: its only array, or all of them by name. An array called `label`, `labels`
- * or `y` holds class indices. All arrays are read side by side: holds one sample and what the
+ * or `y` holds class indices; a single number is the same for every sample, such as a rate. All arrays are read side by side: holds one sample and what the
  * decompressors have at hand.
  *
  * @param source With random access.
@@ -56,19 +56,39 @@ export async function readNpz(source: ByteSource, selection: Selection): Promise
     const labels = all.find(({ name }) => LABELS.includes(name));
     const inputs = all.filter((array) => array !== labels);
     if (inputs.length === 0) throw fail(`${all.length} arrays, labels apart none`, "Save inputs");
-    const { count: total } = inputs[0].array;
-    const odd = all.find(({ array }) => array.count !== total);
+    const total = all.find(({ array }) => array.count !== undefined)?.array.count;
+    if (total === undefined || total === 0) {
+      throw fail(
+        total === 0 ? "arrays without samples" : "single numbers alone",
+        "Save an array whose first axis counts the samples",
+      );
+    }
+    if (inputs.every(({ array }) => array.itemBytes === 0)) {
+      throw fail("inputs without elements", "Save some");
+    }
+    const odd = all.find(({ array }) => array.count !== undefined && array.count !== total);
     if (odd !== undefined) {
       throw fail(
-        `${total} items in ${inputs[0].name} and ${odd.array.count} in ${odd.name}`,
-        "Save as many items in each",
+        `${total} items in ${
+          all.find(({ array }) => array.count === total)!.name
+        } and ${odd.array.count} in ${odd.name}`,
+        "Save as many items in each, or a single number for all samples",
       );
+    }
+    if (labels !== undefined && labels.array.count === undefined) {
+      throw fail("a single label", "Save one class index a sample");
     }
     if (labels !== undefined && labels.array.shape.length > 0) {
       throw fail(`labels of shape [${labels.array.shape}] each`, "Save one class index a sample");
     }
     const isLabelled = labels !== undefined;
-    return { total, isLabelled, close, samples: samples(inputs, labels, total) };
+    const constants = new Map<OpenArray, Uint8Array<ArrayBuffer>>();
+    for (const open of inputs) {
+      if (open.array.count === undefined) {
+        constants.set(open, await readItem(open.bytes, open.array, true));
+      }
+    }
+    return { total, isLabelled, close, samples: samples(inputs, constants, labels, total) };
   } catch (error) {
     await close();
     throw error;
@@ -76,6 +96,7 @@ export async function readNpz(source: ByteSource, selection: Selection): Promise
 
   async function* samples(
     inputs: readonly OpenArray[],
+    constants: ReadonlyMap<OpenArray, Uint8Array<ArrayBuffer>>,
     labels: OpenArray | undefined,
     total: number,
   ): AsyncGenerator<RawSample> {
@@ -84,7 +105,9 @@ export async function readNpz(source: ByteSource, selection: Selection): Promise
         const isWanted = selection.has(index);
         const readAll = async () => {
           const items = [];
-          for (const { bytes, array } of inputs) items.push(await readItem(bytes, array, isWanted));
+          for (const open of inputs) {
+            items.push(constants.get(open) ?? await readItem(open.bytes, open.array, isWanted));
+          }
           const label = labels && await readItem(labels.bytes, labels.array, isWanted);
           return { items, label };
         };

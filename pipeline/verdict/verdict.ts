@@ -30,13 +30,16 @@ export interface Verdict {
   readonly notes: readonly string[];
 }
 
-/** Most samples that a verdict is made of. */
+/** Most samples that a verdict is made of; fewer of a large model. */
 export const VERDICT_SAMPLES = 16;
-/** Runs that every level of optimizations is tried with, by the bytes of quantized weights: large models take long. */
-const LEVEL_RUNS = [
-  { bytes: 4 * 2 ** 20, runs: 8 },
-  { bytes: 32 * 2 ** 20, runs: 4 },
-  { bytes: Infinity, runs: 2 },
+/**
+ * Samples of a verdict, and runs that every level of optimizations is tried with, by the bytes of the float model's
+ * weights: large models take long, and the check shall cost no more than a tenth of the quantization.
+ */
+const SIZES = [
+  { bytes: 12 * 2 ** 20, samples: VERDICT_SAMPLES, levelRuns: 8 },
+  { bytes: 128 * 2 ** 20, samples: 8, levelRuns: 2 },
+  { bytes: Infinity, samples: 4, levelRuns: 1 },
 ];
 
 /** What {@linkcode judgeModel} needs. */
@@ -52,16 +55,21 @@ export interface JudgeOptions {
 export interface Reference {
   readonly runs: readonly CheckRun[];
   readonly outputs: readonly ReadonlyMap<string, Tensor>[];
+  /** Runs that every level of optimizations is tried with. */
+  readonly levelRuns: number;
 }
 
-/** Runs the float model. */
+/** Runs the float model on the first samples, as many as its size allows. */
 export async function floatReference(
   { original }: { readonly original: Model },
   { samples, runtime, signal }: Pick<JudgeOptions, "samples" | "runtime" | "signal">,
 ): Promise<Reference> {
   const inputs = modelInputs(original.graph);
   const size = fixedBatch(inputs) ?? 1;
-  const batches = streamOf(samples).pipeThrough(batchSamples(size));
+  const bytes = weightBytes(original);
+  const most = SIZES.find((entry) => bytes <= entry.bytes)!;
+  const batches = streamOf(samples.slice(0, Math.max(size, most.samples)))
+    .pipeThrough(batchSamples(size));
   const runs: CheckRun[] = [];
   const reader = batches.getReader();
   for (;;) {
@@ -80,7 +88,23 @@ export async function floatReference(
     signal?.throwIfAborted();
     outputs.push(await session.run(feeds, session.outputs));
   }
-  return { runs, outputs };
+  return finiteRuns({ runs, outputs, levelRuns: most.levelRuns });
+}
+
+/**
+ * Runs whose numbers are all finite: a sample with NaN, which calibration leaves out on demand, says nothing about a
+ * quantized model. All of them where none is.
+ */
+function finiteRuns({ runs, outputs, levelRuns }: Reference): Reference {
+  const isFinite = (tensors: ReadonlyMap<string, Tensor>) =>
+    [...tensors.values()].every(({ data }) =>
+      !(data instanceof Float32Array) || data.every(Number.isFinite)
+    );
+  const kept = runs.flatMap(({ feeds }, i) =>
+    isFinite(feeds as ReadonlyMap<string, Tensor>) && isFinite(outputs[i]) ? [i] : []
+  );
+  if (kept.length === 0) return { runs, outputs, levelRuns };
+  return { runs: kept.map((i) => runs[i]), outputs: kept.map((i) => outputs[i]), levelRuns };
 }
 
 /**
@@ -90,11 +114,9 @@ export async function floatReference(
  */
 export async function judgeModel(
   model: Model,
-  { runs, outputs }: Reference,
+  { runs, outputs, levelRuns }: Reference,
   { data, limits, runtime, signal }: Omit<JudgeOptions, "samples">,
 ): Promise<{ verdict: Verdict; fault?: undefined } | { fault: Fault; verdict?: undefined }> {
-  const weights = weightBytes(model);
-  const levelRuns = LEVEL_RUNS.find(({ bytes }) => weights <= bytes)!.runs;
   const checked = await checkModel(model, runs, outputs, { runtime, levelRuns, signal });
   if (checked.fault !== undefined) return { fault: checked.fault };
   const sums = new Map(

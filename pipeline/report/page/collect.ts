@@ -183,9 +183,10 @@ function cells(histogram: HistogramData) {
 
 function measuredOf(entry: DiagnosedTensor | undefined): { measured?: Measured } {
   if (entry === undefined) return {};
-  const { local, accumulated } = entry;
+  const { local, accumulated, isFault } = entry;
   return {
     measured: {
+      isFault,
       local: drawnOrNull(local.sqnr),
       accumulated: drawnOrNull(accumulated.sqnr),
       cosine: drawn(accumulated.cosine),

@@ -62,6 +62,8 @@ export interface ReportRemedy {
 
 /** What comparing the models found for one activation; SQNR in dB, null where nothing is lost. */
 export interface Measured {
+  /** See `isFault` of a diagnosis. */
+  readonly isFault: boolean;
   /** With float inputs of its layer. */
   readonly local: number | null;
   /** In the quantized model as a whole. */

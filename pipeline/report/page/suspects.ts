@@ -34,6 +34,8 @@ export function suspects(
     kind === "activation"
       ? shares.get(`activation ${activations[index].tensor}`) ?? 0
       : shares.get(`weights ${weights[index].node}`) ?? 0;
+  const faultOf = ({ kind, index }: Pick<Suspect, "kind" | "index">) =>
+    Number(kind === "activation" && activations[index].measured?.isFault === true);
   const found = [
     ...activations.flatMap((activation, index) => {
       const sqnr = activation.seen?.sqnr ?? null;
@@ -42,7 +44,9 @@ export function suspects(
     ...weights.flatMap(({ sqnr }, index) =>
       sqnr === null ? [] : [{ kind: "weight" as const, index, sqnr }]
     ),
-  ].sort((a, b) => shareOf(b) - shareOf(a) || a.sqnr - b.sqnr || a.index - b.index);
+  ].sort((a, b) =>
+    faultOf(b) - faultOf(a) || shareOf(b) - shareOf(a) || a.sqnr - b.sqnr || a.index - b.index
+  );
   const bySqnr = found.map(({ sqnr }) => sqnr).toSorted((a, b) => a - b);
   const median = bySqnr[Math.floor(bySqnr.length / 2)] ?? 0;
   return found.slice(0, MAX_SUSPECTS).map((suspect) => ({
@@ -65,6 +69,9 @@ function whyActivation({ seen, bits, range, measured }: ReportActivation): strin
   const why: string[] = [];
   if (measured !== undefined && measured.accumulated !== null) {
     why.push(`${measured.accumulated.toFixed(1)} dB in the whole quantized model`);
+  }
+  if (measured?.isFault) {
+    why.push("a fault: all that it is made from is right, and it is wrong in the whole model only");
   }
   if (seen === undefined) return why;
   const best = seen.methods.reduce((a, b) => (b.sqnr ?? -Infinity) > (a.sqnr ?? -Infinity) ? b : a);

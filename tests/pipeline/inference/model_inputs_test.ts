@@ -26,7 +26,7 @@ Deno.test("axis 0 counts samples, but where another one has the name of samples"
     value("sr", []),
     value("frames", [80, "time"]),
   ).map(({ batchAxis }) => batchAxis);
-  assert.deepEqual(axes, [0, 1, null, 0]);
+  assert.deepEqual(axes, [0, 1, null, null]);
 });
 
 Deno.test("any name counts as that of samples when another input has it in front", () => {

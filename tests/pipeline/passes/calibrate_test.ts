@@ -8,7 +8,7 @@ import { readPlim, writePlim } from "../../../pipeline/statistics/plim.ts";
 import type { Statistics } from "../../../pipeline/statistics/statistics.ts";
 import type { PlimsollError } from "../../../core/errors.ts";
 import { makeTensor } from "../../../onnx/file/tensor.ts";
-import { presetTarget } from "../../../tpc/targets/read_target.ts";
+import { addOverrides, presetTarget } from "../../../tpc/targets/read_target.ts";
 import { demoModel, demoSamples } from "../../support/demo.ts";
 import { model, node, value } from "../../support/onnx.ts";
 
@@ -306,4 +306,21 @@ Deno.test("a model in another precision is refused by that reason", async () => 
     initializers: [makeTensor("m", [2, 2], Float64Array.of(1, 2, 3, 4))],
   });
   await assert.rejects(run({ model: double, target }), /no weights of float32\. Export the model/);
+});
+
+Deno.test("where nothing is quantized, the remedy is about what is the reason", async () => {
+  const reshaping = model({
+    nodes: [node("Reshape", ["x", "shape"], ["y"])],
+    inputs: [value("x", ["N", 4])],
+    outputs: [value("y", ["N", 2, 2])],
+    initializers: [makeTensor("shape", [3], BigInt64Array.of(0n, 2n, 2n))],
+  });
+  await assert.rejects(run({ model: reshaping, target }), /Give another model or option `target`/);
+  const relu = model({
+    nodes: [node("Relu", ["x"], ["y"])],
+    inputs: [value("x", ["N", 4])],
+    outputs: [value("y", ["N", 4])],
+  });
+  const float = addOverrides(target, [{ match: { operator: "Relu" }, quantize: false }]);
+  await assert.rejects(run({ model: relu, target: float }), /Leave out an option `override`/);
 });

@@ -248,7 +248,7 @@ Deno.test("a diagnosis goes to its activations, and its remedies into the page",
     diagnosis: {
       ...{ schemaVersion: 1, samples: 4, data: "evaluation", missing: [], worst: [tensor] },
       tensors: [{
-        ...{ tensor, producer: null, quantizer: null, elements: 9 },
+        ...{ tensor, producer: null, isFault: false, quantizer: null, elements: 9 },
         accumulated: error,
         local: { ...error, sqnr: null },
       }],
@@ -271,7 +271,7 @@ Deno.test("a diagnosis goes to its activations, and its remedies into the page",
     },
   });
   assert.deepEqual(report.activations[0].measured, {
-    ...{ local: null, accumulated: 12.5, cosine: 0.9, maxAbs: 3 },
+    ...{ isFault: false, local: null, accumulated: 12.5, cosine: 0.9, maxAbs: 3 },
   });
   assert.equal(report.activations[1].measured, undefined);
   assert.equal(report.diagnosis!.remedies[0].gain, 1.5);

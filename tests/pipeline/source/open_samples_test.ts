@@ -126,6 +126,22 @@ for (const name of ["named.npz", "named-compressed.npz"]) {
   });
 }
 
+Deno.test("an .npz may have single numbers for all samples, and inputs without elements", async () => {
+  const { count, samples } = await open("constants.npz", { skip: (index) => index === 0 });
+  assert.equal(count, 4);
+  const all = await Array.fromAsync(samples);
+  assert.equal(all.length, 3);
+  for (const { index, input } of all) {
+    assert.deepEqual(input, {
+      x: { data: VALUES.slice(6 * index, 6 * index + 6), dims: [2, 3] },
+      rate: { data: BigInt64Array.of(16000n), dims: [] },
+      gain: { data: Float32Array.of(0.5), dims: [] },
+      past: { data: new Float32Array(0), dims: [0, 3] },
+    });
+  }
+  await assert.rejects(open("numbers.npz"), /found single numbers alone.* counts the samples/);
+});
+
 /** An .npy file of unsigned bytes counting up. */
 function bytesNpy(shape: number[]): Uint8Array {
   const header = `{'descr': '|u1', 'fortran_order': False, 'shape': (${shape.join(", ")},), }`;

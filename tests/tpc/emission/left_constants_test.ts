@@ -47,3 +47,30 @@ for (const [left, input] of [[[6, 8], [1, 8, 5]], [[2, 6, 8], [1, 2, 8, 5]]]) {
     });
   }
 }
+
+Deno.test("weights on the left of a Gemm are quantized, alone in the network or not", async () => {
+  const architecture: Architecture = {
+    input: [1, 16, 3],
+    model: model({
+      nodes: [
+        node("Reshape", ["x", "shape"], ["flat"]),
+        node("Gemm", ["m", "flat", "c"], ["y"], { transA: 1, alpha: 0.5 }),
+      ],
+      inputs: [value("x", [1, 16, 3])],
+      outputs: [value("y", [8, 3])],
+      initializers: [
+        makeTensor("shape", [2], BigInt64Array.of(16n, 3n)),
+        makeTensor("m", [16, 8], floats(128, random)),
+        makeTensor("c", [8, 1], floats(8, random)),
+      ],
+    }),
+  };
+  const { model: file, manifest } = await quantizeArchitecture(architecture, "onnxruntime");
+  assert.deepEqual(manifest.weights.map(({ input }) => input), [0]);
+  const feeds = samplesFor(architecture, 3).map(({ input: { data } }) => ({
+    x: { data, dims: [1, 16, 3] },
+  }));
+  for (const [key, found] of await decibelsAtLevels(architecture.model, file, feeds)) {
+    assert.ok(found > 34, `${key}: ${found} dB`);
+  }
+});
