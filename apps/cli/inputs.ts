@@ -25,9 +25,7 @@ import { modelInputs } from "../../pipeline/inference/model_inputs.ts";
 import { impliedPreprocessing } from "../../pipeline/source/implied_preprocessing.ts";
 import { parseLabels } from "../../pipeline/source/labels.ts";
 import { openSamples } from "../../pipeline/source/open_samples.ts";
-import { prepareSamples } from "../../pipeline/source/prepare_samples.ts";
-import { imageDecoder } from "../../pipeline/source/decode_image.ts";
-import { preprocessor } from "../../pipeline/source/preprocess.ts";
+import { prepareSource } from "../../pipeline/source/prepared_samples.ts";
 import type { OpenedSamples, SampleOpener } from "../../pipeline/source/samples.ts";
 import { wishesIn } from "./wish_options.ts";
 import { besideData, readJson, readText, sibling } from "./files.ts";
@@ -165,16 +163,10 @@ export async function loadSamples(
   selection: Selection = {},
 ): Promise<LoadedSamples> {
   const preprocessing = await loadPreprocessing(host, path, options.model, options);
-  const { maxPixels } = options;
-  const decode = preprocessor(preprocessing, imageDecoder(preprocessing, { maxPixels }));
   const { watch, onRead } = selection;
-  const preprocess = (raw: RawSample) => {
-    onRead?.(rawBytes(raw));
-    return watch === undefined ? decode(raw) : watch.time("prepare", () => decode(raw));
-  };
   const classesBeside = await loadClasses(host, path);
   const onBroken = options.onBroken === "skip" ? brokenReporter(host) : undefined;
-  const { samples, ...source } = await openSamples(host, path, {
+  const source = await openSamples(host, path, {
     limit: options.samples,
     skip: selection.skip,
     onBroken,
@@ -189,9 +181,17 @@ export async function loadSamples(
       classes: classesBeside,
     },
   });
-  const { count, identity, isLabelled, classes = [] } = source;
-  const prepared = samples.pipeThrough(prepareSamples(preprocess, onBroken));
-  return { count, samples: prepared, classes, isLabelled, source: identity, preprocessing };
+  const { isLabelled, classes = [] } = source;
+  const prepared = prepareSource(source, {
+    preprocessing,
+    maxPixels: options.maxPixels,
+    onBroken,
+    around: (raw, prepare) => {
+      onRead?.(rawBytes(raw));
+      return watch === undefined ? prepare(raw) : watch.time("prepare", () => prepare(raw));
+    },
+  });
+  return { ...prepared, classes, isLabelled };
 }
 
 /** Bytes of the content of a sample, before it is decoded. */

@@ -63,7 +63,7 @@ export const denoHost: Host = {
       }, fetch);
       await server.finished;
     } catch (cause) {
-      failures.throwDeaf(options, cause);
+      failures.throwCannotListen(options, cause);
     }
   },
   pageFile,

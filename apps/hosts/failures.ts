@@ -73,7 +73,7 @@ export function parent(path: string): string {
 }
 
 /** Throws that a server can't listen. */
-export function throwDeaf({ hostname, port }: ServeOptions, cause: unknown): never {
+export function throwCannotListen({ hostname, port }: ServeOptions, cause: unknown): never {
   throw new PlimsollError("runtime", {
     action: `listening on ${hostname}:${port}`,
     wanted: "a free port of this machine",

@@ -7,7 +7,7 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { toNodeHandler } from "srvx/node";
 import type { ServeOptions } from "../../core/host.ts";
-import { throwDeaf } from "./failures.ts";
+import { throwCannotListen } from "./failures.ts";
 
 /** See `Host.serve`. */
 export async function serveNode(options: ServeOptions): Promise<void> {
@@ -27,7 +27,7 @@ export async function serveNode(options: ServeOptions): Promise<void> {
       });
     });
   } catch (cause) {
-    throwDeaf(options, cause);
+    throwCannotListen(options, cause);
   } finally {
     signal.removeEventListener("abort", stop);
   }

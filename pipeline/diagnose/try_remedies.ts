@@ -102,21 +102,21 @@ async function measure(
   const turns = Math.ceil(models.length / OPEN_SESSIONS);
   for (let turn = 0; turn < turns; turn++) {
     await using sessions = new SessionStack();
-    const contestants = [{
+    const opened = [{
       name: "float",
       session: sessions.use(await createSession(original, { name: "the float model", runtime })),
     }];
     for (const make of models.slice(turn * OPEN_SESSIONS, (turn + 1) * OPEN_SESSIONS)) {
       signal?.throwIfAborted();
       const name = "a remedy";
-      contestants.push({
+      opened.push({
         name,
         session: sessions.use(await createSession(make(), { name, runtime })),
       });
     }
     const { samples, count: total } = await open();
     const report = numbered(onProgress, turn + 1, turns);
-    const [, ...found] = await evaluate(contestants, samples, {
+    const [, ...found] = await evaluate(opened, samples, {
       inputs,
       total,
       signal,

@@ -72,18 +72,18 @@ export interface EvaluateOptions {
  * only.
  */
 export async function evaluate(
-  contestants: readonly NamedSession[],
+  sessions: readonly NamedSession[],
   samples: ReadableStream<Sample>,
   options: EvaluateOptions,
 ): Promise<ModelEvaluation[]> {
   const { inputs, classes = [], signal } = options;
-  const metrics = contestants.map(emptyMetrics);
-  const sums = contestants.map(() => new Map<string, OutputSums>());
+  const metrics = sessions.map(emptyMetrics);
+  const sums = sessions.map(() => new Map<string, OutputSums>());
   const sink = new WritableStream<Batch>({
     write: async (batch) => {
       const feeds = feedsFor(batch, inputs);
       const found: Map<string, Tensor>[] = [];
-      for (const { session } of contestants) {
+      for (const { session } of sessions) {
         found.push(await runBatch(session, feeds, session.outputs, batch.samples.length));
       }
       const [reference, ...others] = found;
@@ -91,7 +91,7 @@ export async function evaluate(
       const scores = found.map((outputs) => scoresOf(outputs));
       addBatch(metrics, scores, batch, options.onHits);
       const odd = metrics.findIndex(({ noise }) => !Number.isFinite(noise));
-      if (odd >= 0) throw notFinite(contestants[odd].name, batch.samples.map(({ id }) => id));
+      if (odd >= 0) throw notFinite(sessions[odd].name, batch.samples.map(({ id }) => id));
       options.onProgress?.({ stage: "evaluate", done: metrics[0].samples, total: options.total });
     },
   }, { highWaterMark: 1 });
@@ -104,7 +104,7 @@ export async function evaluate(
       remedy: `Give data with samples, or a larger ${option("samples")}`,
     });
   }
-  return contestants.map(({ name }, i) => summarise(name, metrics[i], sums[i], classes));
+  return sessions.map(({ name }, i) => summarise(name, metrics[i], sums[i], classes));
 }
 
 /** The first output of floats; of none, whatever there is. */

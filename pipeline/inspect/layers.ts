@@ -16,7 +16,7 @@ import type { Placement } from "../../tpc/placement/types.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 
 /** What the target does with a layer. */
-export type Fate =
+export type LayerFate =
   /** Its output gets a quantizer of its own, or stays float where the kernel can give that. */
   | "quantized"
   /** It vanishes into the quantizer of the layer before. */
@@ -57,7 +57,7 @@ export interface Layer {
   /** Bounds of Relu and Clip, null where open; null for other operators. */
   readonly clamp: { readonly low: number | null; readonly high: number | null } | null;
   /** What the target does with it. */
-  readonly fate: Fate;
+  readonly fate: LayerFate;
   /** The layer that it is fused into, or the tensor whose grid it keeps; null for other fates. */
   readonly of: string | null;
   /** Why. */

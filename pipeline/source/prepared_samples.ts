@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { PlimsollError } from "../../core/errors.ts";
+import type { RawSample, Sample } from "../../core/tensor.ts";
+import { ImageError } from "../../wasm/image.ts";
 import type { SampleSource } from "./sample_source.ts";
-import type { Sample } from "../../core/tensor.ts";
 import { type ByteSource, openStream } from "./byte_source.ts";
 import { imageDecoder } from "./decode_image.ts";
 import { type OpenSamplesOptions, openSampleStream } from "./open_samples.ts";
-import { prepareSamples } from "./prepare_samples.ts";
 import { preprocessor } from "./preprocess.ts";
 import type { Preprocessing } from "../../tpc/recipe/preprocessing.ts";
 
@@ -74,16 +75,48 @@ export async function openPreparedSamples(
 /** Preprocesses opened samples on the way to the model. */
 export function prepareSource(
   { samples, count, identity }: SampleSource,
-  { preprocessing, maxPixels, onBroken }: Pick<
-    PreparedSamplesOptions,
-    "preprocessing" | "maxPixels" | "onBroken"
-  >,
+  { preprocessing, maxPixels, onBroken, around = (raw, prepare) => prepare(raw) }:
+    & Pick<PreparedSamplesOptions, "preprocessing" | "maxPixels" | "onBroken">
+    & {
+      /** Done in place of preparing a sample, for who measures it. */
+      readonly around?: (raw: RawSample, prepare: Prepare) => ReturnType<Prepare>;
+    },
 ): PreparedSamples {
   const prepare = preprocessor(preprocessing, imageDecoder(preprocessing, { maxPixels }));
   return {
     count,
-    samples: samples.pipeThrough(prepareSamples(prepare, onBroken)),
+    samples: samples.pipeThrough(prepareSamples((raw) => around(raw, prepare), onBroken)),
     source: identity,
     preprocessing,
   };
+}
+
+/** Decodes and preprocesses one sample. */
+type Prepare = (raw: RawSample) => Sample | Promise<Sample>;
+
+/**
+ * A stage that prepares samples and leaves out broken ones as the source does. Broken is an image
+ * that can't be decoded, and what is an error of kind `input`. All else, such as a preprocessing that fits no
+ * image, stops the stream.
+ *
+ * @param onBroken Told about a broken sample; throws to stop. Without it the error stops the stream.
+ */
+export function prepareSamples(
+  prepare: Prepare,
+  onBroken?: (error: PlimsollError) => void,
+): TransformStream<RawSample, Sample> {
+  return new TransformStream<RawSample, Sample>({
+    transform: async (raw, controller) => {
+      let sample: Sample;
+      try {
+        sample = await prepare(raw);
+      } catch (error) {
+        const isBroken = error instanceof PlimsollError &&
+          (error.kind === "input" || error.cause instanceof ImageError);
+        if (!isBroken || onBroken === undefined) throw error;
+        return onBroken(error);
+      }
+      controller.enqueue(sample);
+    },
+  });
 }

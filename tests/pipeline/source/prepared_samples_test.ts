@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { PlimsollError } from "../../../core/errors.ts";
 import { ImageError } from "../../../wasm/image.ts";
 import type { RawSample, Sample } from "../../../core/tensor.ts";
-import { prepareSamples } from "../../../pipeline/source/prepare_samples.ts";
+import { prepareSamples } from "../../../pipeline/source/prepared_samples.ts";
 import { countingSource, settle } from "../../support/streams.ts";
 
 const raws = (count: number): RawSample[] =>
