@@ -37,9 +37,9 @@ export interface Fault {
 }
 
 /** SQNR in dB by which a level may be below `disabled`: kernels round sums in another order, and codes once more. */
-const ALLOWED_LOSS = 3;
+const ALLOWED_LOSS = 6;
 /** Above this SQNR against float a level is good, whatever `disabled` has. */
-const GOOD_SQNR = 40;
+const GOOD_SQNR = 30;
 /** SQNR in dB from which a slice of an output is good; below, it may have this much less than a whole output may. */
 const GOOD_SLICE = { sqnr: 20, loss: 3 };
 /** SQNR of a tensor between two levels below which it is another tensor. */
