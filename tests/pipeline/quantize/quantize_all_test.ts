@@ -31,7 +31,9 @@ async function run(recipes: readonly NamedRecipe[]) {
   const passes: Pass[] = [];
   const statistics: Uint8Array[] = [];
   let opened = 0;
-  const variants = await quantizeAll(float, recipes, {
+  // What these tests ask isn't judged: verdicts would double the work.
+  const unchecked = recipes.map((recipe) => ({ ...recipe, isUnchecked: true as const }));
+  const variants = await quantizeAll(float, unchecked, {
     open: () => {
       opened++;
       return opener.open();
