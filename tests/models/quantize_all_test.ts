@@ -1,19 +1,19 @@
 /** Variants from shared passes are what each would be alone. */
 import assert from "node:assert/strict";
-import { canonicalJson } from "../../../core/canonical_json.ts";
-import { rewritesFor } from "../../../tpc/targets/rewrites_for.ts";
-import { presetTarget } from "../../../tpc/targets/read_target.ts";
-import type { Target } from "../../../tpc/targets/target.ts";
-import { evaluateVariants } from "../../../pipeline/evaluate/evaluate_variants.ts";
-import { learnRewrites } from "../../../pipeline/passes/learn_rewrites.ts";
+import { canonicalJson } from "../../core/canonical_json.ts";
+import { rewritesFor } from "../../tpc/targets/rewrites_for.ts";
+import { presetTarget } from "../../tpc/targets/read_target.ts";
+import type { Target } from "../../tpc/targets/target.ts";
+import { evaluateVariants } from "../../pipeline/evaluate/evaluate_variants.ts";
+import { learnRewrites } from "../../pipeline/passes/learn_rewrites.ts";
 import {
   type NamedRecipe,
   type Pass,
   quantize,
   quantizeAll,
   rewriteModel,
-} from "../../../pipeline/quantize/quantize.ts";
-import { demoModel, demoSamples, EVALUATION } from "../../support/demo.ts";
+} from "../../pipeline/quantize/quantize.ts";
+import { demoModel, demoSamples, EVALUATION } from "../support/demo.ts";
 
 const SAMPLES = 8;
 const preset = (name: string) => presetTarget(name)!;
