@@ -1,12 +1,12 @@
 /** Weights of MatMul that are vectors or batches of matrices: what is written runs, at every level. */
 import assert from "node:assert/strict";
-import { type Model, withFields } from "../../../onnx/file/model.ts";
-import { makeTensor } from "../../../onnx/file/tensor.ts";
-import type { Architecture } from "../../support/architectures.ts";
-import { decibelsAtLevels } from "../../support/every_level.ts";
-import { model, node, value } from "../../support/onnx.ts";
-import { quantizeArchitecture, samplesFor } from "../../support/quantize_architecture.ts";
-import { floats, gaussian } from "../../support/random.ts";
+import { type Model, withFields } from "../../onnx/file/model.ts";
+import { makeTensor } from "../../onnx/file/tensor.ts";
+import type { Architecture } from "../support/architectures.ts";
+import { decibelsAtLevels } from "../support/every_level.ts";
+import { model, node, value } from "../support/onnx.ts";
+import { quantizeArchitecture, samplesFor } from "../support/quantize_architecture.ts";
+import { floats, gaussian } from "../support/random.ts";
 
 interface Case {
   readonly input: number[];

@@ -3,12 +3,12 @@
  * on integers does, read from the profiler.
  */
 import assert from "node:assert/strict";
-import { readModel } from "../../../onnx/file/model.ts";
-import { TARGET_NAMES } from "../../../tpc/targets/read_target.ts";
-import { type Architecture, ARCHITECTURES } from "../../support/architectures.ts";
-import { profileKernels } from "../../support/kernels.ts";
-import { quantizeArchitecture, samplesFor, sqnr } from "../../support/quantize_architecture.ts";
-import { runModel } from "../../support/run_model.ts";
+import { readModel } from "../../onnx/file/model.ts";
+import { TARGET_NAMES } from "../../tpc/targets/read_target.ts";
+import { type Architecture, ARCHITECTURES } from "../support/architectures.ts";
+import { profileKernels } from "../support/kernels.ts";
+import { quantizeArchitecture, samplesFor, sqnr } from "../support/quantize_architecture.ts";
+import { runModel } from "../support/run_model.ts";
 
 /** Operators that have no integer kernel in ONNX Runtime, by architecture: nothing else may stay float. */
 const FLOAT_KERNELS: Readonly<Record<string, readonly string[]>> = {

@@ -1,15 +1,15 @@
 /** What is written runs as it is written, at every optimization level: guards against the runtime's own ideas. */
 import assert from "node:assert/strict";
-import type { NodeProto, TensorProto } from "../../../onnx/file/onnx_pb.ts";
-import { type Model, readModel, withFields } from "../../../onnx/file/model.ts";
-import { withAttributes } from "../../../onnx/graph/node.ts";
-import { makeTensor } from "../../../onnx/file/tensor.ts";
-import type { Override, Target } from "../../../tpc/targets/target.ts";
-import type { Architecture } from "../../support/architectures.ts";
-import { decibelsAtLevels, operatorsOf } from "../../support/every_level.ts";
-import { model, node, value } from "../../support/onnx.ts";
-import { quantizeArchitecture, samplesFor } from "../../support/quantize_architecture.ts";
-import { floats, gaussian } from "../../support/random.ts";
+import type { NodeProto, TensorProto } from "../../onnx/file/onnx_pb.ts";
+import { type Model, readModel, withFields } from "../../onnx/file/model.ts";
+import { withAttributes } from "../../onnx/graph/node.ts";
+import { makeTensor } from "../../onnx/file/tensor.ts";
+import type { Override, Target } from "../../tpc/targets/target.ts";
+import type { Architecture } from "../support/architectures.ts";
+import { decibelsAtLevels, operatorsOf } from "../support/every_level.ts";
+import { model, node, value } from "../support/onnx.ts";
+import { quantizeArchitecture, samplesFor } from "../support/quantize_architecture.ts";
+import { floats, gaussian } from "../support/random.ts";
 
 const random = gaussian(23);
 
