@@ -7,13 +7,13 @@
 import { canonicalJson } from "../../core/canonical_json.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import type { Reader } from "../../core/host.ts";
-import type { Sample } from "../../core/tensor.ts";
 import {
   loadFloatModel,
   type Quantization,
   quantizeAll,
 } from "../../pipeline/quantize/quantize.ts";
 import type { SampleOpener } from "../../pipeline/source/samples.ts";
+import { samplesBehind } from "../../pipeline/source/held_out.ts";
 import { verdictSentence } from "../../pipeline/report/verdict.ts";
 import { reportPage } from "../../pipeline/report/page/render.ts";
 import { openSamples } from "../../pipeline/source/open_samples.ts";
@@ -93,12 +93,13 @@ function openerOf(
 /** The samples behind the limit, as the command line takes them to judge by. */
 async function heldOut(job: Job, count: number, reader: Reader) {
   const { limit } = job;
-  const kept: Sample[] = [];
-  if (limit === undefined) return { samples: kept, data: "calibration" } as const;
-  const { samples } = await openerOf({ ...job, limit: limit + count }, reader, () => {})
-    .open((index) => index < limit);
-  await samples.pipeTo(new WritableStream({ write: (sample) => void kept.push(sample) }));
-  return { samples: kept, data: "held out" } as const;
+  if (limit === undefined) return { samples: [], data: "calibration" } as const;
+  const samples = await samplesBehind(
+    limit,
+    count,
+    (most, skip) => openerOf({ ...job, limit: most }, reader, () => {}).open(skip),
+  );
+  return { samples, data: "held out" } as const;
 }
 
 async function filesOf(job: Job, result: Quantization): Promise<MadeFile[]> {

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Host } from "../../core/host.ts";
-import type { Sample } from "../../core/tensor.ts";
 import type { RunOptions } from "../../pipeline/quantize/quantize.ts";
+import { samplesBehind } from "../../pipeline/source/held_out.ts";
 import { type SampleOptions, samplesAt } from "./inputs.ts";
 
 interface JudgedSamples {
@@ -25,20 +25,13 @@ export function judgedSamples(
   host: Host,
   { path, limit, evalPath, reading }: JudgedSamples,
 ): NonNullable<RunOptions["judgeOn"]> {
-  const take = async (place: string, count: number, skip?: (index: number) => boolean) => {
-    const samples: Sample[] = [];
-    const opened = await samplesAt(host, place, { ...reading, samples: count }, {}).open(skip);
-    for await (const sample of opened.samples) samples.push(sample);
-    return samples;
-  };
+  const openAt = (place: string) => (count: number, skip?: (index: number) => boolean) =>
+    samplesAt(host, place, { ...reading, samples: count }, {}).open(skip);
   return async (count) => {
     if (evalPath !== undefined && evalPath !== "-") {
-      return { samples: await take(evalPath, count), data: "evaluation" };
+      return { samples: await samplesBehind(0, count, openAt(evalPath)), data: "evaluation" };
     }
     if (limit === undefined || path === "-") return { samples: [], data: "calibration" };
-    return {
-      samples: await take(path, limit + count, (index) => index < limit),
-      data: "held out",
-    };
+    return { samples: await samplesBehind(limit, count, openAt(path)), data: "held out" };
   };
 }

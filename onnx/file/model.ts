@@ -85,6 +85,11 @@ export function externalTensors(graph: GraphProto): TensorProto[] {
 /** Protobuf messages end here. */
 const MAX_FILE_BYTES = 2 ** 31 - 1;
 
+/** Bytes of the weights that are stored raw, as nearly all are. */
+export function weightBytes({ graph }: Model): number {
+  return graph.initializer.reduce((sum, { rawData }) => sum + rawData.length, 0);
+}
+
 /**
  * Serialises a model. The inverse of {@linkcode readModel}, unknown fields included.
  *
@@ -92,7 +97,7 @@ const MAX_FILE_BYTES = 2 ** 31 - 1;
  * `splitWeights` of `external_data.ts` puts them beside it.
  */
 export function writeModel(model: Model): Uint8Array<ArrayBuffer> {
-  const bytes = model.graph.initializer.reduce((sum, { rawData }) => sum + rawData.length, 0);
+  const bytes = weightBytes(model);
   if (bytes > MAX_FILE_BYTES) {
     throw new PlimsollError("output", {
       action: "writing the model as one file",

@@ -11,7 +11,7 @@ import { feedsFor, type ModelInput } from "../inference/infer.ts";
 import { runBatch } from "../inference/run_batch.ts";
 import type { InferenceSession } from "../inference/runtime.ts";
 import { batchSamples, type BatchSize } from "../source/batches.ts";
-import { type OutputFigures, OutputSums } from "./output_figures.ts";
+import { addOutput, type OutputFigures, type OutputSums } from "./output_figures.ts";
 import { addSample, emptyMetrics, type Metrics } from "./metrics.ts";
 
 /** One model to evaluate. */
@@ -124,9 +124,7 @@ function addOutputs(
   [...reference].forEach(([name, float], i) => {
     const other = found.get(name) ?? list[i];
     if (other === undefined || other.data.length !== float.data.length) return;
-    const entry = sums.get(name) ?? new OutputSums(name);
-    sums.set(name, entry);
-    entry.add(float, other, samples.length);
+    addOutput(sums, name, [float, other], samples.length);
   });
 }
 

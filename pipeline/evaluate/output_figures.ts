@@ -258,6 +258,39 @@ export class OutputSums {
   }
 }
 
+/** Adds an output of a batch of `size` samples to the sums of its name. */
+export function addOutput(
+  sums: Map<string, OutputSums>,
+  name: string,
+  [float, found]: readonly [float: Tensor, found: Tensor],
+  size: number,
+): void {
+  const entry = sums.get(name) ?? new OutputSums(name);
+  sums.set(name, entry);
+  entry.add(float, found, size);
+}
+
+/**
+ * Figures of all outputs of a model over its runs.
+ *
+ * @param found Its outputs, run by run.
+ * @param float Those of the float model, of at least as many runs.
+ * @param runs How many samples each has.
+ */
+export function figuresOfRuns(
+  found: readonly ReadonlyMap<string, Tensor>[],
+  float: readonly ReadonlyMap<string, Tensor>[],
+  runs: readonly { readonly samples: number }[],
+): OutputFigures[] {
+  const sums = new Map<string, OutputSums>();
+  found.forEach((outputs, i) => {
+    for (const [name, tensor] of outputs) {
+      addOutput(sums, name, [float[i].get(name)!, tensor], runs[i].samples);
+    }
+  });
+  return [...sums.values()].map((entry) => entry.figures());
+}
+
 /** KL(softmax f ‖ softmax q) in nats. */
 function klOfLogits(f: Float32Array, q: Float32Array): number {
   const [maxF, maxQ] = [f[argMax(f)], q[argMax(q)]];

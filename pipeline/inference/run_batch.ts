@@ -30,8 +30,7 @@ export async function runBatch(
   if (size === 1) return await session.run(feeds, outputs);
   if (single.has(session)) return await runSingles(session, feeds, outputs, size);
   try {
-    const found = await session.run(feeds, outputs);
-    return found;
+    return await session.run(feeds, outputs);
   } catch (error) {
     if (!(error instanceof PlimsollError && error.kind === "runtime") || isMemory(error)) {
       throw error;

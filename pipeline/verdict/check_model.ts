@@ -11,7 +11,7 @@ import type { InputTensor, Tensor } from "../../core/tensor.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { outlineGraph } from "../../onnx/graph/outline.ts";
 import { readQuantizers } from "../../onnx/quantized/read_quantizers.ts";
-import { OutputSums } from "../evaluate/output_figures.ts";
+import { figuresOfRuns } from "../evaluate/output_figures.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import { exposeTensors } from "../inference/infer.ts";
 import type { Runtime } from "../inference/runtime.ts";
@@ -142,21 +142,15 @@ function qualityByOutput(
   reference: readonly ReadonlyMap<string, Tensor>[],
   runs: readonly CheckRun[],
 ): Map<string, Quality> {
-  const sums = new Map<string, OutputSums>();
-  outputs.forEach((found, i) => {
-    for (const [name, tensor] of found) {
-      const entry = sums.get(name) ?? new OutputSums(name);
-      sums.set(name, entry);
-      entry.add(reference[i].get(name)!, tensor, runs[i].samples);
-    }
-  });
-  return new Map([...sums].flatMap(([name, entry]) => {
-    const { kind, sqnr, medianSqnr, worstSlice, isFinite } = entry.figures();
-    if (kind === "codes") return [];
-    const best = Math.max(sqnr ?? Infinity, medianSqnr ?? Infinity);
-    const slice = worstSlice?.sqnr ?? Infinity;
-    return [[name, { sqnr: isFinite ? best : NaN, slice }] as const];
-  }));
+  return new Map(
+    figuresOfRuns(outputs, reference, runs).filter(({ kind }) => kind !== "codes").map(
+      ({ output, sqnr, medianSqnr, worstSlice, isFinite }) => {
+        const best = Math.max(sqnr ?? Infinity, medianSqnr ?? Infinity);
+        const slice = worstSlice?.sqnr ?? Infinity;
+        return [output, { sqnr: isFinite ? best : NaN, slice }] as const;
+      },
+    ),
+  );
 }
 
 /** The producer of the first quantized tensor that a level makes another one of. */

@@ -1,19 +1,18 @@
 /**
  * The verdict on a quantized model: whether it still does what the network is for, and what lost it if not. Plain JSON:
- * part of `run.json`, reports and the summary; no part of the manifest, which is what was decided before.
+ * `verdict.json`, part of reports and the summary; no part of the manifest, which is what was decided before.
  *
  * @module
  */
 import type { InputTensor, Sample, Tensor } from "../../core/tensor.ts";
-import { outlineGraph } from "../../onnx/graph/outline.ts";
-import type { Model } from "../../onnx/file/model.ts";
+import { type Model, weightBytes } from "../../onnx/file/model.ts";
 import { streamOf } from "../../core/stream_of.ts";
-import { type OutputFigures, OutputSums } from "../evaluate/output_figures.ts";
+import { figuresOfRuns, type OutputFigures } from "../evaluate/output_figures.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import { feedsFor, fixedBatch, modelInputs } from "../inference/infer.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { batchSamples } from "../source/batches.ts";
-import { checkModel, type CheckRun, type Fault, faultError } from "./check_model.ts";
+import { checkModel, type CheckRun, type Fault } from "./check_model.ts";
 import { type Limits, type Loss, lossesOf } from "./limits.ts";
 
 /** What became of the outputs. */
@@ -42,9 +41,8 @@ const SIZES = [
   { bytes: Infinity, samples: 4, levelRuns: 1 },
 ];
 
-/** What {@linkcode judgeModel} needs. */
+/** What {@linkcode judgeModel} needs beside the float model's outputs. */
 export interface JudgeOptions {
-  readonly samples: readonly Sample[];
   readonly data: Verdict["data"];
   readonly limits: Limits;
   readonly runtime?: Runtime;
@@ -62,7 +60,9 @@ export interface Reference {
 /** Runs the float model on the first samples, as many as its size allows. */
 export async function floatReference(
   { original }: { readonly original: Model },
-  { samples, runtime, signal }: Pick<JudgeOptions, "samples" | "runtime" | "signal">,
+  { samples, runtime, signal }:
+    & { readonly samples: readonly Sample[] }
+    & Pick<JudgeOptions, "runtime" | "signal">,
 ): Promise<Reference> {
   const inputs = modelInputs(original.graph);
   const size = fixedBatch(inputs) ?? 1;
@@ -115,26 +115,12 @@ function finiteRuns({ runs, outputs, levelRuns }: Reference): Reference {
 export async function judgeModel(
   model: Model,
   { runs, outputs, levelRuns }: Reference,
-  { data, limits, runtime, signal }: Omit<JudgeOptions, "samples">,
+  { data, limits, runtime, signal }: JudgeOptions,
 ): Promise<{ verdict: Verdict; fault?: undefined } | { fault: Fault; verdict?: undefined }> {
   const checked = await checkModel(model, runs, outputs, { runtime, levelRuns, signal });
   if (checked.fault !== undefined) return { fault: checked.fault };
-  const sums = new Map(
-    outlineGraph(model.graph).outputs.map(({ name }) => [name, new OutputSums(name)]),
-  );
-  checked.outputs.forEach((found, i) => {
-    for (const [name, tensor] of found) {
-      sums.get(name)?.add(outputs[i].get(name)!, tensor, runs[i].samples);
-    }
-  });
-  const figures = [...sums.values()].map((entry) => entry.figures());
+  const figures = figuresOfRuns(checked.outputs, outputs, runs);
   const samples = runs.reduce((sum, run) => sum + run.samples, 0);
   const lost = lossesOf(figures, limits);
   return { verdict: { samples, data, outputs: figures, lost, notes: [] } };
 }
-
-function weightBytes({ graph }: Model): number {
-  return graph.initializer.reduce((sum, { rawData }) => sum + rawData.length, 0);
-}
-
-export { faultError };

@@ -4,36 +4,11 @@ import { runCli } from "../../../apps/cli/run.ts";
 import { denoHost } from "../../../apps/hosts/deno.ts";
 import { writeModel } from "../../../onnx/file/model.ts";
 import { makeTensor } from "../../../onnx/file/tensor.ts";
+import { inFolder, runCommand } from "../../support/cli.ts";
 import { CALIBRATION, DEMO_MODEL, EVALUATION } from "../../support/demo.ts";
 import { model, node, value } from "../../support/onnx.ts";
 
-interface Run {
-  code: number;
-  out: string;
-  error: string;
-}
-
-async function run(args: string[], signal = new AbortController().signal): Promise<Run> {
-  let [out, error] = ["", ""];
-  const host = {
-    ...denoHost,
-    isTerminal: false,
-    print: (text: string) => void (out += text),
-    printError: (text: string) => void (error += text),
-  };
-  const code = await runCli(args, host, signal);
-  return { code, out, error };
-}
-
-async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "plimsoll " });
-  try {
-    await test(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
+const run = (args: string[]) => runCommand(...args);
 const names = (folder: string) => Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
 
 Deno.test("quantize writes its files and prints the accuracy of float, mse and noclipping", () =>
