@@ -12,9 +12,11 @@ import type { ActivationSpec, ActivationStorage, WeightSpec } from "../../core/t
 import type { GraphOutline, OutlineNode } from "../../onnx/graph/outline.ts";
 import { clampRange, knownRange, weightSlot } from "../../onnx/operators/operators.ts";
 import { type Group, groupFrom, groupOutput } from "./fuse.ts";
+import { cheaperFloat } from "./cheaper_float.ts";
 import { GraphView } from "./graph_view.ts";
 import { insideIslands, numberIslands } from "./islands.ts";
 import { FEW_STEPS, idleJoins, isJoin, lostSource, rangeThrough, readersBehind } from "./joins.ts";
+import { keptFloat } from "./kept_float.ts";
 import type { RangeOf } from "./seen_range.ts";
 import { operatorSetOf } from "./operator_sets.ts";
 import { OverrideEffects } from "./override_effects.ts";
@@ -54,6 +56,9 @@ export function resolve(
   );
   const isFloat = (unit: Unit) => reasons.get(unit) !== undefined;
   const isPreserving = (unit: Unit) => !isFloat(unit) && sets.get(unit)?.use === "preserving";
+  for (const [unit, why] of keptFloat(units, target, { graph, unitOf, isPreserving })) {
+    if (!isFloat(unit) && !isPreserving(unit)) reasons.set(unit, why);
+  }
   const joins = { graph, unitOf, isFloat, isPreserving };
   for (const unit of units) {
     if (!isJoin(unit) || isFloat(unit)) continue;
@@ -68,6 +73,16 @@ export function resolve(
   }
   for (const unit of idleJoins(units, joins)) {
     reasons.set(unit, "only outputs and float operators read what it joins");
+  }
+  const isPlainAdd = (unit: Unit) =>
+    unit.op === "AddBias" &&
+    isFloat(unitOf.get(graph.producer(unit.inputs[0]!)!)!);
+  const candidates = units.filter((unit) =>
+    !isFloat(unit) && (sets.get(unit)?.onlyIfCheaper || isPlainAdd(unit))
+  );
+  const givesEither = (unit: Unit) => sets.get(unit)?.floatOutput === true;
+  for (const unit of cheaperFloat(candidates, { ...joins, givesEither })) {
+    reasons.set(unit, "on integers it would take as many quantizers or more, and save no time");
   }
   for (const unit of insideIslands(units.filter((unit) => !isPreserving(unit)), graph, isFloat)) {
     reasons.set(unit, "on an island of float operators: on integers it would only add a quantizer");

@@ -78,7 +78,12 @@ function complete(value: unknown, name: string, via: readonly string[]): Target 
     throw fault(name, `extends: ${JSON.stringify(base)} is none of ${TARGET_NAMES.join(", ")}`);
   }
   const from = complete(PRESETS[base], base, [...via, base]);
-  const named = [...from.operatorSets, ...from.fusing, ...from.composites ?? []];
+  const named = [
+    ...from.operatorSets,
+    ...from.fusing,
+    ...from.composites ?? [],
+    ...from.keepFloat ?? [],
+  ];
   const unknown = without.filter((entry) => named.every(({ name }) => name !== entry));
   if (unknown.length > 0) {
     throw fault(name, `without: target ${base} has no ${unknown.map((x) => `"${x}"`).join(", ")}`);
@@ -97,6 +102,7 @@ function complete(value: unknown, name: string, via: readonly string[]): Target 
     weight: { ...from.weight, ...own.weight },
     storage: { ...from.storage, ...own.storage },
     operatorSets: merge(own.operatorSets, from.operatorSets),
+    keepFloat: merge(own.keepFloat, from.keepFloat),
     composites: merge(own.composites, from.composites),
     fusing: merge(own.fusing, from.fusing),
     overrides: [...from.overrides ?? [], ...own.overrides ?? []],
@@ -115,8 +121,8 @@ function check<T>(schema: z.ZodType<T>, value: unknown, name: string): T {
 
 /** What a schema can't say: names that must be unique, values that must agree. */
 function checkReferences(target: Target, name: string): Target {
-  const { operatorSets, fusing, activation, weight, allowed } = target;
-  for (const [key, list] of Object.entries({ operatorSets, fusing })) {
+  const { operatorSets, fusing, keepFloat = [], activation, weight, allowed } = target;
+  for (const [key, list] of Object.entries({ operatorSets, fusing, keepFloat })) {
     const names = list.map((entry) => entry.name);
     const twice = names.find((entry, i) => names.indexOf(entry) !== i);
     if (twice !== undefined) throw fault(name, `${key}: two are called ${JSON.stringify(twice)}`);

@@ -86,6 +86,9 @@ const operatorSet = z.strictObject({
   inputs: z.enum(["own", "same"]).optional().describe(
     "same = all inputs and the output share one grid, but for inputs whose grid is fixed or less than half as wide, which are requantized at the edge; default own",
   ),
+  onlyIfCheaper: z.literal(true).optional().describe(
+    "Quantized only where that takes fewer quantizers than leaving it float: its float kernel is as fast",
+  ),
   constants: z.enum(["quantized", "float"]).optional().describe(
     "What becomes of constant operands (of Add, Mul …); default float",
   ),
@@ -95,6 +98,21 @@ const operatorSet = z.strictObject({
 }).describe(
   "Operators that the target treats alike; of several sets that hold a node the first counts",
 );
+
+const keepFloat = z.strictObject({
+  name: z.string().min(1).describe("Name, unique in the target, for the manifest"),
+  reason: z.string().min(1).describe("Why, for the manifest"),
+  operators: operatorNames.describe("Operators and composites that stay float"),
+  operands: z.literal("activations").optional().describe(
+    "Only where all that they work on are activations, as products in attention; default anything",
+  ),
+  before: operatorNames.optional().describe(
+    "Only where they lead to one of these, by way of each other and of operators that move elements; default anywhere",
+  ),
+  input: z.int().min(0).optional().describe(
+    "Number of the input of `before` that counts, as 1 for what Div divides by; default all",
+  ),
+}).describe("Operators that stay float by pattern, where integers would lose more than they save");
 
 const composite = z.strictObject({
   name: z.string().min(1).describe("Name, used in operator sets and fusing patterns"),
@@ -169,6 +187,9 @@ export const targetSchema = z.strictObject({
   operatorSets: z.array(operatorSet).min(1).describe(
     "What the target does with each operator; one that no set holds stays float",
   ),
+  keepFloat: z.array(keepFloat).optional().describe(
+    "What stays float by pattern, although its operator set quantizes it",
+  ),
   composites: z.array(composite).optional().describe(
     "Sub-graphs that count as one operator, beside the built-in ones",
   ),
@@ -198,7 +219,7 @@ export const extensionSchema = targetSchema.partial().extend({
   weight: weight.partial().optional().describe("What differs of the quantizer of weights"),
   storage: targetSchema.shape.storage.partial().optional().describe("What differs of the storage"),
   without: z.array(z.string().min(1)).optional().describe(
-    "Operator sets, fusing patterns and composites of that target that this one leaves out, by name",
+    "Operator sets, fusing patterns, composites and rules of keepFloat of that target that this one leaves out, by name",
   ),
 }).describe(
   "What differs from another target. Sets, patterns and composites of the same name replace those of that target, others stand before them",
@@ -213,5 +234,7 @@ export const targetFileSchema = z.union([targetSchema, extensionSchema]).describ
 export type Target = Readonly<z.infer<typeof targetSchema>>;
 /** A set of operators that a target treats alike. */
 export type OperatorSet = Target["operatorSets"][number];
+/** A rule by which operators stay float. */
+export type KeepFloat = NonNullable<Target["keepFloat"]>[number];
 /** A setting for tensors and nodes by name. */
 export type Override = NonNullable<Target["overrides"]>[number];

@@ -1,0 +1,104 @@
+/**
+ * Operators that are quantized only where that saves quantizers: an Add between two normalizations would cost one on
+ * either side of it, and its float kernel is as fast.
+ *
+ * @module
+ */
+import type { GraphView } from "./graph_view.ts";
+import { activationInputs } from "./share_grids.ts";
+import { isClamp, outputOf, type Unit } from "./units.ts";
+
+/** What is known of the units of a graph. */
+interface Context {
+  readonly graph: GraphView;
+  readonly unitOf: ReadonlyMap<unknown, Unit>;
+  readonly isFloat: (unit: Unit) => boolean;
+  /** Whether a unit only moves elements, of floats or of codes. */
+  readonly isPreserving: (unit: Unit) => boolean;
+  /** Whether a unit can give floats or codes, whichever is wanted. */
+  readonly givesEither: (unit: Unit) => boolean;
+}
+
+/** What makes and reads one tensor, by way of operators that only move elements. */
+interface Flow {
+  readonly producers: Set<Unit | "input">;
+  readonly readers: Set<Unit | "output">;
+}
+
+/**
+ * Units that are better left float: with them on integers there would be as many quantizers and dequantizers or more.
+ * Found to a fixed point, since each unit that stays float changes the count of its neighbours.
+ *
+ * @param candidates Units that the target wants on integers only where that saves something.
+ */
+export function cheaperFloat(candidates: readonly Unit[], context: Context): Set<Unit> {
+  const { graph, isFloat, givesEither } = context;
+  const flows = new Flows(context);
+  const left = new Set<Unit>();
+  const isOnFloat = (unit: Unit) => isFloat(unit) || left.has(unit);
+  const isFloatEnd = (end: Unit | "input" | "output") => typeof end === "string" || isOnFloat(end);
+  const isFree = (end: Unit | "input") => end !== "input" && !isOnFloat(end) && givesEither(end);
+
+  const costs = (unit: Unit): { integer: number; float: number } => {
+    const cost = { integer: 0, float: 0 };
+    for (const tensor of new Set(activationInputs(unit, graph))) {
+      const { producers, readers } = flows.of(tensor);
+      const others = [...readers].filter((reader) => reader !== unit);
+      const made = [...producers].filter((producer) => !isFree(producer));
+      if (made.some(isFloatEnd) && others.every(isFloatEnd)) cost.integer++;
+      if (made.some((end) => !isFloatEnd(end)) && !others.some(isFloatEnd)) cost.float++;
+    }
+    const { readers } = flows.of(outputOf(unit));
+    if ([...readers].some(isFloatEnd)) cost.integer++;
+    if (![...readers].every(isFloatEnd)) cost.float++;
+    return cost;
+  };
+  for (let before = -1; before !== left.size;) {
+    before = left.size;
+    // From the outputs up: what stays float there frees what leads to it.
+    for (const unit of candidates.toReversed()) {
+      if (isOnFloat(unit)) continue;
+      const { integer, float } = costs(unit);
+      // The quantizer of its output does a clamp's work for nothing.
+      const isWorth = isClamp(unit, graph) ? integer <= float : integer < float;
+      if (!isWorth) left.add(unit);
+    }
+  }
+  return left;
+}
+
+/** Flows by tensor, each found once. */
+class Flows {
+  readonly #context: Context;
+  readonly #known = new Map<string, Flow>();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  of(tensor: string): Flow {
+    const known = this.#known.get(tensor);
+    if (known !== undefined) return known;
+    const { graph, unitOf, isPreserving } = this.#context;
+    const flow: Flow = { producers: new Set(), readers: new Set() };
+    const seen = new Set<string>();
+    const open = [tensor];
+    for (let name = open.pop(); name !== undefined; name = open.pop()) {
+      if (seen.has(name)) continue;
+      seen.add(name);
+      this.#known.set(name, flow);
+      const producer = graph.producer(name);
+      const unit = producer && unitOf.get(producer);
+      if (unit === undefined) flow.producers.add("input");
+      else if (isPreserving(unit)) open.push(...activationInputs(unit, graph));
+      else flow.producers.add(unit);
+      if (graph.isOutput(name)) flow.readers.add("output");
+      for (const node of graph.readers(name)) {
+        const reader = unitOf.get(node)!;
+        if (isPreserving(reader)) open.push(...node.outputs.filter((output) => output !== ""));
+        else flow.readers.add(reader);
+      }
+    }
+    return flow;
+  }
+}
