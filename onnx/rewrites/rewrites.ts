@@ -5,6 +5,7 @@
  * @module
  */
 import { z } from "zod";
+import { clampFlat } from "./clamp_flat.ts";
 import { equalize } from "./equalize.ts";
 import type { Model } from "../file/model.ts";
 import { shiftNegative } from "./shift_negative.ts";
@@ -12,6 +13,9 @@ import { scaleReluBounds } from "./scale_relu_bounds.ts";
 
 /** Schema of {@linkcode Rewrites}. */
 export const rewritesSchema = z.strictObject({
+  flatClamps: z.literal(true).optional().describe(
+    "Outputs of convolutions clamped to where the function behind them isn't flat",
+  ),
   reluBounds: z.literal(true).optional().describe(
     "Bounds of ReLU6 and its like moved to powers of two",
   ),
@@ -25,6 +29,8 @@ export const rewritesSchema = z.strictObject({
 
 /** What was rewritten, with all that it takes to do it again. Empty: nothing. */
 export interface Rewrites {
+  /** Outputs of convolutions clamped to where the function behind them isn't flat. */
+  readonly flatClamps?: true;
   /** Bounds of ReLU6 and its like moved to powers of two. */
   readonly reluBounds?: true;
   /** Layers equalized: largest value of each channel of each Clip between two layers, by tensor. */
@@ -40,6 +46,13 @@ export interface Rewrites {
  */
 export function applyRewrites(model: Model, rewrites: Rewrites): { model: Model; done: string[] } {
   const done: string[] = [];
+  if (rewrites.flatClamps) {
+    const { model: next, clamped } = clampFlat(model);
+    model = next;
+    for (const { tensor, low, high } of clamped) {
+      done.push(`${tensor}: clamped to ${low} … ${high}, beyond which what reads it is flat`);
+    }
+  }
   if (rewrites.reluBounds) {
     const { model: next, scaled } = scaleReluBounds(model);
     model = next;

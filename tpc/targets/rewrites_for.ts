@@ -8,6 +8,9 @@ import type { Target } from "./target.ts";
 
 /** Rewrites that a target wants and that need no data. */
 export function rewritesFor({ rewrites, activation }: Target): Rewrites {
-  const isWanted = rewrites?.reluBounds ?? activation.constraint === "pot";
-  return isWanted ? { reluBounds: true } : {};
+  const movesBounds = rewrites?.reluBounds ?? activation.constraint === "pot";
+  return {
+    ...(rewrites?.flatClamps ? { flatClamps: true } : {}),
+    ...(movesBounds ? { reluBounds: true } : {}),
+  };
 }

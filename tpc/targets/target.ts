@@ -199,6 +199,9 @@ export const targetSchema = z.strictObject({
     reluBounds: z.boolean().optional().describe(
       "Whether bounds of ReLU6 and its like move to a power of two, the layers around taking the factor; default: where activations are powers of two",
     ),
+    flatClamps: z.boolean().optional().describe(
+      "Whether outputs of convolutions are clamped to where the function behind them isn't flat, as HardSwish below −3: for targets that quantize them apart; default false",
+    ),
     equalization: z.boolean().optional().describe(
       "Whether neighbouring layers share the range of their weights (needs a pass over the samples); default false",
     ),
