@@ -8,6 +8,7 @@ import { z } from "zod";
 import { clampFlat } from "./clamp_flat.ts";
 import { equalize } from "./equalize.ts";
 import type { Model } from "../file/model.ts";
+import { describeMigration, migrateScales } from "./migrate_scales.ts";
 import { shiftNegative } from "./shift_negative.ts";
 import { scaleReluBounds } from "./scale_relu_bounds.ts";
 
@@ -25,6 +26,9 @@ export const rewritesSchema = z.strictObject({
   shiftNegative: z.record(z.string(), z.number()).optional().describe(
     "Tensors shifted to start at or above zero: minus the shift",
   ),
+  scaleMigration: z.record(z.string(), z.array(z.number().positive())).optional().describe(
+    "Tensors whose channels are divided, the layers behind taking the factors: what by, by tensor",
+  ),
 });
 
 /** What was rewritten, with all that it takes to do it again. Empty: nothing. */
@@ -37,6 +41,8 @@ export interface Rewrites {
   readonly equalization?: Record<string, number[]>;
   /** Tensors shifted to start at or above zero: minus the shift. */
   readonly shiftNegative?: Record<string, number>;
+  /** Tensors whose channels are divided, the layers behind taking the factors: what by, by tensor. */
+  readonly scaleMigration?: Record<string, number[]>;
 }
 
 /**
@@ -81,6 +87,16 @@ export function applyRewrites(model: Model, rewrites: Rewrites): { model: Model;
     for (const { tensor, shift } of shifted) {
       done.push(`${tensor}: shifted by ${shift.toPrecision(3)}, the layers behind take it back`);
     }
+  }
+  if (rewrites.scaleMigration !== undefined) {
+    const factors = new Map(
+      Object.entries(rewrites.scaleMigration).map((
+        [name, list],
+      ) => [name, Float64Array.from(list)]),
+    );
+    const { model: next, migrated } = migrateScales(model, factors);
+    model = next;
+    done.push(...migrated.map(describeMigration));
   }
   return { model, done };
 }

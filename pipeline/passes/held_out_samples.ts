@@ -4,11 +4,11 @@
  * @module
  */
 import type { Sample } from "../../core/tensor.ts";
-import { hashSample, isHeldOut } from "../statistics/held_out.ts";
+import { isHeldOut } from "../statistics/held_out.ts";
+import { leastSamples } from "./least_samples.ts";
 
 /**
- * Up to `most` held-out samples: those of the least SHA-256, in its order, so that neither the order of the samples
- * nor shards matter.
+ * Up to `most` held-out samples, whatever the order of the stream.
  *
  * @param samples Consumed; no more than `most` are kept.
  */
@@ -17,21 +17,5 @@ export async function heldOutSamples(
   most: number,
   signal?: AbortSignal,
 ): Promise<Sample[]> {
-  let kept: { hash: Uint8Array; sample: Sample }[] = [];
-  const sink = new WritableStream<Sample>({
-    write: async (sample) => {
-      const hash = await hashSample(sample);
-      if (!isHeldOut(hash)) return;
-      kept.push({ hash, sample });
-      kept = kept.sort((a, b) => compareBytes(a.hash, b.hash)).slice(0, most);
-    },
-  });
-  await samples.pipeTo(sink, { signal });
-  return kept.map(({ sample }) => sample);
-}
-
-/** Order of equally long lists of bytes, the first byte first. */
-function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  const i = a.findIndex((byte, j) => byte !== b[j]);
-  return i < 0 ? 0 : a[i] - b[i];
+  return await leastSamples(samples, most, { isWanted: isHeldOut, signal });
 }

@@ -15,6 +15,7 @@ import { resolve } from "../../tpc/placement/resolve.ts";
 import type { Recipe } from "../../tpc/recipe/recipe.ts";
 import { furtherPasses } from "../../tpc/recipe/wishes.ts";
 import type { Target } from "../../tpc/targets/target.ts";
+import { migratedTensors, migrationKey } from "../passes/learn_migration.ts";
 import { needsData } from "../passes/learn_rewrites.ts";
 import { watchedFor } from "../search/placement.ts";
 import type { FloatModel } from "./float_model.ts";
@@ -62,6 +63,18 @@ function learningKey(planned: Planned): string {
   return compactJson({ equalization, shiftNegative, constraints, key: calibrationKey(planned) });
 }
 
+/** Recipes by what scale migration learns for them. */
+export function migrationGroups(variants: readonly Planned[]): Planned[][] {
+  const key = (planned: Planned) =>
+    calibrationKey(planned) + migrationKey(planned.float.prepared, planned.target);
+  return [...groupBy(variants, key).values()];
+}
+
+/** Whether a recipe's samples are looked at for scale migration. */
+export function migrates({ float: { prepared }, target }: Planned): boolean {
+  return migratedTensors(prepared, target).length > 0;
+}
+
 /** What passes are called. */
 export const PASS_NAMES = {
   ranges: "a pass of ranges for rewrites",
@@ -93,7 +106,8 @@ export function refuseImpossible(
   const further = variants.map((variant) => ({
     name: variant.name,
     passes: furtherPasses(variant.recipe).filter((stage) => stage !== "ranges"),
-    isLearned: needsData(variant.target),
+    isLearned: needsData(variant.target) ||
+      variant.recipe.scaleMigration === true && migrates(variant),
   }));
   const second = further.find(({ passes }) => passes.length > 0);
   const learned = further.find(({ isLearned }) => isLearned);

@@ -29,6 +29,7 @@ import { rewritesFor } from "../../tpc/targets/rewrites_for.ts";
 import { defaultRuntime } from "../inference/default_runtime.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { calibrate, type CalibrateOptions } from "../passes/calibrate.ts";
+import { learnMigration } from "../passes/learn_migration.ts";
 import { learnRewrites, needsData } from "../passes/learn_rewrites.ts";
 import { keepFirst } from "../source/keep_first.ts";
 import { openerOf, type SampleOpener, type Samples } from "../source/samples.ts";
@@ -48,6 +49,8 @@ import { type Calibrated, makeVariant } from "./make_variant.ts";
 import {
   calibrationGroups,
   learningGroups,
+  migrates,
+  migrationGroups,
   type Planned,
   refuseImpossible,
 } from "./plan_passes.ts";
@@ -227,7 +230,8 @@ async function prepareAll(
   }
   refuseImpossible(variants, opener, options);
   const learned = await learnAll(variants, prepare, opener, options);
-  return { variants: learned, groups: calibrationGroups(learned) };
+  const migrated = await migrateAll(learned, prepare, opener, options);
+  return { variants: migrated, groups: calibrationGroups(migrated) };
 }
 
 /** Recipes with the rewrites that need data, one pass for all that need the same. */
@@ -253,6 +257,44 @@ async function learnAll(
   }
   return variants.map((variant) => {
     const float = learned.get(variant);
+    return float === undefined ? variant : { ...variant, float };
+  });
+}
+
+/**
+ * Recipes with the scale migration that their targets want, where there is something to migrate. Samples that can be read
+ * only once are left to the calibration.
+ */
+async function migrateAll(
+  variants: readonly Planned[],
+  prepare: (rewrites: Rewrites) => Promise<FloatModel>,
+  opener: SampleOpener,
+  options: RunOptions,
+): Promise<Planned[]> {
+  const wanting = variants.filter(migrates);
+  if (wanting.length > 0 && opener.isOneShot) {
+    await options.onEvent?.({
+      kind: "note",
+      text:
+        "scales are not migrated: that takes another look at the samples, which can be read once",
+    });
+    return [...variants];
+  }
+  const groups = migrationGroups(wanting);
+  const migrated = new Map<Planned, FloatModel>();
+  for (const [index, group] of groups.entries()) {
+    const [{ float, target }] = group;
+    const { samples, run } = await begin("ranges", index, groups, { opener, options });
+    const rewrites = await learnMigration(
+      samples,
+      { ...run, model: float.prepared, target },
+      float.rewrites,
+    );
+    const rewritten = await prepare(rewrites);
+    for (const variant of group) migrated.set(variant, rewritten);
+  }
+  return variants.map((variant) => {
+    const float = migrated.get(variant);
     return float === undefined ? variant : { ...variant, float };
   });
 }

@@ -197,6 +197,17 @@ export const WISHES = {
     pass: { stage: "ranges", value: true },
     word: wanted("shift-negative"),
   },
+  scaleMigration: {
+    schema: yesOrNo,
+    text:
+      "scale channels of activations for the layers behind (SmoothQuant), where that errs less; one more look at the samples",
+    otherwise: "the target's",
+    group: "graph",
+    hint: "wanted",
+    place: ["rewrites", "scaleMigration"],
+    pass: { stage: "ranges", value: true },
+    word: wanted("scale-migration"),
+  },
   exact: {
     schema: yesOrNo,
     text: "choose grids that are not powers of two by a second pass over the elements",

@@ -205,6 +205,9 @@ export const targetSchema = z.strictObject({
     equalization: z.boolean().optional().describe(
       "Whether neighbouring layers share the range of their weights (needs a pass over the samples); default false",
     ),
+    scaleMigration: z.boolean().optional().describe(
+      "Whether channels of activations that are made as floats are scaled for the layers behind, where that errs less (needs a look at some samples); default false",
+    ),
     shiftNegative: z.boolean().optional().describe(
       "Whether activations with a small negative side are shifted to start at or above zero where thresholds are powers of two (needs a pass over the samples); default false",
     ),

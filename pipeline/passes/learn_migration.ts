@@ -1,0 +1,122 @@
+/**
+ * Scale migration, learned: a few samples show which channels reach far beyond the others, and the factors that serve the
+ * layers behind them best are chosen.
+ *
+ * @module
+ */
+import { compactJson } from "../../core/canonical_json.ts";
+import { outlineGraph } from "../../onnx/graph/outline.ts";
+import { indexGraph } from "../../onnx/graph/graph_index.ts";
+import type { Model } from "../../onnx/file/model.ts";
+import type { LinearLayer } from "../../onnx/layers/linear_layer.ts";
+import { inferShapes } from "../../onnx/operators/infer_shapes.ts";
+import { layersReading } from "../../onnx/rewrites/migrate_scales.ts";
+import type { Rewrites } from "../../onnx/rewrites/rewrites.ts";
+import { migratable } from "../../tpc/placement/migratable.ts";
+import type { Target } from "../../tpc/targets/target.ts";
+import type { Sample, Tensor } from "../../core/tensor.ts";
+import { type ChannelRows, migrationFactors } from "../search/migration_factors.ts";
+import { leastSamples } from "./least_samples.ts";
+import { type PassOptions, streamActivations } from "./stream_activations.ts";
+
+/** Samples that are looked at. */
+const SAMPLES = 16;
+/** Rows of a tensor that are kept of each. */
+const ROWS = 16;
+
+/** Tensors that a target wants migrated; the pass over the samples is for them alone. */
+export function migratedTensors({ graph }: Model, target: Target): string[] {
+  return target.rewrites?.scaleMigration === true ? migratable(outlineGraph(graph), target) : [];
+}
+
+/** Equal for recipes that learn the same. */
+export function migrationKey(model: Model, target: Target): string {
+  const { activation: { bits }, weight } = target;
+  return compactJson([migratedTensors(model, target), bits, weight.bits]);
+}
+
+/**
+ * Completes rewrites with scale migration. Deterministic, and the order of the samples doesn't matter: those of the least
+ * SHA-256 are looked at.
+ *
+ * @param options With the model as `rewrites` has made it.
+ */
+export async function learnMigration(
+  samples: ReadableStream<Sample>,
+  options: PassOptions,
+  rewrites: Rewrites,
+): Promise<Rewrites> {
+  const { model, target, signal } = options;
+  const index = indexGraph(model.graph);
+  const shapes = inferShapes(model.graph, index);
+  const layers = new Map(
+    migratedTensors(model, target).map((tensor): [string, LinearLayer[]] => [
+      tensor,
+      layersReading(tensor, { index, shapes, newName: (name) => name }),
+    ]),
+  );
+  const kept = await leastSamples(samples, SAMPLES, { signal });
+  const rows = new Map([...layers.keys()].map((tensor) => [tensor, new RowCollector()]));
+  // One by one, so that batches change nothing.
+  await streamActivations(
+    ReadableStream.from(kept),
+    { ...options, batch: 1 },
+    "ranges",
+    () =>
+      Promise.resolve(({ outputs }) => {
+        for (const [tensor, collector] of rows) {
+          const [layer] = layers.get(tensor)!;
+          const seen = outputs.get(tensor);
+          if (seen !== undefined && layer !== undefined) collector.add(seen, layer.axis);
+        }
+        return false;
+      }),
+  );
+  const bits = { activation: target.activation.bits, weight: target.weight.bits };
+  const scaleMigration = [...rows].flatMap(([tensor, collector]) => {
+    const seen = collector.rows();
+    const factors = seen && migrationFactors(seen, layers.get(tensor)!, bits);
+    return factors === undefined ? [] : [[tensor, [...factors]] as [string, number[]]];
+  });
+  if (scaleMigration.length === 0) return rewrites;
+  return { ...rewrites, scaleMigration: Object.fromEntries(scaleMigration) };
+}
+
+/** Some rows of a tensor, and how far each channel reaches. */
+class RowCollector {
+  readonly #rows: Float32Array[] = [];
+  #largest: Float64Array | undefined;
+  #isKnown = true;
+
+  /** Adds one sample. */
+  add({ data, dims }: Tensor, axis: number): void {
+    const channels = dims.at(axis) ?? 0;
+    this.#largest ??= new Float64Array(channels);
+    if (channels !== this.#largest.length || channels === 0) this.#isKnown = false;
+    if (!this.#isKnown || data.length === 0) return;
+    const stride = dims.slice(dims.length + axis + 1).reduce((product, dim) => product * dim, 1);
+    const count = data.length / channels;
+    const at = (row: number, channel: number) =>
+      (Math.floor(row / stride) * channels + channel) * stride + row % stride;
+    for (let row = 0; row < count; row++) {
+      for (let channel = 0; channel < channels; channel++) {
+        const size = Math.abs(data[at(row, channel)]);
+        if (size > this.#largest[channel]) this.#largest[channel] = size;
+      }
+    }
+    const taken = Math.min(ROWS, count);
+    for (let i = 0; i < taken; i++) {
+      const row = Math.floor((i + 0.5) * count / taken);
+      this.#rows.push(Float32Array.from({ length: channels }, (_, c) => data[at(row, c)]));
+    }
+  }
+
+  /** All rows; undefined where the channels varied, or there were none. */
+  rows(): ChannelRows | undefined {
+    const largest = this.#largest;
+    if (!this.#isKnown || largest === undefined || this.#rows.length === 0) return;
+    const rows = new Float32Array(this.#rows.length * largest.length);
+    this.#rows.forEach((row, i) => rows.set(row, i * largest.length));
+    return { rows, largest };
+  }
+}

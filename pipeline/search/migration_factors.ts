@@ -1,0 +1,168 @@
+/**
+ * Which factors of channels serve a layer best, from rows of its input on held-out samples.
+ *
+ * @module
+ */
+import type { LinearLayer } from "../../onnx/layers/linear_layer.ts";
+
+/** What was seen of the channels of a tensor. */
+export interface ChannelRows {
+  /** Some rows, one after another: an element of every channel each. */
+  readonly rows: Float32Array;
+  /** Largest magnitude of each channel, over all rows. */
+  readonly largest: Float64Array;
+}
+
+/** Bits of the codes that activations and weights get. */
+export interface MigrationBits {
+  readonly activation: number;
+  readonly weight: number;
+}
+
+/** Migration strengths that are tried: 0 leaves all to the weights, 1 to the activations. */
+const STRENGTHS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
+/** Parts of the whole range that a grid may have: the search of thresholds clips where that pays. */
+const PARTS = [1, 0.85, 0.7, 0.55, 0.4, 0.25];
+/** Least part of the error that must go: a factor for less isn't worth a node. */
+const LEAST_GAIN = 0.2;
+
+/**
+ * The best factors of the channels of a tensor,
+ *
+ *     s_j = max|x_j|^α / max|W_j|^(1 − α)        (SmoothQuant, arXiv 2211.10438, eq. 4)
+ *
+ * for the strength α with the least error of the layers' outputs. That error is what the rounding of the rows and of the
+ * weights adds, each taken as independent of the other and from channel to channel:
+ *
+ *     Σ_j E[(Q(x_j/s_j)·s_j − x_j)²]·‖W_j‖²  +  Σ_o δ_o²/12 · Σ_j E[x_j²]/s_j²,   δ_o = max_j |s_j·W_oj| / (2^(b−1) − 1)
+ *
+ * @param layers Those that read the tensor; each counts by its part of its own output.
+ * @returns Factors around 1, or undefined where none is at least a fifth better than none at all.
+ */
+export function migrationFactors(
+  { rows, largest }: ChannelRows,
+  layers: readonly LinearLayer[],
+  bits: MigrationBits,
+): Float64Array | undefined {
+  const channels = largest.length;
+  const power = meanSquares(rows, channels);
+  const weights = layers.map((layer) => weightSizes(layer));
+  const outputs = weights.map(({ energy }) => dot(power, energy));
+  // Each layer's error counts against its own output.
+  const energy = new Float64Array(channels);
+  const width = new Float64Array(channels);
+  weights.forEach((sizes, i) => {
+    if (outputs[i] === 0) return;
+    const widest = sizes.largest.reduce((most, w) => Math.max(most, w), 0);
+    sizes.energy.forEach((e, j) => energy[j] += e / outputs[i]);
+    sizes.largest.forEach((w, j) => width[j] = Math.max(width[j], w / widest));
+  });
+  const errorOf = (factors: Float64Array): number => {
+    const rounding = layers.reduce(
+      (sum, layer, i) =>
+        outputs[i] === 0 ? sum : sum + weightError(layer, factors, power, bits.weight) / outputs[i],
+      0,
+    );
+    return roundingError(rows, factors, energy, bits.activation) + rounding;
+  };
+  const none = errorOf(new Float64Array(channels).fill(1));
+  let best: { factors: Float64Array; error: number } | undefined;
+  for (const strength of STRENGTHS) {
+    const factors = strengthFactors(largest, width, strength);
+    const error = errorOf(factors);
+    if (best === undefined || error < best.error) best = { factors, error };
+  }
+  return best !== undefined && best.error < (1 - LEAST_GAIN) * none ? best.factors : undefined;
+}
+
+/** SmoothQuant's factors, around 1; 1 for channels that are always 0 or that nobody reads. */
+function strengthFactors(
+  largest: Float64Array,
+  width: Float64Array,
+  strength: number,
+): Float64Array {
+  const raw = largest.map((a, j) =>
+    a > 0 && width[j] > 0 ? a ** strength / width[j] ** (1 - strength) : 0
+  );
+  const known = raw.filter((s) => s > 0);
+  if (known.length === 0) return raw.fill(1);
+  const mean = Math.exp(known.reduce((sum, s) => sum + Math.log(s), 0) / known.length);
+  // float32, as they will be in the model.
+  return raw.map((s) => s > 0 ? Math.fround(s / mean) : 1);
+}
+
+/** What the rounding of the divided rows adds to outputs, with the best of a few grids. */
+function roundingError(
+  rows: Float32Array,
+  factors: Float64Array,
+  energy: Float64Array,
+  bits: number,
+): number {
+  const channels = factors.length;
+  let [low, high] = [0, 0];
+  for (let i = 0, j = 0; i < rows.length; i++, j = j + 1 === channels ? 0 : j + 1) {
+    const x = rows[i] / factors[j];
+    if (x < low) low = x;
+    if (x > high) high = x;
+  }
+  const count = Math.max(1, rows.length / channels);
+  let least = Infinity;
+  for (const part of PARTS) {
+    const step = part * (high - low) / (2 ** bits - 1);
+    if (step === 0) return 0;
+    const [first, last] = [Math.round(part * low / step), Math.round(part * high / step)];
+    let sum = 0;
+    for (let i = 0, j = 0; i < rows.length; i++, j = j + 1 === channels ? 0 : j + 1) {
+      const code = Math.round(rows[i] / factors[j] / step);
+      const kept = (code < first ? first : code > last ? last : code) * step * factors[j];
+      sum += (kept - rows[i]) ** 2 * energy[j];
+    }
+    least = Math.min(least, sum / count);
+  }
+  return least;
+}
+
+/** What the rounding of a layer's weights adds to its output, with a step for each output channel. */
+function weightError(
+  layer: LinearLayer,
+  factors: Float64Array,
+  power: Float64Array,
+  bits: number,
+): number {
+  const steps = new Float64Array(layer.channels.output);
+  /** Σ E[x²]/s² of the inputs that each output sees. */
+  const seen = new Float64Array(layer.channels.output);
+  layer.weight.data.forEach((w, i) => {
+    const [o, j] = [layer.outputChannel(i), layer.inputChannel(i)];
+    const size = Math.abs(w) * factors[j];
+    if (size > steps[o]) steps[o] = size;
+    seen[o] += power[j] / factors[j] ** 2;
+  });
+  const most = 2 ** (bits - 1) - 1;
+  return steps.reduce((sum, size, o) => sum + (size / most) ** 2 / 12 * seen[o], 0);
+}
+
+/** Σ W² and the largest magnitude of the weights of each input channel. */
+function weightSizes(layer: LinearLayer) {
+  const energy = new Float64Array(layer.channels.input);
+  const largest = new Float64Array(layer.channels.input);
+  layer.weight.data.forEach((w, i) => {
+    const j = layer.inputChannel(i);
+    energy[j] += w * w;
+    if (Math.abs(w) > largest[j]) largest[j] = Math.abs(w);
+  });
+  return { energy, largest };
+}
+
+function meanSquares(rows: Float32Array, channels: number): Float64Array {
+  const sums = new Float64Array(channels);
+  for (let i = 0, j = 0; i < rows.length; i++, j = j + 1 === channels ? 0 : j + 1) {
+    sums[j] += rows[i] * rows[i];
+  }
+  const count = Math.max(1, rows.length / channels);
+  return sums.map((sum) => sum / count);
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  return a.reduce((sum, x, i) => sum + x * b[i], 0);
+}
