@@ -15,13 +15,17 @@ import type { Rewrites } from "../../onnx/rewrites/rewrites.ts";
 import { migratable } from "../../tpc/placement/migratable.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import type { Sample, Tensor } from "../../core/tensor.ts";
-import { type ChannelRows, migrationFactors } from "../search/migration_factors.ts";
+import {
+  type ChannelReach,
+  type ChannelRows,
+  migrationFactors,
+} from "../search/migration_factors.ts";
 import { leastSamples } from "./least_samples.ts";
 import { type PassOptions, streamActivations } from "./stream_activations.ts";
 
 /** Samples that are looked at. */
-const SAMPLES = 16;
-/** Rows of a tensor that are kept of each. */
+const SAMPLES = 32;
+/** Rows of a tensor that are kept of one. */
 const ROWS = 16;
 
 /** Tensors that a target wants migrated; the pass over the samples is for them alone. */
@@ -82,27 +86,33 @@ export async function learnMigration(
   return { ...rewrites, scaleMigration: Object.fromEntries(scaleMigration) };
 }
 
-/** Some rows of a tensor, and how far each channel reaches. */
+/** How far the channels of a tensor reach on every other sample, and some rows of those between. */
 class RowCollector {
   readonly #rows: Float32Array[] = [];
-  #largest: Float64Array | undefined;
+  #reach: ChannelReach | undefined;
+  #samples = 0;
   #isKnown = true;
 
   /** Adds one sample. */
   add({ data, dims }: Tensor, axis: number): void {
     const channels = dims.at(axis) ?? 0;
-    this.#largest ??= new Float64Array(channels);
-    if (channels !== this.#largest.length || channels === 0) this.#isKnown = false;
+    this.#reach ??= { low: new Float64Array(channels), high: new Float64Array(channels) };
+    const { low, high } = this.#reach;
+    if (channels !== low.length || channels === 0) this.#isKnown = false;
     if (!this.#isKnown || data.length === 0) return;
     const stride = dims.slice(dims.length + axis + 1).reduce((product, dim) => product * dim, 1);
     const count = data.length / channels;
     const at = (row: number, channel: number) =>
       (Math.floor(row / stride) * channels + channel) * stride + row % stride;
-    for (let row = 0; row < count; row++) {
-      for (let channel = 0; channel < channels; channel++) {
-        const size = Math.abs(data[at(row, channel)]);
-        if (size > this.#largest[channel]) this.#largest[channel] = size;
+    if (this.#samples++ % 2 === 0) {
+      for (let row = 0; row < count; row++) {
+        for (let channel = 0; channel < channels; channel++) {
+          const x = data[at(row, channel)];
+          if (x < low[channel]) low[channel] = x;
+          if (x > high[channel]) high[channel] = x;
+        }
       }
+      return;
     }
     const taken = Math.min(ROWS, count);
     for (let i = 0; i < taken; i++) {
@@ -111,12 +121,13 @@ class RowCollector {
     }
   }
 
-  /** All rows; undefined where the channels varied, or there were none. */
+  /** What was seen; undefined where the channels varied, or there were too few samples. */
   rows(): ChannelRows | undefined {
-    const largest = this.#largest;
-    if (!this.#isKnown || largest === undefined || this.#rows.length === 0) return;
-    const rows = new Float32Array(this.#rows.length * largest.length);
-    this.#rows.forEach((row, i) => rows.set(row, i * largest.length));
-    return { rows, largest };
+    const reach = this.#reach;
+    if (!this.#isKnown || reach === undefined || this.#rows.length === 0) return;
+    const channels = reach.low.length;
+    const rows = new Float32Array(this.#rows.length * channels);
+    this.#rows.forEach((row, i) => rows.set(row, i * channels));
+    return { reach, rows };
   }
 }

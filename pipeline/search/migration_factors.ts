@@ -1,16 +1,22 @@
 /**
- * Which factors of channels serve a layer best, from rows of its input on held-out samples.
+ * Which factors of channels serve a layer best, from what was seen of its input.
  *
  * @module
  */
 import type { LinearLayer } from "../../onnx/layers/linear_layer.ts";
 
+/** How far the channels of a tensor reach: the least and the largest value of each, 0 included. */
+export interface ChannelReach {
+  readonly low: Float64Array;
+  readonly high: Float64Array;
+}
+
 /** What was seen of the channels of a tensor. */
 export interface ChannelRows {
-  /** Some rows, one after another: an element of every channel each. */
+  /** On some of the samples: what a grid would be chosen from. */
+  readonly reach: ChannelReach;
+  /** Some rows of other samples, one after another, an element of every channel each: what the grid is tried on. */
   readonly rows: Float32Array;
-  /** Largest magnitude of each channel, over all rows. */
-  readonly largest: Float64Array;
 }
 
 /** Bits of the codes that activations and weights get. */
@@ -24,26 +30,28 @@ const STRENGTHS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
 /** Parts of the whole range that a grid may have: the search of thresholds clips where that pays. */
 const PARTS = [1, 0.85, 0.7, 0.55, 0.4, 0.25];
 /** Least part of the error that must go: a factor for less isn't worth a node. */
-const LEAST_GAIN = 0.2;
+const LEAST_GAIN = 0.4;
 
 /**
  * The best factors of the channels of a tensor,
  *
  *     s_j = max|x_j|^α / max|W_j|^(1 − α)        (SmoothQuant, arXiv 2211.10438, eq. 4)
  *
- * for the strength α with the least error of the layers' outputs. That error is what the rounding of the rows and of the
+ * for the strength α with the least error of the layers' outputs, on samples that neither factors nor grid were chosen
+ * from: few samples say little about how far a channel reaches. That error is what the rounding of the rows and of the
  * weights adds, each taken as independent of the other and from channel to channel:
  *
  *     Σ_j E[(Q(x_j/s_j)·s_j − x_j)²]·‖W_j‖²  +  Σ_o δ_o²/12 · Σ_j E[x_j²]/s_j²,   δ_o = max_j |s_j·W_oj| / (2^(b−1) − 1)
  *
  * @param layers Those that read the tensor; each counts by its part of its own output.
- * @returns Factors around 1, or undefined where none is at least a fifth better than none at all.
+ * @returns Factors around 1, or undefined where none errs at least two fifths less than none at all.
  */
 export function migrationFactors(
-  { rows, largest }: ChannelRows,
+  { reach, rows }: ChannelRows,
   layers: readonly LinearLayer[],
   bits: MigrationBits,
 ): Float64Array | undefined {
+  const largest = reach.high.map((high, j) => Math.max(high, -reach.low[j]));
   const channels = largest.length;
   const power = meanSquares(rows, channels);
   const weights = layers.map((layer) => weightSizes(layer));
@@ -63,7 +71,7 @@ export function migrationFactors(
         outputs[i] === 0 ? sum : sum + weightError(layer, factors, power, bits.weight) / outputs[i],
       0,
     );
-    return roundingError(rows, factors, energy, bits.activation) + rounding;
+    return roundingError({ reach, rows }, factors, energy, bits.activation) + rounding;
   };
   const none = errorOf(new Float64Array(channels).fill(1));
   let best: { factors: Float64Array; error: number } | undefined;
@@ -93,18 +101,14 @@ function strengthFactors(
 
 /** What the rounding of the divided rows adds to outputs, with the best of a few grids. */
 function roundingError(
-  rows: Float32Array,
+  { reach, rows }: ChannelRows,
   factors: Float64Array,
   energy: Float64Array,
   bits: number,
 ): number {
   const channels = factors.length;
-  let [low, high] = [0, 0];
-  for (let i = 0, j = 0; i < rows.length; i++, j = j + 1 === channels ? 0 : j + 1) {
-    const x = rows[i] / factors[j];
-    if (x < low) low = x;
-    if (x > high) high = x;
-  }
+  const low = reach.low.reduce((least, x, j) => Math.min(least, x / factors[j]), 0);
+  const high = reach.high.reduce((most, x, j) => Math.max(most, x / factors[j]), 0);
   const count = Math.max(1, rows.length / channels);
   let least = Infinity;
   for (const part of PARTS) {
