@@ -8,6 +8,7 @@ import { option } from "../../core/option_words.ts";
 import type { OnProgress } from "../../core/progress.ts";
 import type { Batch, Sample, Tensor } from "../../core/tensor.ts";
 import { feedsFor, type ModelInput } from "../inference/infer.ts";
+import { tokenFitter } from "../inference/fit_tokens.ts";
 import { runBatch } from "../inference/run_batch.ts";
 import type { InferenceSession } from "../inference/runtime.ts";
 import { batchSamples, type BatchSize } from "../source/batches.ts";
@@ -95,7 +96,9 @@ export async function evaluate(
       options.onProgress?.({ stage: "evaluate", done: metrics[0].samples, total: options.total });
     },
   }, { highWaterMark: 1 });
-  await samples.pipeThrough(batchSamples(options.batch)).pipeTo(sink, { signal });
+  await samples.pipeThrough(batchSamples(options.batch, tokenFitter(inputs))).pipeTo(sink, {
+    signal,
+  });
   if (metrics[0].samples === 0) {
     throw new PlimsollError("data", {
       action: "evaluating",

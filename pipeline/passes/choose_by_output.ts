@@ -30,6 +30,7 @@ import { streamOf } from "../../core/stream_of.ts";
 import type { Sample } from "../../core/tensor.ts";
 import { heldOutSamples } from "./held_out_samples.ts";
 import { feedsFor, fixedBatch, modelInputs } from "../inference/infer.ts";
+import { tokenFitter } from "../inference/fit_tokens.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { type Feeds, OutputLoss } from "./output_loss.ts";
@@ -184,7 +185,7 @@ async function heldOutFeeds(
       remedy: `Give more calibration samples, or leave ${option("autoBy", "output")} out`,
     });
   }
-  const batches = streamOf(whole).pipeThrough(batchSamples(size));
+  const batches = streamOf(whole).pipeThrough(batchSamples(size, tokenFitter(inputs)));
   const runs: Feeds[] = [];
   for await (const batch of batches) runs.push(feedsFor(batch, inputs));
   return { samples: whole.length, runs };

@@ -10,6 +10,7 @@ import { streamOf } from "../../core/stream_of.ts";
 import { figuresOfRuns, type OutputFigures } from "../evaluate/output_figures.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import { feedsFor, fixedBatch, modelInputs } from "../inference/infer.ts";
+import { tokenFitter } from "../inference/fit_tokens.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { batchSamples } from "../source/batches.ts";
 import { checkModel, type CheckRun, type Fault } from "./check_model.ts";
@@ -69,7 +70,7 @@ export async function floatReference(
   const bytes = weightBytes(original);
   const most = SIZES.find((entry) => bytes <= entry.bytes)!;
   const batches = streamOf(samples.slice(0, Math.max(size, most.samples)))
-    .pipeThrough(batchSamples(size));
+    .pipeThrough(batchSamples(size, tokenFitter(inputs)));
   const runs: CheckRun[] = [];
   const reader = batches.getReader();
   for (;;) {

@@ -1,0 +1,94 @@
+/**
+ * Activations without those of padding, for models that take a fixed number of positions: there padding is computed, and
+ * is no data all the same.
+ *
+ * @module
+ */
+import {
+  type InferredBatch,
+  inputsOf,
+  type Sample,
+  sampleOf,
+  type Tensor,
+} from "../../core/tensor.ts";
+import { type RealRange, realRange, tokenAxes } from "./attention_mask.ts";
+import type { ModelInput } from "./model_inputs.ts";
+
+/**
+ * Cuts a batch into its samples, and their activations to the positions that are data; a batch without padding stays
+ * as it is.
+ *
+ * Which axes count positions isn't in the file. Those of as many elements as the mask has are taken for them, apart from
+ * the first, which counts samples, and from the last of tensors [batch, positions, channels]. Where that can't be told,
+ * since channels of a head are as many as positions, a tensor is left whole: padding counts there. So do the columns of
+ * attention without an axis of heads.
+ */
+export function paddingCropper(
+  inputs: readonly ModelInput[],
+): (batch: InferredBatch) => InferredBatch[] {
+  const axes = tokenAxes(inputs);
+  return (inferred) => {
+    const { samples } = inferred.batch;
+    const ranges = samples.map((sample) =>
+      axes.map(({ mask }) => realRange(sample, mask.name)).filter(isPadded)
+    );
+    if (ranges.every((padded) => padded.length === 0)) return [inferred];
+    const sizes = channelSizes(inferred.outputs);
+    return samples.map((sample, i) => {
+      const outputs = [...inferred.outputs].map(([name, tensor]): [string, Tensor] => {
+        const own = sampleOf(tensor, i, samples.length);
+        return [name, ranges[i].reduce((whole, range) => crop(whole, range, sizes), own)];
+      });
+      return { batch: batchOf(sample), outputs: new Map(outputs) };
+    });
+  };
+}
+
+function isPadded(range: RealRange | undefined): range is RealRange {
+  return range !== undefined && range.end - range.start < range.length;
+}
+
+function batchOf(sample: Sample): InferredBatch["batch"] {
+  const inputs = inputsOf(sample).map(([name, { data, dims }]) =>
+    [name, { data, dims: [1, ...dims] }] as const
+  );
+  return { samples: [sample], inputs: new Map(inputs) };
+}
+
+/** Channels of the tensors [batch, positions, channels]. */
+function channelSizes(outputs: ReadonlyMap<string, Tensor>): ReadonlySet<number> {
+  return new Set(
+    [...outputs.values()].flatMap(({ dims }) => dims.length === 3 ? [dims[2]] : []),
+  );
+}
+
+function crop(tensor: Tensor, range: RealRange, channels: ReadonlySet<number>): Tensor {
+  const axes = positionAxes(tensor, range, channels);
+  return axes.reduce((whole, axis) => cropAxis(whole, axis, range), tensor);
+}
+
+function positionAxes(
+  { dims }: Tensor,
+  { length }: RealRange,
+  channels: ReadonlySet<number>,
+): number[] {
+  const found = dims.flatMap((size, axis) => axis > 0 && size === length ? [axis] : []);
+  if (dims.length === 3 && found[0] === 1) return [1];
+  // Heads × positions being channels, positions may as well be the channels of a head.
+  const isUnclear = dims.length > 3 && channels.has(dims[1] * length) ||
+    dims.length > 3 && channels.has(dims[2] * length);
+  return found.length > 1 && isUnclear ? [] : found;
+}
+
+/** Elements `start` to before `end` along an axis. */
+function cropAxis({ data, dims }: Tensor, axis: number, { start, end, length }: RealRange): Tensor {
+  const inner = dims.slice(axis + 1).reduce((product, size) => product * size, 1);
+  const outer = data.length / (inner * length);
+  const kept = (end - start) * inner;
+  const cropped = new Float32Array(outer * kept);
+  for (let i = 0; i < outer; i++) {
+    const from = (i * length + start) * inner;
+    cropped.set(data.subarray(from, from + kept), i * kept);
+  }
+  return { data: cropped, dims: dims.with(axis, end - start) };
+}
