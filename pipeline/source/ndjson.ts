@@ -21,13 +21,16 @@ const packedSchema = z.strictObject({
 });
 
 const lineSchema = z.object({
-  input: z.unknown().refine((value) => value !== undefined, "missing"),
+  input: z.unknown().optional(),
+  text: z.string().optional(),
+  text_pair: z.string().optional(),
   label: z.int().min(0).optional(),
 });
 
 /**
  * Lines `{"input": …, "label": n}`. The input is nested lists of numbers, whose shape shows (float32),
  * `{"data": base64 or list, "dims": […], "type": "float32"}`, or one of both for each input by name.
+ * Or `{"text": "…", "text_pair": "…", "label": n}`, the second text and the label being optional.
  * Empty lines count for nothing. Holds one line.
  */
 export function readNdjson(
@@ -91,22 +94,34 @@ function parse(
   text: string | undefined,
   name: string,
   lineNumber: number,
-): Pick<RawSample, "input" | "label"> | PlimsollError {
+): Pick<RawSample, "input" | "text" | "label"> | PlimsollError {
   try {
     if (text === undefined) throw new Error(`more than ${MAX_LINE_BYTES} bytes`);
     const result = lineSchema.safeParse(JSON.parse(text));
     if (!result.success) throw new Error(z.prettifyError(result.error).replaceAll("\n", " "));
-    const { input, label } = result.data;
-    return { input: inputOf(input), ...label === undefined ? {} : { label } };
+    const { label, ...content } = result.data;
+    return { ...contentOf(content), ...label === undefined ? {} : { label } };
   } catch (cause) {
     return new PlimsollError("input", {
       action: `reading line ${lineNumber} of ${JSON.stringify(name)}`,
-      wanted: '{"input": [[…]] or {"name": [[…]]}, "label": n}',
+      wanted: '{"input": [[…]] or {"name": [[…]]}, "label": n}, or {"text": "…", "label": n}',
       found: (cause as Error).message,
       remedy: `Correct the line, or leave out what is broken with ${option("onBroken", "skip")}`,
       cause,
     });
   }
+}
+
+/** Numbers or text, whichever a line has. */
+function contentOf(
+  { input, text, text_pair: pair }: Omit<z.infer<typeof lineSchema>, "label">,
+): Pick<RawSample, "input" | "text"> {
+  if (input !== undefined) {
+    if (text !== undefined) throw new Error("both input and text");
+    return { input: inputOf(input) };
+  }
+  if (text === undefined) throw new Error("neither input nor text");
+  return { text: { text, ...pair === undefined ? {} : { pair } } };
 }
 
 function inputOf(value: unknown): SampleInput {
