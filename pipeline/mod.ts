@@ -8,7 +8,7 @@ export { canonicalJson } from "../core/canonical_json.ts";
 export { type ErrorKind, type ErrorParts, PlimsollError } from "../core/errors.ts";
 export type { Reader } from "../core/host.ts";
 export type { Progress } from "../core/progress.ts";
-export type { InputTensor, RawText, Sample, SampleInput } from "../core/tensor.ts";
+export type { InputTensor, Sample, SampleInput } from "../core/tensor.ts";
 export { type Manifest, parseManifest } from "../tpc/manifest.ts";
 export type { Preprocessing } from "../tpc/recipe/preprocessing.ts";
 export { parseRecipe, type Recipe } from "../tpc/recipe/recipe.ts";
@@ -33,11 +33,5 @@ export {
   type SampleOpener,
   type Samples,
 } from "./source/samples.ts";
-export {
-  loadTokenizer,
-  type TextInput,
-  type Tokenize,
-  type TokenizerOptions,
-} from "./source/text_inputs.ts";
 export { reportPage } from "./report/page/render.ts";
 export type { PlacedSamples, SamplePlace, SamplePlaceOptions } from "./source/sample_opener.ts";
