@@ -19,9 +19,9 @@ import type { ModelInput } from "./model_inputs.ts";
  * as it is.
  *
  * Which axes count positions isn't in the file. Those of as many elements as the mask has are taken for them, apart from
- * the first, which counts samples, and from the last of tensors [batch, positions, channels]. Where that can't be told,
- * since channels of a head are as many as positions, a tensor is left whole: padding counts there. So do the columns of
- * attention without an axis of heads.
+ * the first, which counts samples, unless it has a row for each position; and from the last of tensors [batch, positions,
+ * channels]. Where it can't be told, since channels of a head, or of what is pooled, are as many as positions, a tensor is
+ * left whole: padding counts there. So do the columns of attention without an axis of heads.
  */
 export function paddingCropper(
   inputs: readonly ModelInput[],
@@ -33,11 +33,11 @@ export function paddingCropper(
       axes.map(({ mask }) => realRange(sample, mask.name)).filter(isPadded)
     );
     if (ranges.every((padded) => padded.length === 0)) return [inferred];
-    const sizes = channelSizes(inferred.outputs);
+    const channels = channelSizes(inferred.outputs);
     return samples.map((sample, i) => {
       const outputs = [...inferred.outputs].map(([name, tensor]): [string, Tensor] => {
         const own = sampleOf(tensor, i, samples.length);
-        return [name, ranges[i].reduce((whole, range) => crop(whole, range, sizes), own)];
+        return [name, ranges[i].reduce((whole, range) => crop(whole, range, channels), own)];
       });
       return { batch: batchOf(sample), outputs: new Map(outputs) };
     });
@@ -55,7 +55,7 @@ function batchOf(sample: Sample): InferredBatch["batch"] {
   return { samples: [sample], inputs: new Map(inputs) };
 }
 
-/** Channels of the tensors [batch, positions, channels]. */
+/** Channels of the tensors [batch, positions, channels]; none without such tensors. */
 function channelSizes(outputs: ReadonlyMap<string, Tensor>): ReadonlySet<number> {
   return new Set(
     [...outputs.values()].flatMap(({ dims }) => dims.length === 3 ? [dims[2]] : []),
@@ -73,11 +73,20 @@ function positionAxes(
   channels: ReadonlySet<number>,
 ): number[] {
   const found = dims.flatMap((size, axis) => axis > 0 && size === length ? [axis] : []);
-  if (dims.length === 3 && found[0] === 1) return [1];
-  // Heads × positions being channels, positions may as well be the channels of a head.
-  const isUnclear = dims.length > 3 && channels.has(dims[1] * length) ||
-    dims.length > 3 && channels.has(dims[2] * length);
-  return found.length > 1 && isUnclear ? [] : found;
+  switch (dims.length) {
+    case 2:
+      // Rows of all positions, one below the other.
+      if (dims[0] === length) return [0];
+      // What is pooled has channels in the same place.
+      return channels.size === 0 || channels.has(length) ? [] : found;
+    case 3:
+      return found[0] === 1 ? [1] : found;
+    default: {
+      // Heads × positions being channels, positions may as well be the channels of a head.
+      const isUnclear = dims.slice(1).some((size) => channels.has(size * length));
+      return found.length > 1 && isUnclear ? [] : found;
+    }
+  }
 }
 
 /** Elements `start` to before `end` along an axis. */
@@ -85,7 +94,9 @@ function cropAxis({ data, dims }: Tensor, axis: number, { start, end, length }: 
   const inner = dims.slice(axis + 1).reduce((product, size) => product * size, 1);
   const outer = data.length / (inner * length);
   const kept = (end - start) * inner;
-  const cropped = new Float32Array(outer * kept);
+  // Outputs may be codes, of other types than they are declared here.
+  const make = data.constructor as new (length: number) => Float32Array;
+  const cropped = new make(outer * kept);
   for (let i = 0; i < outer; i++) {
     const from = (i * length + start) * inner;
     cropped.set(data.subarray(from, from + kept), i * kept);

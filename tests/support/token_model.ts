@@ -12,12 +12,13 @@ const VOCABULARY = 100;
 const CHANNELS = 16;
 const { FLOAT, INT64 } = TensorProto_DataType;
 
-/** The model. `length` fixes the positions; `mask` is the name of its mask; `symbols` those of the positions. */
+/** The model. `length` fixes the positions; `mask` is the name of its mask; `padding` goes into the embedding of id 0. */
 export function tokenModel(
-  { length = "sequence", batch = "batch", mask = "attention_mask" }: {
+  { length = "sequence", batch = "batch", mask = "attention_mask", padding = 0 }: {
     length?: number | string;
     batch?: number | string;
     mask?: string;
+    padding?: number;
   } = {},
 ): Model {
   const random = gaussian(7);
@@ -28,9 +29,9 @@ export function tokenModel(
       Float32Array.from({ length: dims[0] * dims[1] }, () => scale * random()),
     );
   const table = weights("table", [VOCABULARY, CHANNELS], 1);
-  for (let i = LOUD_ID * CHANNELS; i < VOCABULARY * CHANNELS; i++) {
-    new Float32Array(table.rawData.buffer, table.rawData.byteOffset)[i] *= 100;
-  }
+  const values = new Float32Array(table.rawData.buffer, table.rawData.byteOffset);
+  for (let i = LOUD_ID * CHANNELS; i < values.length; i++) values[i] *= 100;
+  for (let i = 0; i < CHANNELS; i++) values[i] += padding;
   const input = (name: string) => value(name, [batch, length], INT64);
   return model({
     inputs: [input("input_ids"), input(mask), input("token_type_ids")],

@@ -1,15 +1,17 @@
 /** Padding is no data: it leaves no trace in statistics, wherever it is and whatever it holds. */
 import assert from "node:assert/strict";
 import { calibrate } from "../../../pipeline/passes/calibrate.ts";
+import { evaluateModels } from "../../../pipeline/evaluate/evaluate_models.ts";
 import { tokenAxes } from "../../../pipeline/inference/attention_mask.ts";
 import { tokenFitter } from "../../../pipeline/inference/fit_tokens.ts";
 import { paddingCropper } from "../../../pipeline/inference/crop_padding.ts";
+import { createSession } from "../../../pipeline/inference/default_runtime.ts";
 import { modelInputs } from "../../../pipeline/inference/infer.ts";
 import { writePlim } from "../../../pipeline/statistics/plim.ts";
 import type { Statistics } from "../../../pipeline/statistics/statistics.ts";
 import { presetTarget } from "../../../tpc/targets/read_target.ts";
 import type { Model } from "../../../onnx/file/model.ts";
-import { inputsOf, type Sample, type Tensor } from "../../../core/tensor.ts";
+import { inputsOf, type InputTensor, type Sample, type Tensor } from "../../../core/tensor.ts";
 import { LOUD_ID, SENTENCES, tokenModel, tokenSamples } from "../../support/token_model.ts";
 
 const statisticsOf = (model: Model, samples: readonly Sample[], batch?: number) =>
@@ -147,6 +149,13 @@ Deno.test("axes of as many elements as the mask are cropped, where it is clear t
     ),
     [[1, 3, 6], [1, 3, 4], [1, 2, 3, 3], [1, 2, 3, 3], [1, 6]],
   );
+  // Rows of positions; logits of positions; channels that are pooled, of which there are as many.
+  assert.deepEqual(
+    shapesOf(tensor(1, 4, 6), tensor(4, 6), tensor(1, 4)),
+    [[1, 3, 6], [3, 6], [1, 3]],
+  );
+  assert.deepEqual(shapesOf(tensor(1, 4, 4), tensor(1, 4)), [[1, 3, 4], [1, 4]]);
+  assert.deepEqual(shapesOf(tensor(1, 4)), [[1, 4]]);
   // Two heads of four channels: the last axis may be either.
   assert.deepEqual(shapesOf(tensor(1, 4, 8), tensor(1, 2, 4, 4)), [[1, 3, 8], [1, 2, 4, 4]]);
   const [{ outputs }] = crop({
@@ -154,4 +163,26 @@ Deno.test("axes of as many elements as the mask are cropped, where it is clear t
     outputs: new Map([["t", tensor(1, 4, 2)]]),
   });
   assert.deepEqual([...outputs.get("t")!.data], [0, 1, 2, 3, 4, 5]);
+});
+
+Deno.test("an evaluation leaves outputs of padding out, where a model of fixed length computes them", async () => {
+  const fixed = tokenModel({ length: 12 });
+  const odd = tokenModel({ length: 12, padding: 1 });
+  const samples = tokenSamples(SENTENCES, { length: 12 });
+  const [_, found] = await evaluateModels(
+    [{ name: "float", model: fixed }, { name: "odd", model: odd }],
+    { samples: ReadableStream.from(samples) },
+    {},
+  );
+  assert.deepEqual([found.sqnr, found.samples], [null, SENTENCES.length]);
+  const run = async (own: Model) => {
+    await using session = await createSession(own, { name: "a model" });
+    const feeds = new Map(
+      inputsOf(samples[0]).map((
+        [name, { data, dims }],
+      ) => [name, { data, dims: [1, ...dims] } as InputTensor]),
+    );
+    return (await session.run(feeds, ["y"])).get("y")!.data;
+  };
+  assert.notDeepEqual(await run(odd), await run(fixed));
 });
