@@ -36,7 +36,7 @@ export function paddingCropper(
     const channels = channelSizes(inferred.outputs);
     return samples.map((sample, i) => {
       const outputs = [...inferred.outputs].map(([name, tensor]): [string, Tensor] => {
-        const own = sampleOf(tensor, i, samples.length);
+        const own = partOf(tensor, i, samples.length);
         return [name, ranges[i].reduce((whole, range) => crop(whole, range, channels), own)];
       });
       return { batch: batchOf(sample), outputs: new Map(outputs) };
@@ -53,6 +53,12 @@ function batchOf(sample: Sample): InferredBatch["batch"] {
     [name, { data, dims: [1, ...dims] }] as const
   );
   return { samples: [sample], inputs: new Map(inputs) };
+}
+
+/** What a tensor has of a sample; all of it where samples share it, as they do a table of positions. */
+function partOf(tensor: Tensor, i: number, size: number): Tensor {
+  const [first = 1] = tensor.dims;
+  return first % size === 0 ? sampleOf(tensor, i, size) : tensor;
 }
 
 /** Channels of the tensors [batch, positions, channels]; none without such tensors. */

@@ -9,9 +9,8 @@ import { option } from "../../core/option_words.ts";
 import { elementCount } from "../../onnx/file/tensor.ts";
 import type { InputTensor, RawSample, SampleInput } from "../../core/tensor.ts";
 import { ByteReader } from "./byte_reader.ts";
+import { MAX_LINE_BYTES, readLine } from "./lines.ts";
 import type { Records, Selection } from "./sample_source.ts";
-
-const MAX_LINE_BYTES = 2 ** 28;
 
 /** A tensor as base64 of its little-endian bytes, or as a flat list. */
 const packedSchema = z.strictObject({
@@ -61,32 +60,6 @@ export function readNdjson(
     } finally {
       await bytes.cancel().catch(() => {});
     }
-  }
-}
-
-interface Line {
-  readonly isEmpty: boolean;
-  /** Undefined when it is too long. */
-  readonly text?: string;
-}
-
-/** The next line without its end; undefined behind the last one. What is too long isn't kept. */
-async function readLine(bytes: ByteReader): Promise<Line | undefined> {
-  const decoder = new TextDecoder();
-  let length = 0;
-  let text = "";
-  while (true) {
-    const chunk = await bytes.readSome();
-    if (chunk === undefined && length === 0) return undefined;
-    const end = chunk?.indexOf(10) ?? 0;
-    const part = chunk?.subarray(0, end < 0 ? chunk.length : end);
-    length += end < 0 ? chunk!.length : end + 1;
-    if (length <= MAX_LINE_BYTES) text += decoder.decode(part, { stream: end < 0 });
-    else text = "x";
-    if (end < 0) continue;
-    if (chunk !== undefined && end + 1 < chunk.length) bytes.unread(chunk.subarray(end + 1));
-    const isEmpty = text.trim() === "";
-    return length <= MAX_LINE_BYTES ? { isEmpty, text } : { isEmpty };
   }
 }
 

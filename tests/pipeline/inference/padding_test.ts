@@ -158,11 +158,14 @@ Deno.test("axes of as many elements as the mask are cropped, where it is clear t
   assert.deepEqual(shapesOf(tensor(1, 4)), [[1, 4]]);
   // Two heads of four channels: the last axis may be either.
   assert.deepEqual(shapesOf(tensor(1, 4, 8), tensor(1, 2, 4, 4)), [[1, 3, 8], [1, 2, 4, 4]]);
-  const [{ outputs }] = crop({
-    batch: { samples: [sample], inputs: new Map() },
-    outputs: new Map([["t", tensor(1, 4, 2)]]),
+  const samples = tokenSamples([[5, 6, 7], [8, 9]], { length: 4 });
+  const [first, second] = crop({
+    batch: { samples, inputs: new Map() },
+    outputs: new Map([["t", tensor(2, 4, 2)], ["shared", tensor(1, 4, 2)]]),
   });
-  assert.deepEqual([...outputs.get("t")!.data], [0, 1, 2, 3, 4, 5]);
+  assert.deepEqual([...first.outputs.get("t")!.data], [0, 1, 2, 3, 4, 5]);
+  assert.deepEqual([...second.outputs.get("t")!.data], [8, 9, 10, 11]);
+  assert.deepEqual([...second.outputs.get("shared")!.data], [0, 1, 2, 3]);
 });
 
 Deno.test("an evaluation leaves outputs of padding out, where a model of fixed length computes them", async () => {

@@ -1,7 +1,13 @@
 /** Text as samples: ids by a tokenizer, in the inputs and the length that a model takes. */
 import assert from "node:assert/strict";
 import { PlimsollError } from "../../../core/errors.ts";
-import { inputsOf, type SampleInput } from "../../../core/tensor.ts";
+import {
+  inputsOf,
+  type InputTensor,
+  type RawText,
+  type Sample,
+  type SampleInput,
+} from "../../../core/tensor.ts";
 import { placedSamples } from "../../../pipeline/source/sample_opener.ts";
 import { openTokenizer } from "../../../pipeline/source/tokenizer.ts";
 import { loadTokenizer, textInputs } from "../../../pipeline/source/text_inputs.ts";
@@ -131,4 +137,32 @@ Deno.test("a line has numbers or text, and a file that is no tokenizer is refuse
       (error: PlimsollError) => error.kind === "input" && /tokenizer/.test(error.message),
     );
   }
+});
+
+Deno.test("a file of text is a sample a line, whatever it begins with, and records in one stay records", async () => {
+  const open = async (name: string, content: string, options = {}) => {
+    const tokenize = ({ text }: RawText): SampleInput => ({
+      data: Float32Array.of(text.length),
+      dims: [1],
+    });
+    const file = new File([content], name);
+    const { samples } = await placedSamples(file, { tokenize, ...options }).open();
+    return await Array.fromAsync(samples);
+  };
+  const lengths = (samples: Sample[]) =>
+    samples.map(({ input }) => Number((input as InputTensor).data[0]));
+  const lines = "BM is how images begin\r\n\n  \nthe second \nthe third";
+  const all = await open("lines.txt", lines);
+  assert.deepEqual(lengths(all), [22, 10, 9]);
+  assert.deepEqual(all.map(({ index, id }) => [index, id]), [
+    [0, "lines.txt:1"],
+    [1, "lines.txt:4"],
+    [2, "lines.txt:5"],
+  ]);
+  assert.deepEqual(lengths(await open("lines", lines, { format: "text", limit: 2 })), [22, 10]);
+  const labels = { file: { name: "labels", labels: [3, 1, 2] } };
+  const labelled = await open("lines.txt", lines, { labels });
+  assert.deepEqual(labelled.map(({ label }) => label), [3, 1, 2]);
+  assert.deepEqual(lengths(await open("records.txt", LINES)), [19, 15]);
+  assert.deepEqual(lengths(await open("records.txt", LINES, { format: "text" })), [43, 54]);
 });
