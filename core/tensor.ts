@@ -43,6 +43,7 @@ export interface RawSample {
 
 /** A text, or two that belong together, as a question and a passage. */
 export interface RawText {
+  /** The text, or the first one. */
   readonly text: string;
   /** The second one. */
   readonly pair?: string;

@@ -51,7 +51,7 @@ export function addDataOptions(command: Command, what: string): Command {
     command
       .option(
         "--data <path|url|->",
-        `${what}: folder of images, ${
+        `${what}: folder of images, text as NDJSON or lines (docs/text.md), ${
           FORMATS.join(", ")
         }, plain or gzip, or standard input (default: the demo's)`,
       )

@@ -13,6 +13,7 @@ export type Tokenize = (text: RawText, id: string) => SampleInput | Promise<Samp
 
 /** As much of a model's input as is looked at. */
 export interface TextInput {
+  /** Its name, which says what it gets. */
   readonly name: string;
   /** Dimensions, those of samples among them; null for any number. */
   readonly shape?: readonly (number | null)[];
