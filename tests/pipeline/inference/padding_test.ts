@@ -7,10 +7,11 @@ import { tokenFitter } from "../../../pipeline/inference/fit_tokens.ts";
 import { paddingCropper } from "../../../pipeline/inference/crop_padding.ts";
 import { createSession } from "../../../pipeline/inference/default_runtime.ts";
 import { modelInputs } from "../../../pipeline/inference/infer.ts";
+import { quantize } from "../../../pipeline/quantize/quantize.ts";
 import { writePlim } from "../../../pipeline/statistics/plim.ts";
 import type { Statistics } from "../../../pipeline/statistics/statistics.ts";
 import { presetTarget } from "../../../tpc/targets/read_target.ts";
-import type { Model } from "../../../onnx/file/model.ts";
+import { type Model, writeModel } from "../../../onnx/file/model.ts";
 import { inputsOf, type InputTensor, type Sample, type Tensor } from "../../../core/tensor.ts";
 import { LOUD_ID, SENTENCES, tokenModel, tokenSamples } from "../../support/token_model.ts";
 
@@ -41,6 +42,16 @@ for (
     }
   });
 }
+
+Deno.test("padding changes no byte of a model, whichever passes read the samples", async () => {
+  const file = writeModel(tokenModel());
+  const made = async (samples: readonly Sample[]) => {
+    const recipe = { target: "onnxruntime", exact: true, weightRounding: "gptq" } as const;
+    return (await quantize(file, samples, recipe)).model;
+  };
+  const padded = tokenSamples(SENTENCES, { before: 1, length: 10, pad: LOUD_ID });
+  assert.deepEqual(await made(padded), await made(tokenSamples(SENTENCES)));
+});
 
 Deno.test("without a mask that is known as one, the same padding shows", async () => {
   const mask = "of_tokens";
