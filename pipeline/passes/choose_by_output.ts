@@ -26,6 +26,7 @@ import { placementFor } from "../search/placement.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import { makeGridsVariable } from "../../tpc/emission/variable_grids.ts";
 import type { OnProgress } from "../../core/progress.ts";
+import { mapStream } from "../../core/map_stream.ts";
 import { streamOf } from "../../core/stream_of.ts";
 import type { Sample } from "../../core/tensor.ts";
 import { heldOutSamples } from "./held_out_samples.ts";
@@ -175,7 +176,9 @@ async function heldOutFeeds(
   const size = fixedBatch(inputs) ?? 1;
   const least = LEAST_RUNS * size;
   const most = Math.max(least, Math.floor(MOST_SAMPLES / size) * size);
-  const found = await heldOutSamples(samples, most, signal);
+  // Held out is what statistics hold out: they hash samples as they are run.
+  const fitted = samples.pipeThrough(mapStream(tokenFitter(inputs)));
+  const found = await heldOutSamples(fitted, most, signal);
   const whole = found.slice(0, found.length - found.length % size);
   if (whole.length < least) {
     throw new PlimsollError("data", {
@@ -185,7 +188,7 @@ async function heldOutFeeds(
       remedy: `Give more calibration samples, or leave ${option("autoBy", "output")} out`,
     });
   }
-  const batches = streamOf(whole).pipeThrough(batchSamples(size, tokenFitter(inputs)));
+  const batches = streamOf(whole).pipeThrough(batchSamples(size));
   const runs: Feeds[] = [];
   for await (const batch of batches) runs.push(feedsFor(batch, inputs));
   return { samples: whole.length, runs };

@@ -43,14 +43,22 @@ for (
   });
 }
 
-Deno.test("padding changes no byte of a model, whichever passes read the samples", async () => {
+Deno.test("padding changes no byte of a model, whichever passes read and choose samples", async () => {
   const file = writeModel(tokenModel());
-  const made = async (samples: readonly Sample[]) => {
-    const recipe = { target: "onnxruntime", exact: true, weightRounding: "gptq" } as const;
-    return (await quantize(file, samples, recipe)).model;
-  };
-  const padded = tokenSamples(SENTENCES, { before: 1, length: 10, pad: LOUD_ID });
-  assert.deepEqual(await made(padded), await made(tokenSamples(SENTENCES)));
+  const sentences = Array.from(
+    { length: 40 },
+    (_, i) => Array.from({ length: 1 + i * 7 % 11 }, (_, j) => 1 + (i * 31 + j * 17) % 80),
+  );
+  const recipes = [
+    { target: "onnxruntime", exact: true, weightRounding: "gptq" },
+    { target: "default", error: "auto", autoBy: "output" },
+  ] as const;
+  for (const recipe of recipes) {
+    const made = async (samples: readonly Sample[]) =>
+      (await quantize(file, samples, recipe)).model;
+    const padded = tokenSamples(sentences, { before: 1, length: 13, pad: LOUD_ID });
+    assert.deepEqual(await made(padded), await made(tokenSamples(sentences)));
+  }
 });
 
 Deno.test("without a mask that is known as one, the same padding shows", async () => {
