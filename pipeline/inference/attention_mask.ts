@@ -6,8 +6,11 @@
 import type { InputTensor, Sample } from "../../core/tensor.ts";
 import type { ModelInput } from "./model_inputs.ts";
 
-/** How exporters call the input that is 1 at tokens and 0 at padding. Masks the other way round are none. */
-const MASK_NAMES = /^(\w+_)?(attention|input)_mask$/;
+/**
+ * How exporters call the input that is 1 at tokens and 0 at padding, TensorFlow's with a number behind. Masks the other
+ * way round are none.
+ */
+const MASK_NAMES = /^(\w+[_./])?(attention|input)_mask(_\d+)?(:\d+)?$/;
 
 /** Positions of a sample that are data: from `start` to before `end` of `length`. */
 export interface RealRange {

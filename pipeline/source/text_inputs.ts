@@ -19,12 +19,12 @@ export interface TextInput {
   readonly shape?: readonly (number | null)[];
 }
 
-/** What a model's inputs are called that get something of a text, and what they get. */
+/** What a model's inputs are called that get something of a text, and what they get; TensorFlow adds `:0`. */
 const ROLES = {
-  ids: /^(input_ids|input_word_ids|ids|tokens|input)$/,
-  mask: /^(attention_mask|input_mask)$/,
-  types: /^(token_type_ids|segment_ids|input_type_ids)$/,
-  positions: /^position_ids$/,
+  ids: /^(input_ids|input_word_ids|ids|tokens|input)(:\d+)?$/,
+  mask: /^(attention_mask|input_mask)(:\d+)?$/,
+  types: /^(token_type_ids|segment_ids|input_type_ids)(:\d+)?$/,
+  positions: /^position_ids(:\d+)?$/,
 } as const;
 
 type Role = keyof typeof ROLES;

@@ -32,7 +32,14 @@ interface HuggingFaceTokenizer {
   readonly model: { readonly unk_token_id?: number } | null;
   readonly post_processor: {
     post_process(tokens: string[], pair: string[] | null, addSpecialTokens: boolean): Processed;
+    readonly config: ProcessorFile;
   } | null;
+}
+
+/** What puts tokens around others, as `tokenizer.json` has it. */
+interface ProcessorFile {
+  readonly type?: string;
+  readonly processors?: readonly ProcessorFile[];
 }
 
 interface Processed {
@@ -156,7 +163,14 @@ function join(
     ? { tokens: first, tokens_pair: second }
     : processor.post_process(first, second, true);
   const tokens = [...done.tokens, ...done.tokens_pair ?? []];
-  return { tokens, types: tokens.map((_, i) => done.token_type_ids?.[i] ?? 0) };
+  // RoBERTa knows one type of tokens; the package counts two all the same.
+  const types = isRoberta(processor?.config) ? [] : done.token_type_ids;
+  const border = done.tokens_pair ? done.tokens.length : tokens.length;
+  return { tokens, types: tokens.map((_, i) => types?.[i] ?? (i < border ? 0 : 1)) };
+}
+
+function isRoberta(config: ProcessorFile | undefined): boolean {
+  return config?.type === "RobertaProcessing" || config?.processors?.some(isRoberta) === true;
 }
 
 /** How many tokens of each text stay where both have `most`: the longer one gives first, as Hugging Face does. */

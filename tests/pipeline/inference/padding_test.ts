@@ -144,6 +144,9 @@ Deno.test("names of dimensions say which tokens a mask is about", () => {
     "decoder_attention_mask",
   ]]);
   assert.deepEqual(tokenAxes([input("attention_mask", "s")]), []);
+  for (const name of ["input_mask:0", "serving_default_attention_mask:0", "bert/input_mask_1:0"]) {
+    assert.equal(tokenAxes([input("input_ids:0", "s"), input(name, "s")]).length, 1, name);
+  }
   assert.deepEqual(tokenAxes([input("padding_mask", "s"), input("input_ids", "s")]), []);
 });
 

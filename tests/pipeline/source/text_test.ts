@@ -38,6 +38,31 @@ Deno.test("a pair has types of its tokens", async () => {
   assert.deepEqual(types, [0, 0, 0, 0, 0, 1, 1, 1, 1]);
 });
 
+Deno.test("pairs have the types that their processor gives: one of RoBERTa's, two of none", async () => {
+  const file = wordPieceFile();
+  const marks = {
+    sep: ["[SEP]", 3],
+    cls: ["[CLS]", 2],
+    trim_offsets: true,
+    add_prefix_space: false,
+  };
+  const post_processors = [{ type: "RobertaProcessing", ...marks }, null, {
+    type: "ByteLevel",
+    ...{ add_prefix_space: false, trim_offsets: true, use_regex: true },
+  }];
+  const found = [];
+  for (const post_processor of post_processors) {
+    const tokenizer = await openTokenizer({ ...file, post_processor });
+    const { ids, types } = tokenizer.encode({ text: "high", pair: "low tide" }, Infinity);
+    found.push([tokens(ids), types.join("")]);
+  }
+  assert.deepEqual(found, [
+    ["[CLS] high [SEP] [SEP] low tide [SEP]", "0000000"],
+    ["high low tide", "011"],
+    ["high low tide", "011"],
+  ]);
+});
+
 Deno.test("what is too long loses tokens of text, the longer of a pair first, and no mark around them", async () => {
   const tokenizer = await openTokenizer(wordPieceFile());
   const cut = (most: number, text: string, pair?: string) =>
@@ -73,10 +98,10 @@ Deno.test("a model gets what its inputs are called, and no more", async () => {
     token_type_ids: [[0, 0, 0, 1, 1], [5]],
     position_ids: [[0, 1, 2, 3, 4], [5]],
   });
-  assert.deepEqual(Object.keys(take("input_ids", "input_mask", "segment_ids")), [
-    "input_ids",
-    "input_mask",
-    "segment_ids",
+  assert.deepEqual(Object.keys(take("input_ids:0", "input_mask:0", "segment_ids:0")), [
+    "input_ids:0",
+    "input_mask:0",
+    "segment_ids:0",
   ]);
   assert.deepEqual(take("words"), { words: [[2, 11, 3, 15, 3], [5]] });
   assert.throws(() => take("input_ids", "past_key_values.0.key"), /past_key_values/);
