@@ -46,6 +46,9 @@ const NODE_SUBPATHS = {
 
 const typesOf = (entry: string) => `./types/${entry.replace(/\.ts$/, ".d.ts")}`;
 
+/** Makes ids of text, for who wants it. */
+const TOKENIZERS = "@huggingface/tokenizers";
+
 /** Files beside the bundles. */
 const COPIED = ["LICENSE", "CHANGELOG.md", "docs/hosts.md"];
 
@@ -94,10 +97,14 @@ export async function buildPackage(): Promise<void> {
     await Deno.copyFile(new URL(name, ROOT), to);
   }
   await Deno.copyFile(new URL("build/npm/README.md", ROOT), new URL("README.md", PACKAGE_FOLDER));
-  const { version } = await readJson(new URL("deno.json", ROOT));
+  const { version, imports } = await readJson(new URL("deno.json", ROOT));
+  const peers = {
+    "onnxruntime-node": dependencies["onnxruntime-web"],
+    [TOKENIZERS]: imports[TOKENIZERS].split("@").at(-1),
+  };
   await Deno.writeTextFile(
     new URL("package.json", PACKAGE_FOLDER),
-    `${JSON.stringify(manifest(version, dependencies), null, 2)}\n`,
+    `${JSON.stringify(manifest(version, dependencies, peers), null, 2)}\n`,
   );
   const name = await run("npm", ["pack", "--silent", "--pack-destination", ".."], {
     cwd: PACKAGE_FOLDER,
@@ -105,7 +112,11 @@ export async function buildPackage(): Promise<void> {
   await Deno.rename(new URL(name.trim(), DIST), PACKAGE_FILE);
 }
 
-function manifest(version: string, dependencies: Record<string, string>) {
+function manifest(
+  version: string,
+  dependencies: Record<string, string>,
+  peers: Record<string, string>,
+) {
   return {
     name: "plimsoll",
     version,
@@ -130,8 +141,10 @@ function manifest(version: string, dependencies: Record<string, string>) {
     types: typesOf(NODE_ENTRY),
     engines: { node: ">=20" },
     dependencies,
-    peerDependencies: { "onnxruntime-node": dependencies["onnxruntime-web"] },
-    peerDependenciesMeta: { "onnxruntime-node": { optional: true } },
+    peerDependencies: peers,
+    peerDependenciesMeta: Object.fromEntries(
+      Object.keys(peers).map((name) => [name, { optional: true }]),
+    ),
   };
 }
 

@@ -37,6 +37,16 @@ export interface RawSample {
   readonly encoded?: Uint8Array;
   /** Numbers that go to the model as they are. */
   readonly input?: SampleInput;
+  /** Text, which a tokenizer makes numbers of. */
+  readonly text?: RawText;
+}
+
+/** A text, or two that belong together, as a question and a passage. */
+export interface RawText {
+  /** The text, or the first one. */
+  readonly text: string;
+  /** The second one. */
+  readonly pair?: string;
 }
 
 /** Pixels 0 … 255, row-major, height × width × channels. */

@@ -6,7 +6,7 @@
 export { sha256 } from "../core/hash.ts";
 export type { FileEntry, HostWorker } from "../core/host.ts";
 export type { OnProgress } from "../core/progress.ts";
-export type { PixelImage, RawSample, Tensor } from "../core/tensor.ts";
+export type { PixelImage, RawSample, RawText, Tensor } from "../core/tensor.ts";
 export type { OnTime, Work } from "../core/timing.ts";
 export { calibrate, type CalibrateOptions, type Checkpoint } from "./passes/calibrate.ts";
 export type { CalibrateHereOptions } from "./passes/calibrate_here.ts";
@@ -26,6 +26,12 @@ export {
   type PreparedSamplesOptions,
 } from "./source/prepared_samples.ts";
 export type { SelectionOptions } from "./source/sample_source.ts";
+export {
+  loadTokenizer,
+  type TextInput,
+  type Tokenize,
+  type TokenizerOptions,
+} from "./source/text_inputs.ts";
 export type { ChannelAxis, ChannelStatistics } from "./statistics/channel_sums.ts";
 export type { CollectorOptions } from "./statistics/collector.ts";
 export type { SourceCoverage } from "./statistics/coverage.ts";

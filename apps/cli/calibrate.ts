@@ -8,7 +8,7 @@ import { canonicalJson } from "../../core/canonical_json.ts";
 import { calibrateFor } from "../../pipeline/quantize/quantize.ts";
 import { Stopwatch } from "../../core/timing.ts";
 import type { Context } from "./context.ts";
-import { dataPath, impliedBy, loadModel, loadRecipe, samplesAt } from "./inputs.ts";
+import { dataPath, loadModel, loadRecipe, samplesAt, takenBy } from "./inputs.ts";
 import { sibling } from "./files.ts";
 import {
   addDataOptions,
@@ -75,7 +75,7 @@ async function run(options: CalibrateCommandOptions, context: Context): Promise<
     ...options,
     samples: options.samples ?? samples,
     recipePreprocessing: recipe.preprocessing,
-    implied: impliedBy(float.original),
+    ...takenBy(host, float.original, { path: options.model, ...options }),
   }, { watch, onRead: progress.addBytes });
   const { statistics, file } = await calibrateFor(float, recipe, opener, {
     ...work,

@@ -27,11 +27,11 @@ import { type Context, EXIT_LOST } from "./context.ts";
 import {
   checkReadable,
   dataPath,
-  impliedBy,
   loadModel,
   loadSamples,
   modelTitle,
   samplesAt,
+  takenBy,
 } from "./inputs.ts";
 import { takeLists } from "./list_options.ts";
 import {
@@ -128,7 +128,7 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
   const reading = {
     ...options,
     recipePreprocessing: variants[0].recipe.preprocessing,
-    implied: impliedBy(float.original),
+    ...takenBy(host, float.original, { path: model, ...options }),
   };
   const hooks = { onRead: progress.addBytes };
   const statistics: Uint8Array<ArrayBuffer>[] = [];

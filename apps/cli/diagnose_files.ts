@@ -14,8 +14,7 @@ import type { Context } from "./context.ts";
 import { DEFAULT_DIAGNOSE_SAMPLES, type DiagnoseCommandOptions } from "./diagnose_options.ts";
 import { wholeBatches } from "../../pipeline/diagnose/diagnose_quantized.ts";
 import { readJson, sibling } from "./files.ts";
-import { loadModel, loadOriginal, loadSamples } from "./inputs.ts";
-import type { DataOptions } from "./options.ts";
+import { loadModel, loadOriginal, loadSamples, type SampleOptions } from "./inputs.ts";
 import type { ProgressPrinter } from "./progress.ts";
 
 /** The quantized model when none is named. */
@@ -48,7 +47,7 @@ export function checkPair(paths: readonly string[], data: string | undefined): v
 /** Compares the second model with the first, layer by layer. */
 export async function diagnoseFiles(
   paths: readonly string[],
-  options: DataOptions & DiagnoseCommandOptions & { readonly path: string },
+  options: SampleOptions & DiagnoseCommandOptions & { readonly path: string },
   { host, signal }: Pick<Context, "host" | "signal">,
   progress: ProgressPrinter,
 ): Promise<Diagnosis> {

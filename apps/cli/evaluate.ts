@@ -15,7 +15,7 @@ import {
   type DiagnoseCommandOptions,
 } from "./diagnose_options.ts";
 import { evaluateModels } from "../../pipeline/evaluate/evaluate_models.ts";
-import { dataPath, impliedBy, loadOriginal, loadSamples } from "./inputs.ts";
+import { dataPath, loadOriginal, loadSamples, takenBy } from "./inputs.ts";
 import {
   addDataOptions,
   addOutputOptions,
@@ -70,8 +70,8 @@ async function run(
   for (const path of paths.length === 0 ? ["out/model.onnx"] : paths) {
     models.push({ name: path, model: await loadOriginal(host, path) });
   }
-  const implied = impliedBy(models[0].model);
-  const samples = await loadSamples(host, data, { ...options, implied }, {
+  const taken = takenBy(host, models[0].model, { path: paths[0], ...options });
+  const samples = await loadSamples(host, data, { ...options, ...taken }, {
     onRead: progress.addBytes,
   });
   const evaluations = await evaluateModels(models, samples, {
@@ -81,7 +81,7 @@ async function run(
   });
   progress.step(`evaluated ${models.length} models on ${evaluations[0].samples} samples`);
   const diagnosis = options.diagnose
-    ? await diagnoseFiles(paths, { ...options, path: data }, { host, signal }, progress)
+    ? await diagnoseFiles(paths, { ...options, ...taken, path: data }, { host, signal }, progress)
     : undefined;
   if (diagnosis) progress.step(`diagnosed on ${diagnosis.samples} samples`);
   const json = canonicalJson({ models: evaluations, ...(diagnosis && { diagnosis }) });

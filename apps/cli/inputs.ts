@@ -27,6 +27,8 @@ import { parseLabels } from "../../pipeline/source/labels.ts";
 import { openSamples } from "../../pipeline/source/open_samples.ts";
 import { prepareSource } from "../../pipeline/source/prepared_samples.ts";
 import type { OpenedSamples, SampleOpener } from "../../pipeline/source/samples.ts";
+import type { Tokenize } from "../../pipeline/source/text_inputs.ts";
+import { tokenizeBeside } from "./tokenizer_files.ts";
 import { wishesIn } from "./wish_options.ts";
 import { besideData, readJson, readText, sibling } from "./files.ts";
 import { loadPreprocessing } from "./preprocess_options.ts";
@@ -59,11 +61,21 @@ export type SampleOptions = DataOptions & {
   readonly recipePreprocessing?: Preprocessing;
   /** What the model's input says where nothing else does. */
   readonly implied?: Partial<Preprocessing>;
+  /** Makes numbers of text. */
+  readonly tokenize?: Tokenize;
 };
 
-/** What a model's input says of the images that it takes. */
-export function impliedBy(model: Model): Partial<Preprocessing> {
-  return impliedPreprocessing(modelInputs(model.graph));
+/** How a model takes samples: what its input says of images, and what makes its inputs of text. */
+export function takenBy(
+  host: Host,
+  model: Model,
+  { path, tokenizer }: { readonly path?: string; readonly tokenizer?: string },
+): Pick<SampleOptions, "implied" | "tokenize"> {
+  const inputs = modelInputs(model.graph);
+  return {
+    implied: impliedPreprocessing(inputs),
+    tokenize: tokenizeBeside(host, path, { tokenizer, inputs }),
+  };
 }
 
 /** Opens the samples of a path for every pass. */
@@ -186,6 +198,7 @@ export async function loadSamples(
     preprocessing,
     maxPixels: options.maxPixels,
     onBroken,
+    tokenize: options.tokenize,
     around: (raw, prepare) => {
       onRead?.(rawBytes(raw));
       return watch === undefined ? prepare(raw) : watch.time("prepare", () => prepare(raw));
@@ -194,8 +207,9 @@ export async function loadSamples(
   return { ...prepared, classes, isLabelled };
 }
 
-/** Bytes of the content of a sample, before it is decoded. */
-function rawBytes({ encoded, image, input }: RawSample): number {
+/** Bytes of the content of a sample, before it is decoded; of a text its characters. */
+function rawBytes({ encoded, image, input, text }: RawSample): number {
+  if (text !== undefined) return text.text.length + (text.pair?.length ?? 0);
   const pixels = encoded ?? image?.pixels;
   if (pixels !== undefined) return pixels.byteLength;
   if (input === undefined) return 0;

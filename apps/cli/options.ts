@@ -21,6 +21,7 @@ export interface DataOptions extends PreprocessOptions {
   labels?: string;
   labelPattern?: RegExp;
   onBroken?: "fail" | "skip";
+  tokenizer?: string;
 }
 
 /** `--target`, `--recipe`, and the wishes over them. */
@@ -50,7 +51,7 @@ export function addDataOptions(command: Command, what: string): Command {
     command
       .option(
         "--data <path|url|->",
-        `${what}: folder of images, ${
+        `${what}: folder of images, text as NDJSON or lines (docs/text.md), ${
           FORMATS.join(", ")
         }, plain or gzip, or standard input (default: the demo's)`,
       )
@@ -67,6 +68,10 @@ export function addDataOptions(command: Command, what: string): Command {
         "--label-pattern <regex>",
         "labels from file names: the first group is the class index, '^(\\d+)_'",
         labelPattern,
+      )
+      .option(
+        "--tokenizer <file>",
+        "tokenizer.json for samples of text (default: beside the model, or a folder above)",
       )
       .addOption(
         new Option("--on-broken <policy>", "what becomes of samples that can't be read")

@@ -44,12 +44,12 @@ import {
 import {
   checkReadable,
   dataPath,
-  impliedBy,
   type LoadedRecipe,
   loadModel,
   loadRecipe,
   modelTitle,
   samplesAt,
+  takenBy,
 } from "./inputs.ts";
 import { judgedSamples } from "./judged_samples.ts";
 import { folder, positiveInteger } from "./option_values.ts";
@@ -137,7 +137,10 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
   const work = await prepareWork(host, options, { model: float.sha256, progress });
   context.kept = options.checkpoint;
   const watch = new Stopwatch();
-  const reading = { ...readingOf(options, loaded), implied: impliedBy(float.original) };
+  const reading = {
+    ...readingOf(options, loaded),
+    ...takenBy(host, float.original, { path: options.model, ...options }),
+  };
   const hooks = { watch, onRead: progress.addBytes };
   const calibration = samplesAt(host, path, reading, hooks);
   const evaluation = evalPath === undefined

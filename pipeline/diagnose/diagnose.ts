@@ -21,6 +21,7 @@ import { type ActivationQuantizer, readQuantizers } from "../../onnx/quantized/r
 import type { OnProgress } from "../../core/progress.ts";
 import type { Batch, InputTensor, Sample, Tensor } from "../../core/tensor.ts";
 import { batchSizeFor, exposeTensors, feedsFor, modelInputs } from "../inference/infer.ts";
+import { tokenFitter } from "../inference/fit_tokens.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import { SessionStack } from "../inference/session_stack.ts";
 import { runBatch } from "../inference/run_batch.ts";
@@ -134,7 +135,9 @@ export async function diagnose(
         onProgress?.({ stage: "diagnose", done, total });
       },
     }, { highWaterMark: 1 });
-    await samples.pipeThrough(batchSamples(batchSizeFor(inputs, options.batch)))
+    await samples.pipeThrough(
+      batchSamples(batchSizeFor(inputs, options.batch), tokenFitter(inputs)),
+    )
       .pipeTo(sink, { signal });
     if (done === 0) throw noSample();
     return describe(compared, { quantized, missing, data, samples: done, worst });

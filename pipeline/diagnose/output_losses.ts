@@ -15,6 +15,7 @@ import { makeGridsVariable } from "../../tpc/emission/variable_grids.ts";
 import type { Manifest, ManifestActivation } from "../../tpc/manifest.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import { batchSizeFor, feedsFor, modelInputs } from "../inference/infer.ts";
+import { tokenFitter } from "../inference/fit_tokens.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { levelsOf } from "../search/levels_of.ts";
 import { batchSamples } from "../source/batches.ts";
@@ -62,7 +63,9 @@ export async function outputLosses(
   });
   const inputs = modelInputs(model.graph);
   const runs: ReadonlyMap<string, InputTensor>[] = [];
-  const batches = streamOf(samples).pipeThrough(batchSamples(batchSizeFor(inputs, 1)));
+  const batches = streamOf(samples).pipeThrough(
+    batchSamples(batchSizeFor(inputs, 1), tokenFitter(inputs)),
+  );
   for await (const batch of batches) runs.push(feedsFor(batch, inputs));
   const owners = manifest.activations.filter(({ sameAs }) => sameAs === undefined);
   const scalars = new Map<string, InputTensor>();

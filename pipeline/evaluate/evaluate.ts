@@ -8,6 +8,8 @@ import { option } from "../../core/option_words.ts";
 import type { OnProgress } from "../../core/progress.ts";
 import type { Batch, Sample, Tensor } from "../../core/tensor.ts";
 import { feedsFor, type ModelInput } from "../inference/infer.ts";
+import { paddingCropper } from "../inference/crop_padding.ts";
+import { tokenFitter } from "../inference/fit_tokens.ts";
 import { runBatch } from "../inference/run_batch.ts";
 import type { InferenceSession } from "../inference/runtime.ts";
 import { batchSamples, type BatchSize } from "../source/batches.ts";
@@ -77,6 +79,7 @@ export async function evaluate(
   options: EvaluateOptions,
 ): Promise<ModelEvaluation[]> {
   const { inputs, classes = [], signal } = options;
+  const crop = paddingCropper(inputs);
   const metrics = sessions.map(emptyMetrics);
   const sums = sessions.map(() => new Map<string, OutputSums>());
   const sink = new WritableStream<Batch>({
@@ -86,16 +89,20 @@ export async function evaluate(
       for (const { session } of sessions) {
         found.push(await runBatch(session, feeds, session.outputs, batch.samples.length));
       }
-      const [reference, ...others] = found;
-      others.forEach((outputs, i) => addOutputs(sums[i + 1], reference, outputs, batch));
-      const scores = found.map((outputs) => scoresOf(outputs));
-      addBatch(metrics, scores, batch, options.onHits);
+      const parts = found.map((outputs) => crop({ batch, outputs }));
+      parts[0].forEach(({ batch: part, outputs: reference }, p) => {
+        const all = parts.map((own) => own[p].outputs);
+        all.slice(1).forEach((outputs, i) => addOutputs(sums[i + 1], reference, outputs, part));
+        addBatch(metrics, all.map(scoresOf), part, options.onHits);
+      });
       const odd = metrics.findIndex(({ noise }) => !Number.isFinite(noise));
       if (odd >= 0) throw notFinite(sessions[odd].name, batch.samples.map(({ id }) => id));
       options.onProgress?.({ stage: "evaluate", done: metrics[0].samples, total: options.total });
     },
   }, { highWaterMark: 1 });
-  await samples.pipeThrough(batchSamples(options.batch)).pipeTo(sink, { signal });
+  await samples.pipeThrough(batchSamples(options.batch, tokenFitter(inputs))).pipeTo(sink, {
+    signal,
+  });
   if (metrics[0].samples === 0) {
     throw new PlimsollError("data", {
       action: "evaluating",

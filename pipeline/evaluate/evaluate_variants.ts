@@ -12,6 +12,7 @@ import type { Model } from "../../onnx/file/model.ts";
 import { numbered, type OnProgress } from "../../core/progress.ts";
 import type { Sample } from "../../core/tensor.ts";
 import { batchSizeFor, feedsFor, fixedBatch, modelInputs } from "../inference/infer.ts";
+import { tokenFitter } from "../inference/fit_tokens.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { SessionStack } from "../inference/session_stack.ts";
@@ -109,7 +110,9 @@ async function evaluateTurn(
     batch: batchSizeFor(inputs, options.batch),
     onHits: (outcome) => outcome.forEach((isHit, i) => hits[i].push(isHit)),
   });
-  const batches = streamOf(first.kept).pipeThrough(batchSamples(first.kept.length));
+  const batches = streamOf(first.kept).pipeThrough(
+    batchSamples(first.kept.length, tokenFitter(inputs)),
+  );
   const { value: batch } = await batches.getReader().read();
   const times = await measureLatency(
     contestants.map(({ session }) => session),

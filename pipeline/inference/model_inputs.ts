@@ -15,6 +15,8 @@ export interface ModelInput {
   readonly name: string;
   /** Dimensions, null = dynamic; absent where nobody knows. */
   readonly shape?: readonly (number | null)[];
+  /** Names of the dynamic dimensions, empty for others; absent where none has one. */
+  readonly symbols?: readonly string[];
   /** Whether it takes whole numbers: pixels as they are, ids, masks. */
   readonly isInteger?: boolean;
   /** Axis that counts samples; null where none does: scalars, and fixed sizes beside inputs that count. Axis 0 when absent. */
@@ -51,6 +53,7 @@ export function modelInputs(graph: GraphProto): ModelInput[] {
     name,
     isInteger: isIntegerType(graph.input[i]),
     ...(shape === undefined ? {} : { shape }),
+    ...(symbols[i].some((symbol) => symbol !== "") ? { symbols: symbols[i] } : {}),
     batchAxis: shape === undefined ? 0 : axisOf(shape, symbols[i], first, isCounting),
   }));
 }

@@ -26,10 +26,12 @@ import { placementFor } from "../search/placement.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import { makeGridsVariable } from "../../tpc/emission/variable_grids.ts";
 import type { OnProgress } from "../../core/progress.ts";
+import { mapStream } from "../../core/map_stream.ts";
 import { streamOf } from "../../core/stream_of.ts";
 import type { Sample } from "../../core/tensor.ts";
 import { heldOutSamples } from "./held_out_samples.ts";
 import { feedsFor, fixedBatch, modelInputs } from "../inference/infer.ts";
+import { tokenFitter } from "../inference/fit_tokens.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { type Feeds, OutputLoss } from "./output_loss.ts";
@@ -174,7 +176,9 @@ async function heldOutFeeds(
   const size = fixedBatch(inputs) ?? 1;
   const least = LEAST_RUNS * size;
   const most = Math.max(least, Math.floor(MOST_SAMPLES / size) * size);
-  const found = await heldOutSamples(samples, most, signal);
+  // Held out is what statistics hold out: they hash samples as they are run.
+  const fitted = samples.pipeThrough(mapStream(tokenFitter(inputs)));
+  const found = await heldOutSamples(fitted, most, signal);
   const whole = found.slice(0, found.length - found.length % size);
   if (whole.length < least) {
     throw new PlimsollError("data", {

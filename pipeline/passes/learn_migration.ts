@@ -14,12 +14,16 @@ import { layersReading } from "../../onnx/rewrites/migrate_scales.ts";
 import type { Rewrites } from "../../onnx/rewrites/rewrites.ts";
 import { migratable } from "../../tpc/placement/migratable.ts";
 import type { Target } from "../../tpc/targets/target.ts";
+import { mapStream } from "../../core/map_stream.ts";
+import { streamOf } from "../../core/stream_of.ts";
 import type { Sample, Tensor } from "../../core/tensor.ts";
 import {
   type ChannelReach,
   type ChannelRows,
   migrationFactors,
 } from "../search/migration_factors.ts";
+import { tokenFitter } from "../inference/fit_tokens.ts";
+import { modelInputs } from "../inference/model_inputs.ts";
 import { leastSamples } from "./least_samples.ts";
 import { type PassOptions, streamActivations } from "./stream_activations.ts";
 
@@ -59,11 +63,13 @@ export async function learnMigration(
       layersReading(tensor, { index, shapes, newName: (name) => name }),
     ]),
   );
-  const kept = await leastSamples(samples, SAMPLES, { signal });
+  // Hashed as they are run, so that padding chooses no others.
+  const fitted = samples.pipeThrough(mapStream(tokenFitter(modelInputs(model.graph))));
+  const kept = await leastSamples(fitted, SAMPLES, { signal });
   const rows = new Map([...layers.keys()].map((tensor) => [tensor, new RowCollector()]));
   // One by one, so that batches change nothing.
   await streamActivations(
-    ReadableStream.from(kept),
+    streamOf(kept),
     { ...options, batch: 1 },
     "ranges",
     () =>

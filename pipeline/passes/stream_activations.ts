@@ -18,7 +18,9 @@ import type { OnTime } from "../../core/timing.ts";
 import type { InferredBatch, Sample } from "../../core/tensor.ts";
 import { watchedFor } from "../search/placement.ts";
 import { batchSizeFor, exposeTensors, inferBatches, modelInputs } from "../inference/infer.ts";
+import { paddingCropper } from "../inference/crop_padding.ts";
 import { createSession } from "../inference/default_runtime.ts";
+import { tokenFitter } from "../inference/fit_tokens.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { batchSamples } from "../source/batches.ts";
 
@@ -81,12 +83,14 @@ export async function streamActivations(
       name: "the float model",
       runtime: options.runtime,
     });
+    const crop = paddingCropper(inputs);
     const enough = new AbortController();
     let done = 0;
     const sink = new WritableStream<InferredBatch>({
       write: async (batch) => {
         const before = performance.now();
-        const isEnough = await observe(batch);
+        let isEnough = false;
+        for (const part of crop(batch)) isEnough = await observe(part) || isEnough;
         onTime?.("observe", performance.now() - before);
         done += batch.batch.samples.length;
         onProgress?.({ stage, done, total: isEnough ? done : total });
@@ -94,7 +98,7 @@ export async function streamActivations(
       },
     });
     await samples
-      .pipeThrough(batchSamples(batchSizeFor(inputs, options.batch)))
+      .pipeThrough(batchSamples(batchSizeFor(inputs, options.batch), tokenFitter(inputs)))
       .pipeThrough(inferBatches(session, inputs, exposed, onTime))
       .pipeTo(sink, { signal: AbortSignal.any([enough.signal, ...signal ? [signal] : []]) })
       .catch((error) => {

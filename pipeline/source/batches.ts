@@ -13,9 +13,11 @@ export type BatchSize = number | ((sample: Sample) => number);
  * batch, so that models with dynamic dimensions take samples of any shapes; the last batch may be smaller.
  *
  * @param size Samples per batch, an integer of at least 1; or how many of samples like the first one of a batch.
+ * @param fit What becomes of each sample before.
  */
 export function batchSamples(
   size: BatchSize,
+  fit: (sample: Sample) => Sample = (sample) => sample,
 ): TransformStream<Sample, Batch> {
   if (typeof size === "number" && (!Number.isInteger(size) || size < 1)) {
     throw new RangeError(`Cannot batch samples: size must be an integer >= 1, got ${size}`);
@@ -24,7 +26,8 @@ export function batchSamples(
   let kind = "";
   let wanted = 0;
   return new TransformStream<Sample, Batch>({
-    transform: (sample, controller) => {
+    transform: (given, controller) => {
+      const sample = fit(given);
       const next = kindOf(sample);
       if (pending.length > 0 && next !== kind) {
         controller.enqueue(stack(pending));

@@ -32,7 +32,8 @@ const CONTAINERS = {
     ending: /\.(ndjson|jsonl)$/i,
     begins: (head) => /^(\xef\xbb\xbf)?\s*\{/.test(text(head, 0, 64)),
   },
-  // Raw values have no magic number.
+  // Neither text nor raw values have a magic number.
+  text: { ending: /\.txt$/i, begins: () => false },
   raw: { ending: /\.(raw|f32|bin|dat)$/i, begins: () => false },
 } as const satisfies Readonly<Record<string, Container>>;
 
@@ -82,8 +83,10 @@ export function detectFormat({ name, path, head, asked, hasShape }: FormatHints)
   const named = FORMATS.find((format) =>
     CONTAINERS[format].ending.test(path.replace(/\.gz$/i, ""))
   );
-  // Raw values have no magic number: whoever gives their shape means them.
-  const hinted = asked ?? (named === "raw" && !hasShape && magic !== undefined ? undefined : named);
+  // Raw values have no magic number: whoever gives their shape means them. Records may be called text, too.
+  const isOther = named === "raw" && !hasShape && magic !== undefined ||
+    named === "text" && (magic === "ndjson" || !isText(head));
+  const hinted = asked ?? (isOther ? undefined : named);
   const wish = hinted ?? (magic === undefined && hasShape ? "raw" : undefined);
   if (wish !== undefined && agrees(wish, magic)) return wish;
   if (wish === undefined && magic !== undefined && magic !== "gzip" && magic !== "image") {
@@ -106,7 +109,7 @@ export function detectFormat({ name, path, head, asked, hasShape }: FormatHints)
 }
 
 function agrees(wish: Format, magic: Magic | undefined): boolean {
-  if (wish === "raw") return true;
+  if (wish === "raw" || wish === "text") return true;
   if (wish === "npz" || wish === "zip") return magic === "zip" || magic === "npz";
   return wish === magic;
 }
@@ -131,6 +134,11 @@ function magicOf(head: Uint8Array): Magic | undefined {
 
 function text(head: Uint8Array, at: number, length: number): string {
   return String.fromCharCode(...head.subarray(at, at + length));
+}
+
+/** Whether bytes have no control characters but those of lines and pages. */
+function isText(head: Uint8Array): boolean {
+  return head.every((byte) => byte >= 32 || byte >= 9 && byte <= 13);
 }
 
 function isImage(head: Uint8Array): boolean {

@@ -9,9 +9,8 @@ import { option } from "../../core/option_words.ts";
 import { elementCount } from "../../onnx/file/tensor.ts";
 import type { InputTensor, RawSample, SampleInput } from "../../core/tensor.ts";
 import { ByteReader } from "./byte_reader.ts";
+import { MAX_LINE_BYTES, readLine } from "./lines.ts";
 import type { Records, Selection } from "./sample_source.ts";
-
-const MAX_LINE_BYTES = 2 ** 28;
 
 /** A tensor as base64 of its little-endian bytes, or as a flat list. */
 const packedSchema = z.strictObject({
@@ -21,13 +20,16 @@ const packedSchema = z.strictObject({
 });
 
 const lineSchema = z.object({
-  input: z.unknown().refine((value) => value !== undefined, "missing"),
+  input: z.unknown().optional(),
+  text: z.string().optional(),
+  text_pair: z.string().optional(),
   label: z.int().min(0).optional(),
 });
 
 /**
  * Lines `{"input": …, "label": n}`. The input is nested lists of numbers, whose shape shows (float32),
  * `{"data": base64 or list, "dims": […], "type": "float32"}`, or one of both for each input by name.
+ * Or `{"text": "…", "text_pair": "…", "label": n}`, the second text and the label being optional.
  * Empty lines count for nothing. Holds one line.
  */
 export function readNdjson(
@@ -61,52 +63,38 @@ export function readNdjson(
   }
 }
 
-interface Line {
-  readonly isEmpty: boolean;
-  /** Undefined when it is too long. */
-  readonly text?: string;
-}
-
-/** The next line without its end; undefined behind the last one. What is too long isn't kept. */
-async function readLine(bytes: ByteReader): Promise<Line | undefined> {
-  const decoder = new TextDecoder();
-  let length = 0;
-  let text = "";
-  while (true) {
-    const chunk = await bytes.readSome();
-    if (chunk === undefined && length === 0) return undefined;
-    const end = chunk?.indexOf(10) ?? 0;
-    const part = chunk?.subarray(0, end < 0 ? chunk.length : end);
-    length += end < 0 ? chunk!.length : end + 1;
-    if (length <= MAX_LINE_BYTES) text += decoder.decode(part, { stream: end < 0 });
-    else text = "x";
-    if (end < 0) continue;
-    if (chunk !== undefined && end + 1 < chunk.length) bytes.unread(chunk.subarray(end + 1));
-    const isEmpty = text.trim() === "";
-    return length <= MAX_LINE_BYTES ? { isEmpty, text } : { isEmpty };
-  }
-}
-
 function parse(
   text: string | undefined,
   name: string,
   lineNumber: number,
-): Pick<RawSample, "input" | "label"> | PlimsollError {
+): Pick<RawSample, "input" | "text" | "label"> | PlimsollError {
   try {
     if (text === undefined) throw new Error(`more than ${MAX_LINE_BYTES} bytes`);
     const result = lineSchema.safeParse(JSON.parse(text));
     if (!result.success) throw new Error(z.prettifyError(result.error).replaceAll("\n", " "));
-    const { input, label } = result.data;
-    return { input: inputOf(input), ...label === undefined ? {} : { label } };
+    const { label, ...content } = result.data;
+    return { ...contentOf(content), ...label === undefined ? {} : { label } };
   } catch (cause) {
     return new PlimsollError("input", {
       action: `reading line ${lineNumber} of ${JSON.stringify(name)}`,
-      wanted: '{"input": [[…]] or {"name": [[…]]}, "label": n}',
+      wanted: '{"input": [[…]] or {"name": [[…]]}, "label": n}, or {"text": "…", "label": n}',
       found: (cause as Error).message,
       remedy: `Correct the line, or leave out what is broken with ${option("onBroken", "skip")}`,
       cause,
     });
   }
+}
+
+/** Numbers or text, whichever a line has. */
+function contentOf(
+  { input, text, text_pair: pair }: Omit<z.infer<typeof lineSchema>, "label">,
+): Pick<RawSample, "input" | "text"> {
+  if (input !== undefined) {
+    if (text !== undefined) throw new Error("both input and text");
+    return { input: inputOf(input) };
+  }
+  if (text === undefined) throw new Error("neither input nor text");
+  return { text: { text, ...pair === undefined ? {} : { pair } } };
 }
 
 function inputOf(value: unknown): SampleInput {

@@ -28,6 +28,7 @@ import {
   type SelectionOptions,
 } from "./sample_source.ts";
 import { tarMembers } from "./tar.ts";
+import { readTextLines } from "./text_lines.ts";
 import { streamedZipMembers, zipMembers } from "./zip.ts";
 
 /** Options of {@linkcode openSamples}. */
@@ -196,6 +197,8 @@ async function readRecords(
       return positional(await readIdxImages(reader, stream, bytes, settings), labels);
     case "ndjson":
       return positional(readNdjson(stream, name, selection), labels);
+    case "text":
+      return positional(readTextLines(stream, name, selection), labels);
     case "raw": {
       if (inputShape === undefined) throw noShape(name);
       // Compressed, its size says nothing.

@@ -4,13 +4,14 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
-import type { RawSample, Sample } from "../../core/tensor.ts";
+import type { RawSample, RawText, Sample } from "../../core/tensor.ts";
 import { ImageError } from "../../wasm/image.ts";
 import type { SampleSource } from "./sample_source.ts";
 import { type ByteSource, openStream } from "./byte_source.ts";
 import { imageDecoder } from "./decode_image.ts";
 import { type OpenSamplesOptions, openSampleStream } from "./open_samples.ts";
 import { preprocessor } from "./preprocess.ts";
+import type { Tokenize } from "./text_inputs.ts";
 import type { Preprocessing } from "../../tpc/recipe/preprocessing.ts";
 
 /** What {@linkcode openPreparedSamples} needs besides the bytes. */
@@ -26,6 +27,8 @@ export interface PreparedSamplesOptions
   readonly path?: string;
   /** Images of more pixels are refused before they are decoded. */
   readonly maxPixels?: number;
+  /** Makes numbers of text; without it text is refused. */
+  readonly tokenize?: Tokenize;
 }
 
 /** Samples ready for the model. */
@@ -75,20 +78,32 @@ export async function openPreparedSamples(
 /** Preprocesses opened samples on the way to the model. */
 export function prepareSource(
   { samples, count, identity }: SampleSource,
-  { preprocessing, maxPixels, onBroken, around = (raw, prepare) => prepare(raw) }:
-    & Pick<PreparedSamplesOptions, "preprocessing" | "maxPixels" | "onBroken">
+  { preprocessing, maxPixels, onBroken, tokenize, around = (raw, prepare) => prepare(raw) }:
+    & Pick<PreparedSamplesOptions, "preprocessing" | "maxPixels" | "onBroken" | "tokenize">
     & {
       /** Done in place of preparing a sample, for who measures it. */
       readonly around?: (raw: RawSample, prepare: Prepare) => ReturnType<Prepare>;
     },
 ): PreparedSamples {
-  const prepare = preprocessor(preprocessing, imageDecoder(preprocessing, { maxPixels }));
+  const prepareImage = preprocessor(preprocessing, imageDecoder(preprocessing, { maxPixels }));
+  const prepare: Prepare = (raw) => {
+    if (raw.text === undefined || tokenize === undefined) return prepareImage(raw);
+    return tokenized(raw, raw.text, tokenize);
+  };
   return {
     count,
     samples: samples.pipeThrough(prepareSamples((raw) => around(raw, prepare), onBroken)),
     source: identity,
     preprocessing,
   };
+}
+
+async function tokenized(
+  { index, id, label }: RawSample,
+  text: RawText,
+  tokenize: Tokenize,
+): Promise<Sample> {
+  return { index, id, input: await tokenize(text, id), ...label === undefined ? {} : { label } };
 }
 
 /** Decodes and preprocesses one sample. */

@@ -7,6 +7,7 @@ import { PlimsollError } from "../../core/errors.ts";
 import type { RawSample, Sample } from "../../core/tensor.ts";
 import type { Preprocessing } from "../../tpc/recipe/preprocessing.ts";
 import { pixelTable } from "../../wasm/image.ts";
+import { noTokenizer } from "./text_inputs.ts";
 import { type ImageDecoder, imageDecoder } from "./decode_image.ts";
 
 /**
@@ -39,8 +40,9 @@ export function preprocessor(
   const needsCore = resize !== undefined || crop !== undefined || channelOrder === "BGR" ||
     grayscale;
 
-  return function preprocess({ image, encoded, input, ...rest }: RawSample): Sample {
+  return function preprocess({ image, encoded, input, text, ...rest }: RawSample): Sample {
     if (input !== undefined) return { ...rest, input };
+    if (text !== undefined) throw noTokenizer(rest.id);
     if (encoded !== undefined) return { ...rest, input: decoder.decode(encoded, rest.id) };
     if (image === undefined) {
       throw new PlimsollError("data", {

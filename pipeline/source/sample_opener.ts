@@ -13,6 +13,7 @@ import {
 } from "../../tpc/recipe/preprocessing.ts";
 import type { PreparedSamples } from "./prepared_samples.ts";
 import { openPreparedSamples, prepareSource } from "./prepared_samples.ts";
+import type { Tokenize } from "./text_inputs.ts";
 import { openSamples, type OpenSamplesOptions } from "./open_samples.ts";
 
 /** Where samples are: a path or an address, or bytes. */
@@ -26,6 +27,8 @@ export interface SamplePlaceOptions
   readonly preprocess?: typeof PREPROCESSING_NAMES[number] | Readonly<Record<string, unknown>>;
   /** Images of more pixels are refused before they are decoded. */
   readonly maxPixels?: number;
+  /** Makes numbers of text: what `loadTokenizer` gives, or a function of your own. */
+  readonly tokenize?: Tokenize;
   /** Reads paths and addresses; what the host's entry of the library has when absent. */
   readonly reader?: Reader;
 }
@@ -96,6 +99,7 @@ export function placedSamples(place: SamplePlace, options: SamplePlaceOptions = 
       prepareSource(await openSamples(reader, path, { ...reading, skip }), {
         preprocessing,
         maxPixels: options.maxPixels,
+        tokenize: options.tokenize,
         onBroken: options.onBroken,
       }),
   };

@@ -4,12 +4,14 @@
  *
  * @module
  */
-import type { InputTensor, Sample, Tensor } from "../../core/tensor.ts";
+import type { Batch, InferredBatch, InputTensor, Sample, Tensor } from "../../core/tensor.ts";
 import { type Model, weightBytes } from "../../onnx/file/model.ts";
 import { streamOf } from "../../core/stream_of.ts";
 import { figuresOfRuns, type OutputFigures } from "../evaluate/output_figures.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import { feedsFor, fixedBatch, modelInputs } from "../inference/infer.ts";
+import { paddingCropper } from "../inference/crop_padding.ts";
+import { tokenFitter } from "../inference/fit_tokens.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { batchSamples } from "../source/batches.ts";
 import { checkModel, type CheckRun, type Fault } from "./check_model.ts";
@@ -49,12 +51,19 @@ export interface JudgeOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A run with the samples that are in it. */
+interface JudgedRun extends CheckRun {
+  readonly batch: Batch;
+}
+
 /** Outputs of the float model on the samples of a verdict: made once for several quantizations of it. */
 export interface Reference {
-  readonly runs: readonly CheckRun[];
+  readonly runs: readonly JudgedRun[];
   readonly outputs: readonly ReadonlyMap<string, Tensor>[];
   /** Runs that every level of optimizations is tried with. */
   readonly levelRuns: number;
+  /** Takes what is computed of padding out of a batch: nobody calibrated it, and nobody reads it. */
+  readonly crop: (batch: InferredBatch) => InferredBatch[];
 }
 
 /** Runs the float model on the first samples, as many as its size allows. */
@@ -69,8 +78,8 @@ export async function floatReference(
   const bytes = weightBytes(original);
   const most = SIZES.find((entry) => bytes <= entry.bytes)!;
   const batches = streamOf(samples.slice(0, Math.max(size, most.samples)))
-    .pipeThrough(batchSamples(size));
-  const runs: CheckRun[] = [];
+    .pipeThrough(batchSamples(size, tokenFitter(inputs)));
+  const runs: JudgedRun[] = [];
   const reader = batches.getReader();
   for (;;) {
     const { done, value } = await reader.read();
@@ -79,6 +88,7 @@ export async function floatReference(
     runs.push({
       feeds: feedsFor(value, inputs) as ReadonlyMap<string, InputTensor>,
       samples: value.samples.length,
+      batch: value,
     });
   }
   await reader.cancel();
@@ -88,14 +98,19 @@ export async function floatReference(
     signal?.throwIfAborted();
     outputs.push(await session.run(feeds, session.outputs));
   }
-  return finiteRuns({ runs, outputs, levelRuns: most.levelRuns });
+  return finiteRuns({
+    runs,
+    outputs,
+    levelRuns: most.levelRuns,
+    crop: paddingCropper(inputs),
+  });
 }
 
 /**
  * Runs whose numbers are all finite: a sample with NaN, which calibration leaves out on demand, says nothing about a
  * quantized model. All of them where none is.
  */
-function finiteRuns({ runs, outputs, levelRuns }: Reference): Reference {
+function finiteRuns({ runs, outputs, ...rest }: Reference): Reference {
   const isFinite = (tensors: ReadonlyMap<string, Tensor>) =>
     [...tensors.values()].every(({ data }) =>
       !(data instanceof Float32Array) || data.every(Number.isFinite)
@@ -103,8 +118,8 @@ function finiteRuns({ runs, outputs, levelRuns }: Reference): Reference {
   const kept = runs.flatMap(({ feeds }, i) =>
     isFinite(feeds as ReadonlyMap<string, Tensor>) && isFinite(outputs[i]) ? [i] : []
   );
-  if (kept.length === 0) return { runs, outputs, levelRuns };
-  return { runs: kept.map((i) => runs[i]), outputs: kept.map((i) => outputs[i]), levelRuns };
+  if (kept.length === 0) return { runs, outputs, ...rest };
+  return { runs: kept.map((i) => runs[i]), outputs: kept.map((i) => outputs[i]), ...rest };
 }
 
 /**
@@ -114,12 +129,19 @@ function finiteRuns({ runs, outputs, levelRuns }: Reference): Reference {
  */
 export async function judgeModel(
   model: Model,
-  { runs, outputs, levelRuns }: Reference,
+  { runs, outputs, levelRuns, crop }: Reference,
   { data, limits, runtime, signal }: JudgeOptions,
 ): Promise<{ verdict: Verdict; fault?: undefined } | { fault: Fault; verdict?: undefined }> {
   const checked = await checkModel(model, runs, outputs, { runtime, levelRuns, signal });
   if (checked.fault !== undefined) return { fault: checked.fault };
-  const figures = figuresOfRuns(checked.outputs, outputs, runs);
+  const dataOf = (all: readonly ReadonlyMap<string, Tensor>[]) =>
+    all.flatMap((found, i) => crop({ batch: runs[i].batch, outputs: found }));
+  const reference = dataOf(outputs);
+  const figures = figuresOfRuns(
+    dataOf(checked.outputs).map((part) => part.outputs),
+    reference.map((part) => part.outputs),
+    reference.map(({ batch }) => ({ samples: batch.samples.length })),
+  );
   const samples = runs.reduce((sum, run) => sum + run.samples, 0);
   const lost = lossesOf(figures, limits);
   return { verdict: { samples, data, outputs: figures, lost, notes: [] } };
