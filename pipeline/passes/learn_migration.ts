@@ -10,6 +10,7 @@ import { indexGraph } from "../../onnx/graph/graph_index.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import type { LinearLayer } from "../../onnx/layers/linear_layer.ts";
 import { inferShapes } from "../../onnx/operators/infer_shapes.ts";
+import { absorbDivision } from "../../onnx/rewrites/absorb_division.ts";
 import { layersReading } from "../../onnx/rewrites/migrate_scales.ts";
 import type { Rewrites } from "../../onnx/rewrites/rewrites.ts";
 import { migratable } from "../../tpc/placement/migratable.ts";
@@ -32,9 +33,23 @@ const SAMPLES = 32;
 /** Rows of a tensor that are kept of one. */
 const ROWS = 16;
 
-/** Tensors that a target wants migrated; the pass over the samples is for them alone. */
+/**
+ * Tensors that a target wants migrated: those that are made as floats, and those whose division what makes them can take.
+ * The pass over the samples is for them alone.
+ */
 export function migratedTensors({ graph }: Model, target: Target): string[] {
-  return target.rewrites?.scaleMigration === true ? migratable(outlineGraph(graph), target) : [];
+  if (target.rewrites?.scaleMigration !== true) return [];
+  const index = indexGraph(graph);
+  const workshop = { index, shapes: inferShapes(graph, index), newName: (name: string) => name };
+  return migratable(outlineGraph(graph), target).filter(({ tensor, isFloat }) => {
+    const layers = layersReading(tensor, workshop);
+    if (layers.length === 0) return false;
+    const [{ axis, channels }] = layers;
+    const factor = new Float64Array(channels.input).fill(1);
+    const isAll = layers.length === index.consumers.get(tensor)!.length &&
+      !index.outputs.has(tensor);
+    return isFloat || isAll && absorbDivision(tensor, { factor, axis }, workshop) !== undefined;
+  }).map(({ tensor }) => tensor);
 }
 
 /** Equal for recipes that learn the same. */

@@ -29,6 +29,8 @@ export interface MigrationBits {
 const STRENGTHS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
 /** Parts of the whole range that a grid may have: the search of thresholds clips where that pays. */
 const PARTS = [1, 0.85, 0.7, 0.55, 0.4, 0.25];
+/** Largest factor: channels that hardly move would get any. */
+const LIMIT = 64;
 /** Least part of the error that must go: a factor for less isn't worth a node. */
 const LEAST_GAIN = 0.4;
 
@@ -96,7 +98,7 @@ function strengthFactors(
   if (known.length === 0) return raw.fill(1);
   const mean = Math.exp(known.reduce((sum, s) => sum + Math.log(s), 0) / known.length);
   // float32, as they will be in the model.
-  return raw.map((s) => s > 0 ? Math.fround(s / mean) : 1);
+  return raw.map((s) => s > 0 ? Math.fround(Math.min(Math.max(s / mean, 1 / LIMIT), LIMIT)) : 1);
 }
 
 /** What the rounding of the divided rows adds to outputs, with the best of a few grids. */

@@ -50,7 +50,7 @@ export function resolve(
   const graph = new GraphView(outline);
   const units = unitsOf(graph, target);
   const unitOf = new Map(units.flatMap((unit) => unit.nodes.map((node) => [node, unit] as const)));
-  const sets = new Map(units.map((unit) => [unit, operatorSetOf(unit, target)]));
+  const sets = new Map(units.map((unit) => [unit, operatorSetOf(unit, graph, target)]));
   const reasons = new Map(
     units.map((unit) => [unit, whyFloat(unit, sets.get(unit), graph, target)]),
   );

@@ -77,6 +77,9 @@ const operatorSet = z.strictObject({
   ),
   where: z.record(z.string(), z.array(z.union([z.string(), z.number()])).min(1)).optional()
     .describe("Attribute → values that it may have; the set holds only nodes that fit"),
+  multiplicationsBelow: z.int().min(1).optional().describe(
+    "The set holds only layers whose outputs take fewer multiplications each, as depthwise convolutions do",
+  ),
   use: z.enum(["quantized", "preserving", "float"]).describe(
     "quantized = integer inputs and outputs, preserving = the output keeps the quantization of the input, float = float",
   ),
@@ -87,7 +90,7 @@ const operatorSet = z.strictObject({
     "same = all inputs and the output share one grid, but for inputs whose grid is fixed or less than half as wide, which are requantized at the edge; default own",
   ),
   onlyIfCheaper: z.literal(true).optional().describe(
-    "Quantized only where that takes fewer quantizers than leaving it float: its float kernel is as fast",
+    "Quantized only where that takes fewer quantizers than leaving it float, whose kernel is as fast; layers also where it takes as many, unless only floats read them",
   ),
   constants: z.enum(["quantized", "float"]).optional().describe(
     "What becomes of constant operands (of Add, Mul …); default float",
