@@ -8,7 +8,7 @@ import { option } from "../../core/option_words.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { TensorProto_DataType } from "../../onnx/file/onnx_pb.ts";
 import { type GraphOutline, outlineGraph } from "../../onnx/graph/outline.ts";
-import type { FloatNode, Watched } from "../../tpc/placement/types.ts";
+import { type FloatNode, isIdle, type Watched } from "../../tpc/placement/types.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
 import { presetTarget, TARGET_NAMES } from "../../tpc/targets/read_target.ts";
 import type { Target } from "../../tpc/targets/target.ts";
@@ -74,7 +74,7 @@ export async function streamActivations(
     const inputs = modelInputs(model.graph);
     const placement = resolve(outline, target);
     const watched = watchedFor(outline, target);
-    if (watched.tensors.length === 0) throw nothingToQuantize(target, placement.float, model);
+    if (isIdle(placement)) throw nothingToQuantize(target, placement.float, model);
     const observe = await start(watched, outline);
     const exposed = [
       ...new Set([...watched.tensors, ...watched.layers.map(({ tensor }) => tensor)]),

@@ -1,0 +1,70 @@
+/**
+ * Linear layers whose weights lie in blocks of four bits, computing in float: ONNX Runtime's MatMulNBits.
+ *
+ * Its weights are [outputs, blocks, bytes of a block], two codes a byte with the first in the lower half, its scales
+ * [outputs · blocks], its zero points packed by output (`MatMulNBits` in ONNX Runtime's ContribOperators.md). Accuracy
+ * level 1 is float32 arithmetic; level 4 would quantize activations, which nobody has wished.
+ *
+ * @module
+ */
+import { CONTRIB_DOMAIN, type GraphEditor } from "../graph_editor.ts";
+import type { LayerWeight } from "./layer_weight.ts";
+import { readMatrix } from "./matrix.ts";
+import { packNibbles } from "./nibbles.ts";
+
+const BITS = 4;
+const FLOAT32 = 1;
+
+/** Replaces one layer. Its bias is what it has by now. */
+export function makeBlockLayer(graph: GraphEditor, edit: LayerWeight): void {
+  const { blockSize } = edit;
+  if (blockSize === undefined) throw new RangeError(`Weights of ${edit.node} have no blocks`);
+  const node = graph.node(edit.node);
+  const { name, rows, columns, codes, scales, zeroPoints, isTransposed } = readMatrix(graph, edit);
+  const [input, , bias = ""] = graph.inputsOf(node);
+  const [output] = graph.outputsOf(node);
+  const blocks = Math.ceil(rows / blockSize);
+  // int4 counts from −8, the operator from 0, with 8 for zero where nothing else is said.
+  const offset = edit.storage === "int4" ? 2 ** (BITS - 1) : 0;
+  const isSymmetric = zeroPoints.every((zero) => zero + offset === 2 ** (BITS - 1));
+  const packed = packNibbles(
+    columns,
+    blocks * blockSize,
+    (o, i) => i < rows ? codes[i * columns + o] + offset : offset,
+  );
+  /** Place of a block among scales: they follow the axes of the weights. */
+  const placeOf = (o: number, block: number) =>
+    isTransposed ? o * blocks + block : block * columns + o;
+  const steps = Float32Array.from(
+    { length: columns * blocks },
+    (_, i) => scales[placeOf(Math.floor(i / blocks), i % blocks)],
+  );
+  const inputs = [
+    input,
+    graph.tensor(`${name}/blocks`, [columns, blocks, blockSize / 2], packed),
+    graph.tensor(`${name}/scale`, [columns * blocks], steps),
+  ];
+  if (!isSymmetric) {
+    const zeros = packNibbles(
+      columns,
+      blocks,
+      (o, block) => zeroPoints[placeOf(o, block)] + offset,
+    );
+    inputs.push(graph.tensor(`${name}/zero_point`, [zeros.length], zeros));
+  }
+  const attributes = {
+    K: rows,
+    N: columns,
+    bits: BITS,
+    block_size: blockSize,
+    accuracy_level: FLOAT32,
+  };
+  graph.remove(node);
+  const product = bias === "" ? output : graph.fresh(`${output}/product`);
+  graph.add("MatMulNBits", inputs, product, {
+    attributes,
+    domain: CONTRIB_DOMAIN,
+    name: edit.node,
+  });
+  if (bias !== "") graph.add("Add", [product, bias], output);
+}
