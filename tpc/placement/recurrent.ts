@@ -57,7 +57,7 @@ export function recurrentPlans(
       continue;
     }
     const reader = weights.length === 0 ? `in sub-graphs of ${node.op}` : `by ${node.op}`;
-    for (const tensor of [...weights, ...node.captures]) {
+    for (const tensor of [...weights, ...node.capturedConstants ?? []]) {
       const constant = graph.constant(tensor);
       const isMatrix = constant?.type === "float" && constant.shape.length >= 2 &&
         sizeOf(constant.shape) >= LEAST_STORED && constant.masks === undefined;
@@ -72,9 +72,7 @@ export function recurrentPlans(
   }
   // What something else reads as well has to serve that, too.
   const isOwn = ({ tensor }: StoredPlan) =>
-    graph.readers(tensor).every(({ name, op, captures }) =>
-      !replaced.has(name) && (RECURRENT.includes(op) || captures.includes(tensor))
-    );
+    graph.readers(tensor).every(({ name, op }) => !replaced.has(name) && RECURRENT.includes(op));
   return { recurrent, stored: [...stored.values()].filter(isOwn) };
 }
 

@@ -183,8 +183,12 @@ function halves(graph: GraphView, units: readonly Unit[], target: Target): Store
     units.filter((unit) => exclusionOf(target, subjectsOf(unit)) !== undefined)
       .flatMap(({ nodes }) => nodes.flatMap(({ inputs }) => inputs)),
   );
+  const captured = new Set(
+    graph.outline.nodes.flatMap(({ capturedConstants = [] }) => capturedConstants),
+  );
   return Object.entries(graph.outline.constants).flatMap(([tensor, { type, shape }]) => {
-    const isRead = graph.readers(tensor).length > 0 && !graph.isOutput(tensor);
+    const isRead = (graph.readers(tensor).length > 0 || captured.has(tensor)) &&
+      !graph.isOutput(tensor);
     const isWorthIt = type === "float" && sizeOf(shape) >= LEAST_HALVES;
     if (!isRead || !isWorthIt || excluded.has(tensor)) return [];
     return [{
