@@ -93,7 +93,8 @@ function whyStored(
   if (weights.length < WEIGHT_INPUTS.length) return "its weights aren't constant float32";
   if (Number(attributes.layout ?? 0) !== 0) return "the operator has no layout 1";
   if (!graph.isFloat(inputs[0])) return "its input is not float32";
-  return undefined;
+  const size = weights.reduce((sum, name) => sum + sizeOf(graph.constant(name)!.shape), 0);
+  return size < LEAST_STORED ? `its weights are ${size} numbers, too few to gain by` : undefined;
 }
 
 /** Numbers in a constant. */
