@@ -14,7 +14,7 @@ import { type Model, opsetVersion } from "../../onnx/file/model.ts";
 import { TensorProto_DataType } from "../../onnx/file/onnx_pb.ts";
 import { quantizeRows } from "../../onnx/quantized/quantize_rows.ts";
 import { quantizeWeights } from "../../onnx/quantized/quantize_weights.ts";
-import { type CodeStorage, CONTRIB_DOMAIN, GraphEditor } from "./graph_editor.ts";
+import { type CodeStorage, CONTRIB_DOMAIN, GraphEditor } from "./editor/graph_editor.ts";
 import type { Edit } from "./insert_qdq.ts";
 import { BlockTables } from "./layers/block_table.ts";
 import { makeBlockLayer } from "./layers/block_layer.ts";

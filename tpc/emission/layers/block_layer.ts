@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { CONTRIB_DOMAIN, type GraphEditor } from "../graph_editor.ts";
+import { CONTRIB_DOMAIN, type GraphEditor } from "../editor/graph_editor.ts";
 import type { LayerWeight } from "./layer_weight.ts";
 import { readMatrix } from "./matrix.ts";
 import { packNibbles } from "./nibbles.ts";

@@ -11,7 +11,7 @@ import { elementCount } from "../../../onnx/file/tensor.ts";
 import { makeNode } from "../../../onnx/graph/node.ts";
 import { withFields } from "../../../onnx/file/model.ts";
 import { quantizeWeights } from "../../../onnx/quantized/quantize_weights.ts";
-import { CONTRIB_DOMAIN, type GraphEditor } from "../graph_editor.ts";
+import { CONTRIB_DOMAIN, type GraphEditor } from "../editor/graph_editor.ts";
 import { packNibbles } from "./nibbles.ts";
 
 const BITS = 4;

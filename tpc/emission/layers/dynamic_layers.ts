@@ -15,7 +15,7 @@
  */
 import { TensorProto_DataType } from "../../../onnx/file/onnx_pb.ts";
 import { makeNode } from "../../../onnx/graph/node.ts";
-import type { GraphEditor } from "../graph_editor.ts";
+import type { GraphEditor } from "../editor/graph_editor.ts";
 import type { LayerWeight } from "./layer_weight.ts";
 import { readMatrix } from "./matrix.ts";
 

@@ -5,7 +5,7 @@
  */
 import { intAttribute } from "../../../onnx/graph/node.ts";
 import { quantizeWeights } from "../../../onnx/quantized/quantize_weights.ts";
-import type { GraphEditor } from "../graph_editor.ts";
+import type { GraphEditor } from "../editor/graph_editor.ts";
 import type { LayerWeight } from "./layer_weight.ts";
 
 /** Codes of a matrix, row-major, a row for each input. */

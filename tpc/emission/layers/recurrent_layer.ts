@@ -10,7 +10,7 @@
 import { withFields } from "../../../onnx/file/model.ts";
 import { elementCount } from "../../../onnx/file/tensor.ts";
 import { quantizeRows } from "../../../onnx/quantized/quantize_rows.ts";
-import { CONTRIB_DOMAIN, type GraphEditor } from "../graph_editor.ts";
+import { CONTRIB_DOMAIN, type GraphEditor } from "../editor/graph_editor.ts";
 import { transpose } from "./matrix.ts";
 
 /** Inputs that LSTM may have; the steps of weights follow them. */

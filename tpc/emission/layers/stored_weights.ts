@@ -14,7 +14,7 @@ import { TensorProto_DataType } from "../../../onnx/file/onnx_pb.ts";
 import { elementCount } from "../../../onnx/file/tensor.ts";
 import { quantizeRows } from "../../../onnx/quantized/quantize_rows.ts";
 import { quantizeWeights } from "../../../onnx/quantized/quantize_weights.ts";
-import type { GraphEditor } from "../graph_editor.ts";
+import type { GraphEditor } from "../editor/graph_editor.ts";
 import type { LayerWeight } from "./layer_weight.ts";
 
 /** A constant whose readers get it by its own name. */

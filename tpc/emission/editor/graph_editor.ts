@@ -4,18 +4,18 @@
  * @module
  */
 import { create } from "@bufbuild/protobuf";
-import { PlimsollError } from "../../core/errors.ts";
-import type { ActivationStorage, WeightStorage } from "../../core/types.ts";
-import { type Model, opsetVersion, withFields } from "../../onnx/file/model.ts";
+import { PlimsollError } from "../../../core/errors.ts";
+import type { ActivationStorage, WeightStorage } from "../../../core/types.ts";
+import { type Model, opsetVersion, withFields } from "../../../onnx/file/model.ts";
 import {
   type NodeProto,
   OperatorSetIdProtoSchema,
   type TensorProto,
-} from "../../onnx/file/onnx_pb.ts";
-import { makePackedTensor } from "../../onnx/file/packed_tensor.ts";
-import { dimensions, floatData, makeTensor, type TensorData } from "../../onnx/file/tensor.ts";
-import { editGraph } from "../../onnx/graph/edit_graph.ts";
-import { type AttributeValue, makeNode, nodeName } from "../../onnx/graph/node.ts";
+} from "../../../onnx/file/onnx_pb.ts";
+import { makePackedTensor } from "../../../onnx/file/packed_tensor.ts";
+import { dimensions, floatData, makeTensor, type TensorData } from "../../../onnx/file/tensor.ts";
+import { editGraph } from "../../../onnx/graph/edit_graph.ts";
+import { type AttributeValue, makeNode, nodeName } from "../../../onnx/graph/node.ts";
 
 /** Types of codes in the file. */
 export type CodeStorage = ActivationStorage | WeightStorage | "int32";
