@@ -54,8 +54,9 @@ export function migratedTensors({ graph }: Model, target: Target): string[] {
 
 /** Equal for recipes that learn the same. */
 export function migrationKey(model: Model, target: Target): string {
-  const { activation: { bits }, weight } = target;
-  return compactJson([migratedTensors(model, target), bits, weight.bits]);
+  const { activation: { bits }, weight, layers = {} } = target;
+  const { activations = "static" } = layers;
+  return compactJson([migratedTensors(model, target), bits, weight.bits, activations]);
 }
 
 /**
@@ -97,7 +98,11 @@ export async function learnMigration(
         return false;
       }),
   );
-  const bits = { activation: target.activation.bits, weight: target.weight.bits };
+  const bits = {
+    activation: target.activation.bits,
+    weight: target.weight.bits,
+    isWhole: target.layers?.activations === "dynamic",
+  };
   const scaleMigration = [...rows].flatMap(([tensor, collector]) => {
     const seen = collector.rows();
     const factors = seen && migrationFactors(seen, layers.get(tensor)!, bits);

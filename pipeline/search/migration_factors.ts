@@ -23,6 +23,8 @@ export interface ChannelRows {
 export interface MigrationBits {
   readonly activation: number;
   readonly weight: number;
+  /** Whether grids of activations always have the whole range, as those that are found when the model runs. */
+  readonly isWhole?: boolean;
 }
 
 /** Migration strengths that are tried: 0 leaves all to the weights, 1 to the activations. */
@@ -73,7 +75,7 @@ export function migrationFactors(
         outputs[i] === 0 ? sum : sum + weightError(layer, factors, power, bits.weight) / outputs[i],
       0,
     );
-    return roundingError({ reach, rows }, factors, energy, bits.activation) + rounding;
+    return roundingError({ reach, rows }, factors, energy, bits) + rounding;
   };
   const none = errorOf(new Float64Array(channels).fill(1));
   let best: { factors: Float64Array; error: number } | undefined;
@@ -106,14 +108,14 @@ function roundingError(
   { reach, rows }: ChannelRows,
   factors: Float64Array,
   energy: Float64Array,
-  bits: number,
+  { activation: bits, isWhole = false }: MigrationBits,
 ): number {
   const channels = factors.length;
   const low = reach.low.reduce((least, x, j) => Math.min(least, x / factors[j]), 0);
   const high = reach.high.reduce((most, x, j) => Math.max(most, x / factors[j]), 0);
   const count = Math.max(1, rows.length / channels);
   let least = Infinity;
-  for (const part of PARTS) {
+  for (const part of isWhole ? [1] : PARTS) {
     const step = part * (high - low) / (2 ** bits - 1);
     if (step === 0) return 0;
     const [first, last] = [Math.round(part * low / step), Math.round(part * high / step)];

@@ -15,13 +15,18 @@ export interface Migratable {
   readonly isFloat: boolean;
 }
 
-/** Activations whose channels may be scaled, in the order of the layers behind them. */
+/**
+ * Activations whose channels may be scaled, in the order of the layers behind them. Inputs of layers that quantize them
+ * as the model runs are among them, and float until then.
+ */
 export function migratable(outline: GraphOutline, target: Target): Migratable[] {
   const { activations, weights, float } = resolve(outline, target);
   const plans = new Map(activations.map((plan) => [plan.tensor, plan]));
   const layers = new Map<string, Set<string>>();
-  for (const { op, input, node, activation } of weights) {
-    if (input !== 1 || channelAxis(op) === undefined) continue;
+  const dynamic = new Set<string>();
+  for (const { op, input, node, activation, compute } of weights) {
+    if (input !== 1 || channelAxis(op) === undefined || compute === "float") continue;
+    if (compute === "dynamic") dynamic.add(activation);
     layers.set(activation, (layers.get(activation) ?? new Set()).add(node));
   }
   const floats = new Set(float.map(({ node }) => node));
@@ -33,8 +38,9 @@ export function migratable(outline: GraphOutline, target: Target): Migratable[] 
   return [...layers].flatMap(([tensor, nodes]) => {
     const origin = plans.get(plans.get(tensor)?.sameAs ?? tensor);
     const producer = origin?.producer;
-    if (!producer || origin.sharedWith !== undefined) return [];
-    const isFloat = floats.has(producer.node) || canGiveFloat.has(producer.op);
+    const isLate = origin === undefined && dynamic.has(tensor);
+    if (!isLate && (!producer || origin?.sharedWith !== undefined)) return [];
+    const isFloat = !producer || floats.has(producer.node) || canGiveFloat.has(producer.op);
     const others = outline.nodes.filter(({ name, inputs }) =>
       inputs.includes(tensor) && !nodes.has(name) && !floats.has(name)
     );
