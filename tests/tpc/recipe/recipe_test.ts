@@ -112,3 +112,14 @@ Deno.test("a resolved recipe carries its target whole, and resolves to the same 
   const validate = new Ajv2020({ strict: false }).compile(schema);
   assert.ok(validate(JSON.parse(JSON.stringify(first.recipe))), JSON.stringify(validate.errors));
 });
+
+Deno.test("a recipe without grids of activations rewrites nothing for their sake", async () => {
+  const { rewritesFor } = await import("../../../tpc/targets/rewrites_for.ts");
+  const found = (recipe: Recipe) => rewritesFor(resolveRecipe(recipe).target);
+  assert.equal(found({ target: "default" }).reluBounds, true);
+  for (const target of ["default", "onnxruntime"]) {
+    for (const recipe of [{ weightOnly: "int8" }, { activation: "dynamic" }] as const) {
+      assert.deepEqual(found({ target, ...recipe }), {});
+    }
+  }
+});
