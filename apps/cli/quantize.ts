@@ -21,6 +21,7 @@ import {
   type QuantizeEvent,
 } from "../../pipeline/quantize/quantize.ts";
 import { accuracyReport } from "../../pipeline/report/accuracy.ts";
+import { quantizedCounts } from "../../pipeline/report/counts.ts";
 import { diagnosisReport } from "../../pipeline/report/diagnosis.ts";
 import { reportPage } from "../../pipeline/report/page/render.ts";
 import { decisionStep, modelStep, targetStep } from "../../pipeline/report/steps.ts";
@@ -343,8 +344,8 @@ function summary(
     readonly width?: number;
   },
 ): string {
-  const { activations, weights, float, data } = manifest;
-  return `${activations.length} activations and ${weights.length} weight tensors quantized for target ` +
+  const { float, data } = manifest;
+  return `${quantizedCounts(manifest)} quantized for target ` +
     `${target.name} from ${data.samples} samples; ${float.length} nodes stay float\n\n` +
     (evaluations === undefined ? "" : accuracyReport(evaluations) + "\n") +
     (diagnosis === undefined
