@@ -63,7 +63,7 @@ export class OverrideEffects {
 const WHAT: Readonly<Record<Part, string>> = {
   activation: "a quantizer of an activation",
   weight: "a quantizer of weights",
-  compute: "a MatMul or Gemm with a constant matrix",
+  compute: "a MatMul or Gemm with a constant matrix, or an LSTM with constant weights,",
 };
 const LIST = "`inspect` lists the names; * stands for anything in them";
 const REMEDIES: Readonly<Record<Part, string>> = {
@@ -76,7 +76,7 @@ const REMEDIES: Readonly<Record<Part, string>> = {
 function whyNot(unit: Unit, part: Part, whyFloat: (unit: Unit) => string | undefined): string {
   const reason = whyFloat(unit);
   if (reason !== undefined) return `float, ${reason}`;
-  if (part === "compute") return "no linear layer with a constant matrix";
+  if (part === "compute") return "no layer that can quantize its input";
   return part === "weight" ? "no quantized weights" : "no grid of its own";
 }
 

@@ -5,11 +5,12 @@
  * @module
  */
 import type { OutlineNode } from "../../onnx/graph/outline.ts";
-import type { OperatorSet, Target } from "../targets/target.ts";
+import type { OperatorSet } from "../targets/target.ts";
 import type { GraphView } from "./graph_view.ts";
-import { exclusionOf } from "./overrides.ts";
+import { exclusionOf, overridesFor } from "./overrides.ts";
 import type { RecurrentPlan, StoredPlan } from "./types.ts";
 import { subjectsOf, type Unit } from "./units.ts";
+import type { WeightContext } from "./weight_plans.ts";
 
 /** Numbers below which a constant isn't worth it: a few nodes take a kilobyte. */
 export const LEAST_STORED = 1024;
@@ -31,28 +32,32 @@ export interface RecurrentPlans {
 export function recurrentPlans(
   units: readonly Unit[],
   setOf: (unit: Unit) => Pick<OperatorSet, "recurrent"> | undefined,
-  graph: GraphView,
-  target: Target,
+  { graph, target, effects }: Pick<WeightContext, "graph" | "target" | "effects">,
 ): RecurrentPlans {
   const recurrent: RecurrentPlan[] = [];
   const stored = new Map<string, StoredPlan>();
   const replaced = new Set<string>();
   for (const unit of units) {
-    const how = setOf(unit)?.recurrent;
-    if (how === undefined || exclusionOf(target, subjectsOf(unit)) !== undefined) continue;
     const [node] = unit.nodes;
     const weights = weightsOf(node, graph);
+    const wished = weights.length === 0
+      ? undefined
+      : overridesFor(target, subjectsOf(unit)).findLast(({ compute }) => compute !== undefined);
+    const how = wished === undefined ? setOf(unit)?.recurrent : "dynamic";
+    if (how === undefined || exclusionOf(target, subjectsOf(unit)) !== undefined) continue;
     const why = how === "dynamic" ? whyStored(node, weights, graph) : undefined;
     if (how === "dynamic" && why === undefined) {
       replaced.add(node.name);
+      if (wished !== undefined) effects.note(wished, "compute");
       recurrent.push({
         node: node.name,
         op: node.op,
         kernel: "DynamicQuantizeLSTM",
         bits: target.weight.bits,
         weights,
-        reason: "input and state are quantized as the model runs, one step of weights an output " +
-          "channel: 38 dB, and 0.4 of the time of LSTM on x64 (docs/recurrent.md)",
+        reason:
+          "input and state are quantized as the model runs, weights have one step an output " +
+          "channel",
       });
       continue;
     }

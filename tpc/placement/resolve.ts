@@ -124,7 +124,7 @@ export function resolve(
 
   const context = { graph, target, sets, unitOf, shares, effects };
   const tables = tablePlans(units, graph, target);
-  const { recurrent, stored } = recurrentPlans(units, (unit) => sets.get(unit), graph, target);
+  const { recurrent, stored } = recurrentPlans(units, (unit) => sets.get(unit), context);
   const picking = new Set([...tables, ...recurrent].map(({ node }) => node));
   const float = units.filter((unit) =>
     isFloat(unit) && !dynamic.has(unit) && !picking.has(nameOf(unit)) && !taken.has(unit) &&

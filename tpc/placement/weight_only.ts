@@ -54,7 +54,7 @@ export function placeWeightsOnly(
     );
   const stored = isHalf
     ? halves(graph, units, target)
-    : recurrentPlans(units, () => ({ recurrent: "stored" }), graph, target).stored;
+    : recurrentPlans(units, () => ({ recurrent: "stored" }), context).stored;
   effects.check(target, units, graph, (unit) => reasons.get(unit) ?? ONLY_WEIGHTS);
   const picking = new Set(tables.map(({ node }) => node));
   const float = units.filter((unit) => graph.isFloat(outputOf(unit)) && !picking.has(nameOf(unit)));

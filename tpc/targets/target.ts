@@ -152,7 +152,7 @@ const override = z.strictObject({
   ),
   quantize: z.literal(false).optional().describe("Leave the node float"),
   compute: z.literal("dynamic").optional().describe(
-    "Quantize the input of a MatMul or Gemm with constant weights as the model runs, whatever its neighbours do",
+    "Quantize the input of a MatMul, Gemm or LSTM with constant weights as the model runs, whatever its neighbours do",
   ),
   activation: activation.partial().optional().describe("What differs for the tensor"),
   weight: weight.partial().optional().describe("What differs for the weights of the node"),

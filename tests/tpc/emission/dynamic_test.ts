@@ -133,7 +133,9 @@ Deno.test("a dynamic layer gives what DynamicQuantizeLinear and the codes in the
       initializers: [makeTensor("w", [rows, columns], weights)],
     }),
   };
-  const { model: file, manifest } = await quantizeWished(architecture, DYNAMIC);
+  // The weights of the model that was given, not those that scales have migrated into.
+  const recipe = { ...DYNAMIC, scaleMigration: false };
+  const { model: file, manifest } = await quantizeWished(architecture, recipe);
   const { scales } = manifest.weights[0].steps!;
   for (const feeds of feedsFor(architecture, 4)) {
     const { data: x } = feeds.x;
@@ -190,7 +192,7 @@ Deno.test("an override that finds no layer to make dynamic is refused", async ()
   const overrides = [{ match: { operator: "Conv" }, compute: "dynamic" as const }];
   await assert.rejects(
     quantizeWished(classifier(), { target: "onnxruntime", overrides }),
-    /a MatMul or Gemm with a constant matrix that each of them changes/,
+    /a MatMul or Gemm with a constant matrix, or an LSTM with constant weights, that each of them changes/,
   );
 });
 

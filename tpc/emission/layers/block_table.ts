@@ -1,21 +1,19 @@
 /**
  * Tables of Gather in blocks of four bits: ONNX Runtime's GatherBlockQuantized.
  *
- * Each block of a row has the smallest affine grid of 16 codes that holds its numbers and zero. Codes lie two a byte in
- * uint8, as the operator takes them beside uint4 (ContribOperators.md, `bits`): of uint4 it takes four times as long
- * (native 1.32, measured).
+ * Each block of a row has an affine grid of 16 codes. They lie two a byte in uint8, as the operator takes them beside
+ * uint4 (ContribOperators.md, `bits`): of uint4 it takes four times as long (native 1.32, measured).
  *
  * @module
  */
 import { elementCount } from "../../../onnx/file/tensor.ts";
 import { makeNode } from "../../../onnx/graph/node.ts";
 import { withFields } from "../../../onnx/file/model.ts";
-import { quantizeWeights } from "../../../onnx/quantized/quantize_weights.ts";
+import { quantizeBlocks } from "../../../onnx/quantized/quantize_blocks.ts";
 import { CONTRIB_DOMAIN, type GraphEditor } from "../editor/graph_editor.ts";
 import { packNibbles } from "./nibbles.ts";
 
 const BITS = 4;
-const MOST = 2 ** BITS - 1;
 
 /** Replaces Gathers of rows of matrices. Tables that several of them read are stored once. */
 export class BlockTables {
@@ -47,25 +45,7 @@ function store(graph: GraphEditor, name: string, blockSize: number): readonly st
   const { dims, data } = graph.floats(name);
   const [rows, columns] = [dims[0], elementCount(dims.slice(1))];
   const blocks = columns / blockSize;
-  const scales = new Float32Array(rows * blocks);
-  const zeroPoints: number[] = [];
-  for (let block = 0; block < scales.length; block++) {
-    let [low, high] = [0, 0];
-    for (const x of data.subarray(block * blockSize, (block + 1) * blockSize)) {
-      [low, high] = [Math.min(low, x), Math.max(high, x)];
-    }
-    const step = (high - low) / MOST;
-    // Any step is exact for zeros; a subnormal one would divide by zero.
-    scales[block] = step > 2 ** -126 ? step : 1;
-    zeroPoints.push(Math.min(MOST, Math.round(-low / scales[block])));
-  }
-  const codes = quantizeWeights(data, [rows, columns], {
-    axis: 1,
-    blockSize,
-    scales,
-    zeroPoints,
-    codes: { min: 0, max: MOST },
-  });
+  const { codes, scales, zeroPoints } = quantizeBlocks(data, blockSize, BITS);
   const packed = packNibbles(rows, columns, (row, i) => codes[row * columns + i]);
   const zeros = packNibbles(rows, blocks, (row, block) => zeroPoints[row * blocks + block]);
   return [
