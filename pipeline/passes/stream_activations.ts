@@ -132,6 +132,12 @@ function nothingToQuantize(
   const isOther = types.some((type) => OTHER_PRECISIONS.includes(type)) &&
     !types.includes(TensorProto_DataType.FLOAT);
   const isByOverride = float.some(({ reason }) => reason.startsWith(BY_OVERRIDE));
+  const { activations, weightOnly } = target.layers ?? {};
+  const how = weightOnly !== undefined
+    ? option("weightOnly", weightOnly)
+    : activations === "dynamic"
+    ? option("activation", activations)
+    : undefined;
   return new PlimsollError("model", {
     action: "looking for tensors to quantize",
     wanted: `an operator that target ${target.name} quantizes`,
@@ -139,6 +145,8 @@ function nothingToQuantize(
       (isOther ? ", and no weights of float32" : ""),
     remedy: isOther
       ? "Export the model in float32, float16 or float64: others aren't quantized"
+      : how !== undefined && !isByOverride
+      ? `Leave ${how} out, or give another model`
       : isByOverride
       ? `Leave out an ${option("override")} that keeps nodes float, or let it match fewer of them`
       : `Give another model or ${option("target")}${othersFor(target, float)}`,

@@ -100,6 +100,10 @@ function planLayer(
   if (size < LEAST_STORED || constant.shape.length < 2) {
     return `its weights are ${size} numbers, too few to gain by`;
   }
+  const stranger = strangerTo(tensor, graph);
+  if (stranger !== undefined) {
+    return `${stranger} reads its weights, too, so that they are in the file as float32 anyway`;
+  }
   const axis = (slot.axis + constant.shape.length) % constant.shape.length;
   const bias = slot.bias === undefined ? "" : node.inputs[slot.bias] ?? "";
   const isBiased = graph.constant(bias)?.shape.length === 1;
@@ -147,6 +151,19 @@ function planLayer(
       why ?? `${constant.shape[inputAxis]} inputs don't divide into blocks`
     }`,
   };
+}
+
+/** What reads a constant otherwise than layers do their weights, or Gather its table. */
+function strangerTo(tensor: string, graph: GraphView): string | undefined {
+  const reader = graph.readers(tensor).find((node) => {
+    const slot = weightSlot(node);
+    const isWeight = slot !== undefined && node.inputs[slot.input] === tensor;
+    return !isWeight && node.op !== "Gather";
+  });
+  const owner = graph.outline.nodes.find(({ capturedConstants = [] }) =>
+    capturedConstants.includes(tensor)
+  );
+  return (reader ?? owner)?.name;
 }
 
 /** Why the weights of a layer can't be blocks of MatMulNBits; undefined when they can. */
