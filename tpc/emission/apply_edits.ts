@@ -17,7 +17,7 @@ import { quantizeWeights } from "../../onnx/quantized/quantize_weights.ts";
 import { type CodeStorage, CONTRIB_DOMAIN, GraphEditor } from "./editor/graph_editor.ts";
 import type { Edit } from "./insert_qdq.ts";
 import { BlockTables } from "./layers/block_table.ts";
-import { makeBlockLayer } from "./layers/block_layer.ts";
+import { BlockLayers } from "./layers/block_layer.ts";
 import { DynamicLayers } from "./layers/dynamic_layers.ts";
 import { makeRecurrentLayer } from "./layers/recurrent_layer.ts";
 import { StoredWeights } from "./layers/stored_weights.ts";
@@ -73,7 +73,7 @@ export function applyEdits(model: Model, edits: readonly Edit[]): Model {
         emitter.dynamic.make(edit);
         break;
       case "blocks":
-        makeBlockLayer(emitter.graph, edit);
+        emitter.blocks.make(edit);
         break;
       case "kept":
         emitter.kept.storeWeight(edit);
@@ -120,6 +120,7 @@ const OPSET_OF_OTHERS = 21;
 class Emitter {
   readonly graph: GraphEditor;
   readonly dynamic: DynamicLayers;
+  readonly blocks: BlockLayers;
   readonly kept: StoredWeights;
   /** Initializers of quantized constants by the name of the float one: nodes that share it share them. */
   readonly #stored = new Map<
@@ -133,6 +134,7 @@ class Emitter {
   constructor(model: Model) {
     this.graph = new GraphEditor(model);
     this.dynamic = new DynamicLayers(this.graph);
+    this.blocks = new BlockLayers(this.graph);
     this.kept = new StoredWeights(this.graph);
     this.#blockTables = new BlockTables(this.graph);
   }

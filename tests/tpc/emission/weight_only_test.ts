@@ -264,3 +264,41 @@ for (const columns of [48, 64, 50]) {
     }
   });
 }
+
+for (
+  const recipe of [{ weightOnly: "int8" }, { weightOnly: "int4" }, {
+    activation: "dynamic",
+  }] as const
+) {
+  Deno.test(`weights that layers share are stored once: ${Object.values(recipe)}`, async () => {
+    const random = gaussian(6);
+    const architecture: Architecture = {
+      input: [1, 64],
+      model: model({
+        nodes: [
+          node("MatMul", ["x", "w"], ["a"]),
+          node("Tanh", ["a"], ["t"]),
+          node("MatMul", ["t", "w"], ["b"]),
+          node("Gemm", ["b", "w", "c"], ["y"], { transB: 1 }),
+        ],
+        inputs: [value("x", ["N", 64])],
+        outputs: [value("y", ["N", 64])],
+        initializers: [
+          makeTensor("w", [64, 64], floats(4096, random).map((w) => w / 8)),
+          makeTensor("c", [64], floats(64, random)),
+        ],
+      }),
+    };
+    const { model: file } = await quantizeWished(architecture, {
+      target: "onnxruntime",
+      scaleMigration: false,
+      ...recipe,
+    });
+    const { initializer } = readModel(file, "the model").graph;
+    const codes = initializer.filter(({ name }) => /^w\/(quantized|blocks)/.test(name));
+    // Transposed they have steps along the other axis.
+    assert.equal(codes.length, 2);
+    const found = await decibelsAtLevels(architecture.model, file, feedsFor(architecture, 3));
+    for (const [key, decibels] of found) assert.ok(decibels > 14, `${key}: ${decibels} dB`);
+  });
+}

@@ -14,10 +14,11 @@
  * @module
  */
 import { TensorProto_DataType } from "../../../onnx/file/onnx_pb.ts";
-import { makeNode } from "../../../onnx/graph/node.ts";
+import { intAttribute, makeNode } from "../../../onnx/graph/node.ts";
 import type { GraphEditor } from "../editor/graph_editor.ts";
 import type { LayerWeight } from "./layer_weight.ts";
 import { readMatrix } from "./matrix.ts";
+import { SharedWeights } from "./shared_weights.ts";
 
 /** What DynamicQuantizeLinear makes of a tensor. */
 interface Quantized {
@@ -26,10 +27,18 @@ interface Quantized {
   readonly zeroPoint: string;
 }
 
+/** Names of the initializers of a matrix of weights. */
+interface StoredMatrix {
+  readonly codes: string;
+  readonly scale: string;
+  readonly zeroPoint: string;
+}
+
 /** Makes such layers of MatMul and Gemm; those that read one tensor share its quantizer. */
 export class DynamicLayers {
   readonly #graph: GraphEditor;
   readonly #quantized = new Map<string, Quantized>();
+  readonly #weights = new SharedWeights<StoredMatrix>();
 
   constructor(graph: GraphEditor) {
     this.#graph = graph;
@@ -39,14 +48,16 @@ export class DynamicLayers {
   make(edit: LayerWeight): void {
     const graph = this.#graph;
     const node = graph.node(edit.node);
-    const { name, rows, columns, codes, scales, zeroPoints } = readMatrix(graph, edit);
+    const { name: tensor } = graph.constant(edit.node, edit.input);
+    const isTransposed = intAttribute(node, "transB", 0) !== 0;
+    const { codes: weights, scale: weightStep, zeroPoint: zero } = this.#weights.get(
+      `${isTransposed} ${tensor}`,
+      edit,
+      () => this.#store(edit),
+    );
     const [input, , bias = ""] = graph.inputsOf(node);
     const [output] = graph.outputsOf(node);
     const { codes: x, step, zeroPoint } = this.#quantize(input);
-    const weights = graph.codes(`${name}/quantized`, [rows, columns], codes, edit.storage);
-    const shape = scales.length === 1 ? [] : [columns];
-    const weightStep = graph.tensor(`${name}/scale`, shape, scales);
-    const zero = graph.codes(`${name}/zero_point`, shape, zeroPoints, edit.storage);
     const [sums, numbers, both] = ["sums", "numbers", "scale"].map((what) =>
       graph.fresh(`${output}/${what}`)
     );
@@ -61,6 +72,17 @@ export class DynamicLayers {
       graph.add("Mul", [numbers, both], product);
       graph.add("Add", [product, bias], output);
     }
+  }
+
+  #store(edit: LayerWeight): StoredMatrix {
+    const graph = this.#graph;
+    const { name, rows, columns, codes, scales, zeroPoints } = readMatrix(graph, edit);
+    const shape = scales.length === 1 ? [] : [columns];
+    return {
+      codes: graph.codes(`${name}/quantized`, [rows, columns], codes, edit.storage),
+      scale: graph.tensor(`${name}/scale`, shape, scales),
+      zeroPoint: graph.codes(`${name}/zero_point`, shape, zeroPoints, edit.storage),
+    };
   }
 
   #quantize(tensor: string): Quantized {

@@ -16,6 +16,7 @@ import { quantizeRows } from "../../../onnx/quantized/quantize_rows.ts";
 import { quantizeWeights } from "../../../onnx/quantized/quantize_weights.ts";
 import type { GraphEditor } from "../editor/graph_editor.ts";
 import type { LayerWeight } from "./layer_weight.ts";
+import { SharedWeights } from "./shared_weights.ts";
 
 /** A constant whose readers get it by its own name. */
 export interface StoredConstant {
@@ -26,7 +27,7 @@ export interface StoredConstant {
 /** Stores constants; layers that share weights and their grid share the codes. */
 export class StoredWeights {
   readonly #graph: GraphEditor;
-  readonly #made = new Map<string, { readonly edit: LayerWeight; readonly output: string }[]>();
+  readonly #made = new SharedWeights<string>();
 
   constructor(graph: GraphEditor) {
     this.#graph = graph;
@@ -36,22 +37,19 @@ export class StoredWeights {
   storeWeight(edit: LayerWeight): void {
     const graph = this.#graph;
     const { name, dims, data } = graph.constant(edit.node, edit.input);
-    const made = this.#made.get(name) ?? [];
-    let output = made.find((other) => isSame(other.edit, edit))?.output;
-    if (output === undefined) {
+    const restored = this.#made.get(name, edit, () => {
       const { axis, scales, zeroPoints, storage } = edit;
       const codes = edit.rounded ?? quantizeWeights(data, dims, edit);
       const shape = axis === undefined ? [] : dims.map((size, i) => i === axis ? size : 1);
-      output = graph.fresh(`${name}/restored`);
+      const output = graph.fresh(`${name}/restored`);
       const stored = graph.codes(`${name}/quantized`, dims, codes, storage);
-      const isCentred = zeroPoints.every((zero) => zero === 0);
-      const offset = isCentred
+      const offset = zeroPoints.every((zero) => zero === 0)
         ? undefined
         : graph.tensor(`${name}/zero_point`, shape, Float32Array.from(zeroPoints));
       this.#restore(stored, graph.tensor(`${name}/scale`, shape, scales), output, offset);
-      this.#made.set(name, [...made, { edit, output }]);
-    }
-    graph.inputsOf(graph.node(edit.node))[edit.input] = output;
+      return output;
+    });
+    graph.inputsOf(graph.node(edit.node))[edit.input] = restored;
   }
 
   /** A constant whatever reads it, in sub-graphs as well: one step for each index but that of the last axis. */
@@ -84,14 +82,4 @@ export class StoredWeights {
     }
     graph.add("Mul", [centred, scale], output);
   }
-}
-
-/** Whether two layers have their weights on the same grid. */
-function isSame(a: LayerWeight, b: LayerWeight): boolean {
-  return a.axis === b.axis && a.storage === b.storage && isSameList(a.scales, b.scales) &&
-    isSameList(a.zeroPoints, b.zeroPoints) && isSameList(a.rounded ?? [], b.rounded ?? []);
-}
-
-function isSameList(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
-  return a.length === b.length && Array.from(a).every((x, i) => x === b[i]);
 }
