@@ -11,6 +11,7 @@ import { foldPad } from "./fold_pad.ts";
 import { type Model, withFields } from "../file/model.ts";
 import { normaliseGemm } from "./normalise_gemm.ts";
 import { productsOfLeftGemms } from "./left_gemm.ts";
+import { raiseAffine } from "./raise_affine.ts";
 import { removeNoOps } from "./remove_no_ops.ts";
 import { upgradeOpset } from "./upgrade_opset.ts";
 
@@ -29,7 +30,7 @@ export async function prepareModel(model: Model, run?: ConstantRunner): Promise<
   prepared = upgradeOpset(prepared);
   prepared = removeNoOps(prepared);
   prepared = foldPad(prepared);
-  prepared = foldAffineAfter(prepared);
+  prepared = foldAffineAfter(raiseAffine(prepared));
   prepared = foldAffineBefore(prepared);
   return productsOfLeftGemms(normaliseGemm(prepared));
 }

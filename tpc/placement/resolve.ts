@@ -17,7 +17,7 @@ import { dynamicPlan, separateDynamic } from "./dynamic.ts";
 import { GraphView } from "./graph_view.ts";
 import { insideIslands, numberIslands } from "./islands.ts";
 import { FEW_STEPS, idleJoins, isJoin, lostSource, rangeThrough, readersBehind } from "./joins.ts";
-import { keptFloat } from "./kept_float.ts";
+import { unitsByPattern } from "./by_pattern.ts";
 import { recurrentPlans } from "./recurrent.ts";
 import type { RangeOf } from "./seen_range.ts";
 import { operatorSetOf } from "./operator_sets.ts";
@@ -63,8 +63,9 @@ export function resolve(
   );
   const isFloat = (unit: Unit) => reasons.get(unit) !== undefined;
   const isPreserving = (unit: Unit) => !isFloat(unit) && sets.get(unit)?.use === "preserving";
-  for (const [unit, why] of keptFloat(units, target, { graph, unitOf, isPreserving })) {
-    if (!isFloat(unit) && !isPreserving(unit)) reasons.set(unit, why);
+  const matching = { graph, unitOf, isPreserving };
+  for (const [unit, { name, reason }] of unitsByPattern(units, target.keepFloat, matching)) {
+    if (!isFloat(unit) && !isPreserving(unit)) reasons.set(unit, `${name}: ${reason}`);
   }
   const dynamic = separateDynamic(units, reasons, { graph, target, effects });
   const joins = { graph, unitOf, isFloat, isPreserving };
@@ -122,7 +123,8 @@ export function resolve(
     },
   );
 
-  const context = { graph, target, sets, unitOf, shares, effects };
+  const settings = unitsByPattern(units, target.settings, matching);
+  const context = { graph, target, sets, unitOf, shares, effects, settings };
   const tables = tablePlans(units, graph, target);
   const { recurrent, stored } = recurrentPlans(units, (unit) => sets.get(unit), context);
   const picking = new Set([...tables, ...recurrent].map(({ node }) => node));
@@ -159,6 +161,8 @@ export function resolve(
 interface Context extends WeightContext {
   readonly unitOf: ReadonlyMap<unknown, Unit>;
   readonly shares: ReadonlyMap<string, GridShare>;
+  /** What quantizers get by pattern. */
+  readonly settings: ReadonlyMap<Unit, NonNullable<Target["settings"]>[number]>;
 }
 
 /** Whether a unit works on activations at all: shape arithmetic is no island. */
@@ -242,7 +246,7 @@ function quantizerFor(
   origin: string,
   unit: Unit | undefined,
   group: Group | undefined,
-  { target, sets, graph, effects }: Context,
+  { target, sets, graph, effects, settings }: Context,
 ): { spec: ActivationSpec; storage: ActivationStorage; reason: string[] } {
   const set = unit && sets.get(group?.units.at(-1) ?? unit);
   const { fixedRange, fixedGrid, ...output } = set?.output ?? {};
@@ -255,6 +259,11 @@ function quantizerFor(
     const named = overrides.find(({ match }) => match.tensor === tensor);
     if (named !== undefined) throw notItsOwn(tensor, origin);
     return { spec, storage: storageFor(spec.bits, target.storage.activation), reason };
+  }
+  const setting = fused.map((member) => settings.get(member)).find((found) => found !== undefined);
+  if (setting !== undefined) {
+    spec = { ...spec, ...setting.activation };
+    reason.push(`${setting.name}: ${setting.reason}`);
   }
   for (const override of overrides) {
     const name = `the override for ${describeOverride(override)}`;

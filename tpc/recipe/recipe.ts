@@ -156,7 +156,13 @@ export function applyWishes(base: Target, wishes: Wishes, source = "the options"
     storage: { ...base.storage, ...implied.storage },
     ...(Object.keys(layers).length === 0 ? {} : { layers: { ...base.layers, ...layers } }),
     ...(Object.keys(rewrites).length === 0 ? {} : { rewrites: { ...base.rewrites, ...rewrites } }),
-    // What is wished holds for all tensors: sets may not say otherwise.
+    // What is wished holds for all tensors: settings and sets may not say otherwise.
+    ...(base.settings && {
+      settings: base.settings.map((setting) => ({
+        ...setting,
+        activation: without(setting.activation, activation),
+      })),
+    }),
     operatorSets: base.operatorSets.map((set) => ({
       ...set,
       ...(set.output && { output: without(set.output, activation) }),
@@ -195,6 +201,7 @@ export function holdsOut(target: Target): boolean {
   return [
     target.activation,
     ...target.operatorSets.map(({ output }) => output),
+    ...(target.settings ?? []).map(({ activation }) => activation),
     ...(target.overrides ?? []).map(({ activation }) => activation),
   ].some((quantizer) => quantizer?.error === "auto");
 }

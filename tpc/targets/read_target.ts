@@ -104,6 +104,7 @@ function complete(value: unknown, name: string, via: readonly string[]): Target 
     ...(own.layers === undefined ? {} : { layers: { ...from.layers, ...own.layers } }),
     operatorSets: merge(own.operatorSets, from.operatorSets),
     keepFloat: merge(own.keepFloat, from.keepFloat),
+    settings: merge(own.settings, from.settings),
     composites: merge(own.composites, from.composites),
     fusing: merge(own.fusing, from.fusing),
     overrides: [...from.overrides ?? [], ...own.overrides ?? []],
@@ -122,14 +123,18 @@ function check<T>(schema: z.ZodType<T>, value: unknown, name: string): T {
 
 /** What a schema can't say: names that must be unique, values that must agree. */
 function checkReferences(target: Target, name: string): Target {
-  const { operatorSets, fusing, keepFloat = [], activation, weight, allowed } = target;
-  for (const [key, list] of Object.entries({ operatorSets, fusing, keepFloat })) {
+  const { operatorSets, fusing, keepFloat = [], settings = [], activation, weight, allowed } =
+    target;
+  for (const [key, list] of Object.entries({ operatorSets, fusing, keepFloat, settings })) {
     const names = list.map((entry) => entry.name);
     const twice = names.find((entry, i) => names.indexOf(entry) !== i);
     if (twice !== undefined) throw fault(name, `${key}: two are called ${JSON.stringify(twice)}`);
   }
   checkAllowed({ allowed, name }, "activation", activation, name);
   checkAllowed({ allowed, name }, "weight", weight, name);
+  for (const setting of settings) {
+    checkAllowed({ allowed, name }, "activation", setting.activation, `setting ${setting.name}`);
+  }
   for (const form of target.composites?.flatMap(({ forms }) => forms) ?? []) {
     try {
       parseExpression(form);

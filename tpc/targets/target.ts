@@ -107,20 +107,32 @@ const operatorSet = z.strictObject({
   "Operators that the target treats alike; of several sets that hold a node the first counts",
 );
 
-const keepFloat = z.strictObject({
-  name: z.string().min(1).describe("Name, unique in the target, for the manifest"),
+const pattern = {
+  name: z.string().min(1).describe("Name, unique in its list, for the manifest"),
   reason: z.string().min(1).describe("Why, for the manifest"),
-  operators: operatorNames.describe("Operators and composites that stay float"),
+  operators: operatorNames.describe("Operators and composites that it is about"),
   operands: z.literal("activations").optional().describe(
     "Only where all that they work on are activations, as products in attention; default anything",
   ),
   before: operatorNames.optional().describe(
-    "Only where they lead to one of these, by way of each other and of operators that move elements; default anywhere",
+    "Only where they lead to one of these, by way of each other, of `passing` and of operators that move elements; default anywhere",
   ),
   input: z.int().min(0).optional().describe(
     "Number of the input of `before` that counts, as 1 for what Div divides by; default all",
   ),
-}).describe("Operators that stay float by pattern, where integers would lose more than they save");
+  passing: operatorNames.optional().describe(
+    "Operators that the way to `before` may lead through, without being meant",
+  ),
+};
+
+const keepFloat = z.strictObject(pattern).describe(
+  "Operators that stay float by pattern, where integers would lose more than they save",
+);
+
+const setting = z.strictObject({
+  ...pattern,
+  activation: activation.partial().describe("What differs for the tensors that they make"),
+}).describe("Quantizers of operators by pattern");
 
 const composite = z.strictObject({
   name: z.string().min(1).describe("Name, used in operator sets and fusing patterns"),
@@ -201,6 +213,9 @@ export const targetSchema = z.strictObject({
   keepFloat: z.array(keepFloat).optional().describe(
     "What stays float by pattern, although its operator set quantizes it",
   ),
+  settings: z.array(setting).optional().describe(
+    "What quantizers get by pattern that differs from `activation`; overrides count more",
+  ),
   composites: z.array(composite).optional().describe(
     "Sub-graphs that count as one operator, beside the built-in ones",
   ),
@@ -244,7 +259,7 @@ export const extensionSchema = targetSchema.partial().extend({
   weight: weight.partial().optional().describe("What differs of the quantizer of weights"),
   storage: targetSchema.shape.storage.partial().optional().describe("What differs of the storage"),
   without: z.array(z.string().min(1)).optional().describe(
-    "Operator sets, fusing patterns, composites and rules of keepFloat of that target that this one leaves out, by name",
+    "Operator sets, fusing patterns, composites, rules of keepFloat and settings of that target that this one leaves out, by name",
   ),
 }).describe(
   "What differs from another target. Sets, patterns and composites of the same name replace those of that target, others stand before them",
@@ -259,7 +274,7 @@ export const targetFileSchema = z.union([targetSchema, extensionSchema]).describ
 export type Target = Readonly<z.infer<typeof targetSchema>>;
 /** A set of operators that a target treats alike. */
 export type OperatorSet = Target["operatorSets"][number];
-/** A rule by which operators stay float. */
-export type KeepFloat = NonNullable<Target["keepFloat"]>[number];
+/** Which operators of a graph a rule is about. */
+export type Pattern = Readonly<z.infer<z.ZodObject<typeof pattern>>>;
 /** A setting for tensors and nodes by name. */
 export type Override = NonNullable<Target["overrides"]>[number];

@@ -1,10 +1,11 @@
 /**
- * What a target keeps float by pattern: where integers would lose more than they save.
+ * Which units the patterns of a target are about: those that stay float where integers would lose more than they save, and
+ * those whose quantizers differ.
  *
  * @module
  */
 import { weightSlot } from "../../onnx/operators/operators.ts";
-import type { KeepFloat, Target } from "../targets/target.ts";
+import type { Pattern } from "../targets/target.ts";
 import type { GraphView } from "./graph_view.ts";
 import { activationInputs } from "./share_grids.ts";
 import { isClamp, type Unit } from "./units.ts";
@@ -17,21 +18,24 @@ interface Context {
   readonly isPreserving: (unit: Unit) => boolean;
 }
 
-/** Reasons of the units that the rules of a target keep float. Of several rules for one unit the first counts. */
-export function keptFloat(
+/** The first pattern that fits each unit that one fits. */
+export function unitsByPattern<P extends Pattern>(
   units: readonly Unit[],
-  { keepFloat = [] }: Pick<Target, "keepFloat">,
+  patterns: readonly P[] = [],
   context: Context,
-): Map<Unit, string> {
-  const kept = new Map<Unit, string>();
-  for (const rule of keepFloat) {
-    for (const unit of rule.before === undefined ? units : ahead(rule, units, context)) {
-      if (!rule.operators.includes(unit.op) || kept.has(unit)) continue;
-      if (rule.operands === "activations" && !multipliesActivations(unit, context.graph)) continue;
-      kept.set(unit, `${rule.name}: ${rule.reason}`);
+): Map<Unit, P> {
+  const found = new Map<Unit, P>();
+  for (const pattern of patterns) {
+    const candidates = pattern.before === undefined ? units : ahead(pattern, units, context);
+    for (const unit of candidates) {
+      if (!pattern.operators.includes(unit.op) || found.has(unit)) continue;
+      if (pattern.operands === "activations" && !multipliesActivations(unit, context.graph)) {
+        continue;
+      }
+      found.set(unit, pattern);
     }
   }
-  return kept;
+  return found;
 }
 
 function multipliesActivations(unit: Unit, graph: GraphView): boolean {
@@ -39,14 +43,15 @@ function multipliesActivations(unit: Unit, graph: GraphView): boolean {
 }
 
 /**
- * Units of a rule that lead to what it protects, by way of units of the rule and of operators that move elements.
+ * Units that lead to what a pattern names, by way of its own operators, of those that may be passed, and of those that move
+ * elements.
  *
  * Where a layer with weights is among them, a clamp in front of it ends the way: behind `Conv → Relu → Conv → Log`
  * there is a network, which has its own tolerance, and no spectrogram.
  */
-function ahead(rule: KeepFloat, units: readonly Unit[], context: Context): Set<Unit> {
+function ahead(pattern: Pattern, units: readonly Unit[], context: Context): Set<Unit> {
   const { graph, unitOf, isPreserving } = context;
-  const { operators, before = [], input } = rule;
+  const { operators, before = [], input, passing = [] } = pattern;
   const found = new Set<Unit>();
   /** Whether a layer with weights has been passed on the way to a unit; a way without one counts more. */
   const seen = new Map<Unit, boolean>();
@@ -61,8 +66,8 @@ function ahead(rule: KeepFloat, units: readonly Unit[], context: Context): Set<U
     const producer = graph.producer(tensor);
     const unit = producer && unitOf.get(producer);
     if (unit === undefined) continue;
-    const isOfRule = operators.includes(unit.op);
-    if (!isOfRule && !isPreserving(unit)) continue;
+    const isOnTheWay = operators.includes(unit.op) || passing.includes(unit.op);
+    if (!isOnTheWay && !isPreserving(unit)) continue;
     if (isBehindLayer && isClamp(unit, graph)) continue;
     if (seen.get(unit) === false || seen.get(unit) === isBehindLayer) continue;
     seen.set(unit, isBehindLayer);
