@@ -116,3 +116,13 @@ export interface Grid {
   readonly quantizedMin: number;
   readonly quantizedMax: number;
 }
+
+/** When activations in front of linear layers are quantized: by grids from data, or as the model runs. */
+export const ACTIVATION_TIMES = ["static", "dynamic"] as const;
+/** One of {@linkcode ACTIVATION_TIMES}. */
+export type ActivationTime = (typeof ACTIVATION_TIMES)[number];
+
+/** What weights are stored in where nothing else is quantized. */
+export const WEIGHT_ONLY_TYPES = ["int8", "int4", "float16"] as const;
+/** One of {@linkcode WEIGHT_ONLY_TYPES}. */
+export type WeightOnlyType = (typeof WEIGHT_ONLY_TYPES)[number];

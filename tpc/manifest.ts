@@ -84,6 +84,9 @@ const weight = z.strictObject({
   op: z.string(),
   input: z.int().min(0).describe("Number of the node's input"),
   activation: z.string().describe("Activation tensor that the weights meet"),
+  compute: z.enum(["dynamic", "float"]).optional().describe(
+    "How the layer computes where not with codes of its activation's grid: dynamic = with codes that its input gets at run time, float = with the real numbers that the codes stand for",
+  ),
   bias: z.strictObject({
     tensor: z.string(),
     input: z.int(),
@@ -161,10 +164,33 @@ export const manifestSchema = z.strictObject({
   tables: z.array(z.strictObject({
     tensor: z.string().describe("Name of the initializer"),
     node: z.string().describe("Gather that picks its rows"),
-    bits: z.literal(8),
+    bits: z.union([z.literal(4), z.literal(8)]),
+    blockSize: z.int().min(1).optional().describe(
+      "Numbers of a row that share a step, of 4 bits; of 8 bits a row has one",
+    ),
     rows: z.int().min(1).describe("Rows, each with a step of its own"),
     reason: z.string(),
-  })).optional().describe("Tables of Gather, as embeddings, whose rows are stored in int8"),
+  })).optional().describe("Tables of Gather, as embeddings, whose rows are stored in codes"),
+  recurrent: z.array(z.strictObject({
+    node: z.string(),
+    op: z.string(),
+    kernel: z.literal("DynamicQuantizeLSTM").describe("Operator of ONNX Runtime in its place"),
+    bits: z.int().min(2).max(8).describe("Bits of its weights, one step an output channel"),
+    weights: z.array(z.string()).describe("Names of the initializers"),
+    reason: z.string(),
+  })).optional().describe("Recurrent layers whose input is quantized at run time"),
+  stored: z.array(z.strictObject({
+    tensor: z.string().describe("Name of the initializer"),
+    type: z.enum(["int8", "float16", "float32"]).optional().describe(
+      "What it is stored in; absent until the model was looked at",
+    ),
+    sqnr: z.number().nullable().optional().describe(
+      "Of the stored numbers against float32, dB; null when infinite",
+    ),
+    reason: z.array(z.string()),
+  })).optional().describe(
+    "Further constants that are stored in fewer bytes, or can't be, while all that reads them computes in float",
+  ),
   float: z.array(z.strictObject({
     node: z.string(),
     op: z.string(),
@@ -181,6 +207,8 @@ export type Manifest = Readonly<z.infer<typeof manifestSchema>>;
 export type ManifestActivation = Manifest["activations"][number];
 /** One weight tensor of a manifest. */
 export type ManifestWeight = Manifest["weights"][number];
+/** One constant of a manifest that is stored in fewer bytes. */
+export type ManifestStored = NonNullable<Manifest["stored"]>[number];
 
 /**
  * Checks a parsed manifest.

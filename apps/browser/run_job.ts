@@ -20,6 +20,7 @@ import { openSamples } from "../../pipeline/source/open_samples.ts";
 import { prepareSource } from "../../pipeline/source/prepared_samples.ts";
 import { parsePreprocessing } from "../../tpc/recipe/preprocessing.ts";
 import { ThresholdWatch } from "../../pipeline/passes/threshold_watch.ts";
+import { quantizedCounts } from "../../pipeline/report/counts.ts";
 import { readPlim } from "../../pipeline/statistics/plim.ts";
 import { fileReader } from "./file_reader.ts";
 import type { Job, JobResult, MadeFile, News } from "./messages.ts";
@@ -128,8 +129,8 @@ async function filesOf(job: Job, result: Quantization): Promise<MadeFile[]> {
 }
 
 function summaryOf({ manifest, target, verdict }: Quantization): string {
-  const { activations, weights, float, data } = manifest;
-  return `${activations.length} activations and ${weights.length} weight tensors quantized for target ` +
+  const { float, data } = manifest;
+  return `${quantizedCounts(manifest)} quantized for target ` +
     `${target.name} from ${data.samples} samples; ${float.length} nodes stay float` +
     (verdict === undefined ? "" : `. ${verdictSentence(verdict)}`);
 }

@@ -8,6 +8,7 @@ import { canonicalJson } from "../../core/canonical_json.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { EXPORT_FORMATS, EXPORTERS, type ExportFormat } from "../../tpc/exporters/exporters.ts";
 import type { InnerTensor } from "../../tpc/exporters/exporter.ts";
+import { statically } from "../../tpc/exporters/computed_otherwise.ts";
 import { innerTensors } from "../../tpc/exporters/inner_tensors.ts";
 import { type Manifest, parseManifest } from "../../tpc/manifest.ts";
 import { writeModel } from "../../onnx/file/model.ts";
@@ -90,10 +91,14 @@ async function run(options: ExportCommandOptions, { host }: Context): Promise<vo
     inner = innerTensors(manifest.activations, float.prepared.graph);
     if (options.prepared !== undefined) files.set(options.prepared, writeModel(float.prepared));
   }
-  const { text, notes } = exporter.write({
+  const { weights, notes: left } = statically(manifest);
+  const exported = exporter.write({
     ...manifest,
+    weights,
     ...(inner === undefined ? {} : { inner }),
   });
+  const { text } = exported;
+  const notes = [...left, ...exported.notes];
   files.set(out, text);
   await host.writeFiles(files);
   if (options.json) return host.print(canonicalJson({ format, files: [...files.keys()], notes }));

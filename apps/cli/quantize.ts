@@ -21,6 +21,7 @@ import {
   type QuantizeEvent,
 } from "../../pipeline/quantize/quantize.ts";
 import { accuracyReport } from "../../pipeline/report/accuracy.ts";
+import { quantizedCounts } from "../../pipeline/report/counts.ts";
 import { diagnosisReport } from "../../pipeline/report/diagnosis.ts";
 import { reportPage } from "../../pipeline/report/page/render.ts";
 import { decisionStep, modelStep, targetStep } from "../../pipeline/report/steps.ts";
@@ -32,6 +33,8 @@ import { limitsOf, lossesOfEvaluation, lossesOfGrids } from "../../pipeline/verd
 import { notesOnEvaluation } from "../../pipeline/verdict/suspicious_data.ts";
 import { outlineGraph } from "../../onnx/graph/outline.ts";
 import type { Verdict } from "../../pipeline/verdict/verdict.ts";
+import { WISHES } from "../../tpc/recipe/wishes.ts";
+import type { Target } from "../../tpc/targets/target.ts";
 import { type Context, EXIT_LOST } from "./context.ts";
 import {
   addDiagnoseOptions,
@@ -205,7 +208,10 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
   const evaluations = evaluation && await evaluateModels(
     [
       { name: "float", model: float.original },
-      { name: result.target.activation.error, model: result.emitted },
+      {
+        name: computationOf(result.target) ?? result.target.activation.error,
+        model: result.emitted,
+      },
       ...(baseline === undefined ? [] : [{ name: BASELINE, model: baseline.emitted }]),
     ],
     await evaluation.open(),
@@ -217,7 +223,12 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
   const { diagnoseSamples, diagnoseRemedies } = options;
   const samples = wholeBatches(result.float, diagnoseSamples ?? DEFAULT_DIAGNOSE_SAMPLES);
   // Standard input can't be read again to find the culprit.
-  const isDiagnosed = options.diagnose || isLost && (evalPath ?? path) !== "-";
+  const wantsDiagnosis = options.diagnose || isLost && (evalPath ?? path) !== "-";
+  // What is found as the model runs, or isn't quantized at all, can't be looked at tensor by tensor.
+  const isDiagnosed = wantsDiagnosis && result.manifest.activations.length > 0;
+  if (options.diagnose && !isDiagnosed) {
+    progress.note("not diagnosed: no activation of this model has a grid that samples have chosen");
+  }
   const diagnosis = !isDiagnosed ? undefined : await diagnoseQuantized(result, {
     statistics: statistics!,
     signal,
@@ -291,9 +302,17 @@ function readingOf(options: QuantizeCommandOptions, { recipe, samples }: LoadedR
 /** The recipe, and the baseline from the same calibration where results are compared. */
 function recipesOf({ recipe, target }: LoadedRecipe, isCompared: boolean): NamedRecipe[] {
   const wished = { ...recipe, name: "the recipe" };
-  if (!isCompared || target.activation.error === BASELINE) return [wished];
+  const hasBaseline = computationOf(target) === undefined && target.activation.error !== BASELINE;
+  if (!isCompared || !hasBaseline) return [wished];
   const { exact: _, autoBy: _by, autoRuns: _runs, weightRounding: _rounding, ...rest } = recipe;
   return [wished, { ...rest, error: BASELINE, name: BASELINE, isUnchecked: true }];
+}
+
+/** How layers compute where activations have no grids to choose; undefined where they have. */
+function computationOf({ layers = {} }: Pick<Target, "layers">): string | undefined {
+  const { activations, weightOnly } = layers;
+  if (weightOnly !== undefined) return WISHES.weightOnly.word(weightOnly);
+  return activations === "dynamic" ? activations : undefined;
 }
 
 /** Files of a result, by path. */
@@ -325,8 +344,8 @@ function summary(
     readonly width?: number;
   },
 ): string {
-  const { activations, weights, float, data } = manifest;
-  return `${activations.length} activations and ${weights.length} weight tensors quantized for target ` +
+  const { float, data } = manifest;
+  return `${quantizedCounts(manifest)} quantized for target ` +
     `${target.name} from ${data.samples} samples; ${float.length} nodes stay float\n\n` +
     (evaluations === undefined ? "" : accuracyReport(evaluations) + "\n") +
     (diagnosis === undefined

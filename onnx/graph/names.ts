@@ -1,5 +1,5 @@
 /**
- * Names for new tensors and nodes.
+ * Names for new tensors.
  *
  * @module
  */
@@ -7,16 +7,16 @@ import type { GraphProto } from "../file/onnx_pb.ts";
 import { subgraphs } from "./node.ts";
 
 /**
- * Returns a function that turns a wish into a name that no tensor and no node of the graph or its
- * sub-graphs has, and that it didn't give before. ONNX Runtime refuses two nodes of one name, so that names that an
- * earlier rewrite gave must not be given again.
+ * Returns a function that turns a wish into a name that no tensor or node of the graph or its sub-graphs has,
+ * and that it didn't give before.
  */
 export function nameMaker(graph: GraphProto): (wish: string) => string {
   const taken = new Set<string>();
   const collect = (inner: GraphProto) => {
     for (const { name } of [...inner.input, ...inner.output, ...inner.initializer]) taken.add(name);
     for (const node of inner.node) {
-      for (const name of [node.name, ...node.input, ...node.output]) taken.add(name);
+      if (node.name !== "") taken.add(node.name);
+      for (const name of [...node.input, ...node.output]) taken.add(name);
       subgraphs(node).forEach(collect);
     }
   };

@@ -35,6 +35,8 @@ export interface OutlineNode {
   readonly attributes: Readonly<Record<string, AttributeValue>>;
   /** Tensors that sub-graphs (If, Loop) read from this graph. */
   readonly captures: readonly string[];
+  /** Constants of this graph that its sub-graphs read, where there are any. */
+  readonly capturedConstants?: readonly string[];
   /** Numbers in constants of its sub-graphs (If, Loop, Scan), where there are any. */
   readonly innerWeights?: number;
   /** Element types of its outputs, where its inputs don't tell them: of If, Loop, Scan and ConstantOfShape. */
@@ -96,6 +98,7 @@ export function outlineGraph(graph: GraphProto): GraphOutline {
         : [...index.consumers].filter(([name, readers]) =>
           readers.includes(node) && !node.input.includes(name) && !isConstant(name)
         ).map(([name]) => name),
+      ...capturedConstants(node, index),
       ...writtenTypes(node),
       ...innerWeights(node),
     })),
@@ -121,6 +124,17 @@ function writtenTypes(node: NodeProto): { types: ElementType[] } | undefined {
 }
 
 /** Float numbers in the constants of a node's sub-graphs, and of theirs. */
+function capturedConstants(
+  node: NodeProto,
+  { consumers, initializers }: GraphIndex,
+): { capturedConstants: string[] } | undefined {
+  if (subgraphs(node).length === 0) return undefined;
+  const captured = [...consumers].filter(([name, readers]) =>
+    initializers.has(name) && readers.includes(node) && !node.input.includes(name)
+  ).map(([name]) => name);
+  return captured.length === 0 ? undefined : { capturedConstants: captured };
+}
+
 function innerWeights(node: NodeProto): { innerWeights: number } | undefined {
   const count = (graph: GraphProto): number => {
     const constants = [

@@ -12,6 +12,7 @@ import {
   type ValueInfoProto,
 } from "../file/onnx_pb.ts";
 import { type Model, withFields } from "../file/model.ts";
+import { fromHalf } from "../file/half.ts";
 import { dimensions, elementCount, makeTensor, tensorData } from "../file/tensor.ts";
 import { editGraph } from "../graph/edit_graph.ts";
 import { nameMaker } from "../graph/names.ts";
@@ -170,14 +171,4 @@ function halves({ rawData, int32Data }: TensorProto): ArrayLike<number> {
     { length: rawData.length / 2 },
     (_, i) => view.getUint16(2 * i, true),
   );
-}
-
-/** The number that 16 bits stand for (IEEE 754, binary16). */
-export function fromHalf(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }

@@ -90,7 +90,9 @@ export function migrateScales(
       const constant = workshop.newName(`${tensor}/migration`);
       const dims = [factor.length, ...Array<number>(-axis - 1).fill(1)];
       initializers.push(makeTensor(constant, dims, Float32Array.from(factor, (s) => 1 / s)));
-      add.push(makeNode("Mul", workshop.newName(`${divided}/Mul`), [tensor, constant], [divided]));
+      add.push(
+        makeNode("Mul", workshop.newName(`${tensor}/migrate`), [tensor, constant], [divided]),
+      );
       for (const { node } of layers) renamed.set(node, divided);
     }
     migrated.push({ tensor, factors: factor, isAbsorbed: absorbed !== undefined });

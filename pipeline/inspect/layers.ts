@@ -136,6 +136,10 @@ function fateFinder(
     placement.activations.flatMap((plan) => plan.fused.map((node) => [node, plan] as const)),
   );
   const islands = new Map(placement.float.map(({ node, reason }) => [node, reason]));
+  const alone = new Map(
+    [...placement.weights.filter(({ compute }) => compute === "dynamic"), ...placement.recurrent]
+      .map(({ node, reason }) => [node, reason]),
+  );
   const quantized = new Map(placement.activations.map((plan) => [plan.tensor, plan]));
   /** The first node of the chain that a fused one is the end of. */
   const head = (node: OutlineNode): string => {
@@ -156,6 +160,6 @@ function fateFinder(
       return { fate: "no float32", of: null, reason: "computes no float32 numbers" };
     }
     // Without a plan it is inside a fused chain, or its kernel gives float.
-    return { fate: "quantized", of: null, reason: plan?.reason ?? "" };
+    return { fate: "quantized", of: null, reason: plan?.reason ?? alone.get(name) ?? "" };
   };
 }

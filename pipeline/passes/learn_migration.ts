@@ -10,6 +10,7 @@ import { indexGraph } from "../../onnx/graph/graph_index.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import type { LinearLayer } from "../../onnx/layers/linear_layer.ts";
 import { inferShapes } from "../../onnx/operators/infer_shapes.ts";
+import { absorbDivision } from "../../onnx/rewrites/absorb_division.ts";
 import { layersReading } from "../../onnx/rewrites/migrate_scales.ts";
 import type { Rewrites } from "../../onnx/rewrites/rewrites.ts";
 import { migratable } from "../../tpc/placement/migratable.ts";
@@ -32,15 +33,30 @@ const SAMPLES = 32;
 /** Rows of a tensor that are kept of one. */
 const ROWS = 16;
 
-/** Tensors that a target wants migrated; the pass over the samples is for them alone. */
+/**
+ * Tensors that a target wants migrated: those that are made as floats, and those whose division what makes them can take.
+ * The pass over the samples is for them alone.
+ */
 export function migratedTensors({ graph }: Model, target: Target): string[] {
-  return target.rewrites?.scaleMigration === true ? migratable(outlineGraph(graph), target) : [];
+  if (target.rewrites?.scaleMigration !== true) return [];
+  const index = indexGraph(graph);
+  const workshop = { index, shapes: inferShapes(graph, index), newName: (name: string) => name };
+  return migratable(outlineGraph(graph), target).filter(({ tensor, isFloat }) => {
+    const layers = layersReading(tensor, workshop);
+    if (layers.length === 0) return false;
+    const [{ axis, channels }] = layers;
+    const factor = new Float64Array(channels.input).fill(1);
+    const isAll = layers.length === index.consumers.get(tensor)!.length &&
+      !index.outputs.has(tensor);
+    return isFloat || isAll && absorbDivision(tensor, { factor, axis }, workshop) !== undefined;
+  }).map(({ tensor }) => tensor);
 }
 
 /** Equal for recipes that learn the same. */
 export function migrationKey(model: Model, target: Target): string {
-  const { activation: { bits }, weight } = target;
-  return compactJson([migratedTensors(model, target), bits, weight.bits]);
+  const { activation: { bits }, weight, layers = {} } = target;
+  const { activations = "static" } = layers;
+  return compactJson([migratedTensors(model, target), bits, weight.bits, activations]);
 }
 
 /**
@@ -82,7 +98,11 @@ export async function learnMigration(
         return false;
       }),
   );
-  const bits = { activation: target.activation.bits, weight: target.weight.bits };
+  const bits = {
+    activation: target.activation.bits,
+    weight: target.weight.bits,
+    isWhole: target.layers?.activations === "dynamic",
+  };
   const scaleMigration = [...rows].flatMap(([tensor, collector]) => {
     const seen = collector.rows();
     const factors = seen && migrationFactors(seen, layers.get(tensor)!, bits);

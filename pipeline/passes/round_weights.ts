@@ -55,7 +55,7 @@ export async function roundWeights(
   { manifest, statistics, reopen, samples = SAMPLES }: RoundingInput,
   options: PassOptions,
 ): Promise<{ manifest: Manifest; codes: WeightCodes }> {
-  const places = findPlaces(manifest, options);
+  const places = findPlaces(manifest, statistics, options);
   const codes = new Map<string, Int16Array>();
   const rounded = new Map<ManifestWeight, ManifestWeight>();
   for (const part of passes(places)) {
@@ -85,17 +85,20 @@ export async function roundWeights(
 
 function findPlaces(
   { weights, activations }: Manifest,
+  { tensors }: Statistics,
   { model }: PassOptions,
 ): Place[] {
   const find = layerFinder(model);
   const entries = new Map(activations.map((entry) => [entry.tensor, entry]));
+  const watched = new Map(tensors.map(({ tensor, histogram }) => [tensor, histogram]));
   return weights.flatMap((weight): Place[] => {
     const layer = find(weight);
     const patches = layer && layerPatches(layer);
     const entry = entries.get(weight.activation);
     // Operators that keep a grid keep what is within it, too.
     const { min = null, max = null } =
-      (entry?.sameAs === undefined ? entry : entries.get(entry.sameAs))?.statistics ?? {};
+      (entry?.sameAs === undefined ? entry : entries.get(entry.sameAs))?.statistics ??
+        watched.get(weight.activation) ?? {};
     if (layer === undefined || patches === undefined || min === null || max === null) return [];
     return [{ weight, layer, patches, magnitude: Math.max(-min, max) }];
   });
@@ -169,14 +172,8 @@ function roundLayer(
         const scales = Float64Array.from(places, (i) => grid.scales[scaleOf(i)]);
         const zeroPoints = places.map((i) => grid.zeroPoints[scaleOf(i)]);
         const weights = Float64Array.from(places, (i) => data[i]);
-        // All weights of an output channel have one zero point, unless they lie in blocks; those have 0.
-        const zero = zeroPoints[0];
-        const found = roundRow(plan, {
-          weights,
-          scales,
-          low: grid.codes.min - zero,
-          high: grid.codes.max - zero,
-        });
+        const { min: low, max: high } = grid.codes;
+        const found = roundRow(plan, { weights, scales, low, high, zeroPoints });
         const errorOf = (code: (k: number) => number) =>
           quadratic(moments.matrix, weights.map((w, k) => w - code(k) * scales[k]));
         const [old, now] = [

@@ -8,7 +8,7 @@ import { option } from "../../core/option_words.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { TensorProto_DataType } from "../../onnx/file/onnx_pb.ts";
 import { type GraphOutline, outlineGraph } from "../../onnx/graph/outline.ts";
-import type { FloatNode, Watched } from "../../tpc/placement/types.ts";
+import { type FloatNode, isIdle, type Watched } from "../../tpc/placement/types.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
 import { presetTarget, TARGET_NAMES } from "../../tpc/targets/read_target.ts";
 import type { Target } from "../../tpc/targets/target.ts";
@@ -74,7 +74,7 @@ export async function streamActivations(
     const inputs = modelInputs(model.graph);
     const placement = resolve(outline, target);
     const watched = watchedFor(outline, target);
-    if (watched.tensors.length === 0) throw nothingToQuantize(target, placement.float, model);
+    if (isIdle(placement)) throw nothingToQuantize(target, placement.float, model);
     const observe = await start(watched, outline);
     const exposed = [
       ...new Set([...watched.tensors, ...watched.layers.map(({ tensor }) => tensor)]),
@@ -132,6 +132,12 @@ function nothingToQuantize(
   const isOther = types.some((type) => OTHER_PRECISIONS.includes(type)) &&
     !types.includes(TensorProto_DataType.FLOAT);
   const isByOverride = float.some(({ reason }) => reason.startsWith(BY_OVERRIDE));
+  const { activations, weightOnly } = target.layers ?? {};
+  const how = weightOnly !== undefined
+    ? option("weightOnly", weightOnly)
+    : activations === "dynamic"
+    ? option("activation", activations)
+    : undefined;
   return new PlimsollError("model", {
     action: "looking for tensors to quantize",
     wanted: `an operator that target ${target.name} quantizes`,
@@ -139,6 +145,8 @@ function nothingToQuantize(
       (isOther ? ", and no weights of float32" : ""),
     remedy: isOther
       ? "Export the model in float32, float16 or float64: others aren't quantized"
+      : how !== undefined && !isByOverride
+      ? `Leave ${how} out, or give another model`
       : isByOverride
       ? `Leave out an ${option("override")} that keeps nodes float, or let it match fewer of them`
       : `Give another model or ${option("target")}${othersFor(target, float)}`,

@@ -73,6 +73,7 @@ export async function makeJudged(
 /** Whether leaving the node float would change anything. */
 function isQuantized({ manifest }: Quantization, node: string): boolean {
   return manifest.weights.some((entry) => entry.node === node) ||
+    (manifest.recurrent ?? []).some((entry) => entry.node === node) ||
     manifest.activations.some(({ producer, fused }) =>
       producer?.node === node || fused.includes(node)
     );

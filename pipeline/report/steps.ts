@@ -27,8 +27,16 @@ export function modelStep(
 }
 
 /** What the target asks of activations and weights. */
-export function targetStep({ name, activation, weight, overrides = [] }: Target): string {
+export function targetStep(
+  { name, activation, weight, overrides = [], layers = {} }: Target,
+): string {
   const extra = overrides.length === 0 ? "" : `, ${overrides.length} overrides`;
+  const { activations, weightOnly } = layers;
+  if (weightOnly !== undefined) return `target ${name}: weights alone, ${weightOnly}${extra}`;
+  if (activations === "dynamic") {
+    return `target ${name}: activations as the model runs; weights ${weight.bits} bits, ` +
+      `${weight.constraint}, per ${weight.granularity}, error ${weight.error}${extra}`;
+  }
   return `target ${name}: activations ${activation.bits} bits, ${activation.constraint}, error ${activation.error}; ` +
     `weights ${weight.bits} bits, ${weight.constraint}, per ${weight.granularity}, error ${weight.error}${extra}`;
 }
@@ -44,7 +52,9 @@ export function decisionStep({ activations, weights, float }: Manifest): string 
   const leastWeights = leastOf(
     weights.map(({ tensor, steps }) => ({ tensor, sqnr: steps?.sqnr ?? null })),
   );
-  return `decided: ${own.length} thresholds, ${counts}${least}; ${weights.length} weight tensors${leastWeights}; ` +
+  return `decided: ${own.length} thresholds${
+    own.length === 0 ? "" : `, ${counts}`
+  }${least}; ${weights.length} weight tensors${leastWeights}; ` +
     `${float.length} nodes float`;
 }
 

@@ -138,8 +138,18 @@ function describeAllowed(allowed: Target["allowed"]): string {
   return parts.length === 0 ? "any values of options and overrides" : parts.join("; ");
 }
 
-function describeSet({ use, reason, output, weight, inputs, constants, floatOutput }: OperatorSet) {
-  if (use === "float") return `float${reason === undefined ? "" : `, since ${reason}`}`;
+/** What becomes of weights that no integer kernel with a grid takes. */
+const RECURRENT = {
+  dynamic: "; weights of an LSTM in int8, its input quantized as the model runs",
+  stored: "; constant weights stored in int8",
+} as const;
+
+function describeSet(set: OperatorSet) {
+  const { use, reason, output, weight, inputs, constants, floatOutput, recurrent } = set;
+  if (use === "float") {
+    const how = recurrent === undefined ? "" : RECURRENT[recurrent];
+    return `float${reason === undefined ? "" : `, since ${reason}`}${how}`;
+  }
   const { fixedRange, fixedGrid, ...own } = output ?? {};
   return [
     use === "preserving" ? "keeps the quantization of its input" : "quantized",
@@ -154,9 +164,10 @@ function describeSet({ use, reason, output, weight, inputs, constants, floatOutp
 }
 
 function overrideLine(override: Override): string {
-  const { quantize, activation, weight } = override;
+  const { quantize, activation, weight, compute } = override;
   return `${describeOverride(override)}: ` + [
     quantize === false ? "float" : "",
+    compute === "dynamic" ? "input quantized as the model runs" : "",
     activation ? `activation ${describeActivation(activation)}` : "",
     weight ? `weights ${describeWeight(weight)}` : "",
   ].filter((part) => part !== "").join("; ");

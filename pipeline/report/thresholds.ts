@@ -55,14 +55,22 @@ export function activationFields(entry: ManifestActivation): string {
   ]);
 }
 
+/** How a layer computes where not with codes of a grid from data. */
+const COMPUTES = {
+  dynamic: "with codes that its input gets as the model runs",
+  float: "in float, from the real numbers of the codes",
+} as const;
+
 /** One weight tensor of a manifest. */
 export function weightFields(entry: ManifestWeight): string {
-  const { tensor, op, node, bits, constraint, granularity, method, storage, steps, reason } = entry;
+  const { tensor, op, node, bits, constraint, granularity, method, storage, steps } = entry;
+  const { compute, reason } = entry;
   const scales = steps?.scales ?? [];
   const [least, most] = [Math.min(...scales), Math.max(...scales)];
   return formatFields(`weights ${tensor}`, [
     ["read by", `${op} ${node}`],
     ["codes", `${storage}, ${bits} bits, ${constraint}, per ${granularity}, method ${method}`],
+    ...(compute === undefined ? [] : [["computes", COMPUTES[compute]] as const]),
     ...(steps === undefined ? [] : [
       ["steps", scales.length === 1 ? `${least}` : `${scales.length}: ${least} … ${most}`] as const,
       ["SQNR", steps.sqnr === null ? "∞" : `${steps.sqnr.toFixed(2)} dB`] as const,

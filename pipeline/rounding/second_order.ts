@@ -72,19 +72,22 @@ function factorise(moments: Float64Array, size: number): Float64Array {
 export interface Row {
   readonly weights: Float64Array;
   readonly scales: Float64Array;
-  /** First and last code without zero point. */
+  /** First and last code. */
   readonly low: number;
   readonly high: number;
+  /** Code of zero of each weight; 0 where absent. */
+  readonly zeroPoints?: ArrayLike<number>;
 }
 
 /** Codes without zero point of one output channel. */
 export function roundRow({ size, order, feedback, moments }: RoundingPlan, row: Row): Int16Array {
-  const { weights, scales, low, high } = row;
+  const { weights, scales, low, high, zeroPoints } = row;
   const codes = new Int16Array(size);
   const errors = new Float64Array(size);
   const nearest = (w: number, k: number) => {
     const code = Math.round(w / scales[order[k]]);
-    return code < low ? low : code > high ? high : code;
+    const zero = zeroPoints?.[order[k]] ?? 0;
+    return code < low - zero ? low - zero : code > high - zero ? high - zero : code;
   };
   for (let k = 0; k < size; k++) {
     const w = weights[order[k]];

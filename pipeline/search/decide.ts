@@ -18,6 +18,7 @@ import { VERSION } from "../../core/version.ts";
 import { divideDyadic } from "../statistics/dyadic.ts";
 import { viewOf } from "../statistics/tensor_view.ts";
 import type { Statistics, TensorStatistics } from "../statistics/statistics.ts";
+import { describeStored } from "./decide_stored.ts";
 import { decideWeights, describeWeight } from "./decide_weights.ts";
 import { gridStatistics } from "./grid_statistics.ts";
 import { placementFor } from "./placement.ts";
@@ -82,9 +83,11 @@ export async function decide(input: DecideInput): Promise<Manifest> {
     ...(Object.keys(statistics.rewrites).length === 0 ? {} : { rewrites: statistics.rewrites }),
     activations: decideActivations(input, placement),
     weights: placement.weights.map((plan) => describeWeight(plan, statistics)),
-    ...(placement.tables.length === 0
-      ? {}
-      : { tables: placement.tables.map((plan) => ({ ...plan, bits: 8 as const })) }),
+    ...(placement.tables.length === 0 ? {} : { tables: [...placement.tables] }),
+    ...(placement.recurrent.length === 0 ? {} : {
+      recurrent: placement.recurrent.map((plan) => ({ ...plan, weights: [...plan.weights] })),
+    }),
+    ...(placement.stored.length === 0 ? {} : { stored: placement.stored.map(describeStored) }),
     float: [...placement.float],
   };
   return input.model === undefined ? manifest : decideWeights(manifest, input.model);

@@ -17,6 +17,7 @@ import { channelAxis, type WeightPlan } from "../../tpc/placement/types.ts";
 import { weightGrid } from "../../tpc/emission/weight_grid.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import { inputVariances, layerMeans, shiftBias } from "./correct_bias.ts";
+import { decideStored } from "./decide_stored.ts";
 import { type FindLayer, layerFinder } from "./layer_finder.ts";
 import { DEFAULT_P } from "./methods/lp.ts";
 import { leastSteps } from "./weights/least_steps.ts";
@@ -107,7 +108,7 @@ export function decideWeights(manifest: Manifest, model: Model): Manifest {
     const codes = quantizeWeights(data, dims, weightGrid(decided));
     return shiftBias(decided, layer, Float64Array.from(inputMeans), codes);
   });
-  return { ...manifest, weights };
+  return decideStored({ ...manifest, weights }, model);
 }
 
 /** Equal for entries whose steps can be the same. */
@@ -124,7 +125,8 @@ function shareKey(weight: ManifestWeight): string {
 interface WeightSource {
   readonly data: Float32Array;
   readonly dims: readonly number[];
-  readonly activation: ManifestActivation;
+  /** Absent where the input has no grid. */
+  readonly activation?: ManifestActivation;
   readonly bias?: Float32Array;
 }
 
@@ -139,7 +141,8 @@ function weightSources(
     const tensor = tensors.get(weight.tensor);
     const data = tensor && floatData(tensor);
     const activation = inputs.get(weight.activation);
-    if (tensor === undefined || data === undefined || activation === undefined) {
+    const isKnown = activation !== undefined || weight.compute !== undefined;
+    if (tensor === undefined || data === undefined || !isKnown) {
       throw new PlimsollError("model", {
         action: "searching weight steps",
         wanted: `float32 constant ${
@@ -178,10 +181,12 @@ function searchSharedSteps(
   let importance: Float32Array | undefined;
   for (const weight of sharing) {
     const { activation, bias } = sources(weight);
-    if (channelAxis(weight.op) !== undefined) {
+    if (channelAxis(weight.op) !== undefined && weight.compute !== "float") {
       const { op } = weight;
-      const reach = reachOf(activation.storage);
-      const own = { op, bias, inputScale: activation.scale, reach };
+      // What is quantized as the model runs has codes of uint8, and its bias is added to floats.
+      const own = activation === undefined || weight.compute !== undefined
+        ? { op, inputScale: 1, reach: reachOf("uint8") }
+        : { op, bias, inputScale: activation.scale, reach: reachOf(activation.storage) };
       leastSteps({ data, dims, axis }, own)
         .forEach((floor, c) => floors[c] = Math.max(floors[c] ?? 0, floor));
     }

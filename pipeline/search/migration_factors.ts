@@ -23,12 +23,16 @@ export interface ChannelRows {
 export interface MigrationBits {
   readonly activation: number;
   readonly weight: number;
+  /** Whether grids of activations always have the whole range, as those that are found when the model runs. */
+  readonly isWhole?: boolean;
 }
 
 /** Migration strengths that are tried: 0 leaves all to the weights, 1 to the activations. */
 const STRENGTHS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
 /** Parts of the whole range that a grid may have: the search of thresholds clips where that pays. */
 const PARTS = [1, 0.85, 0.7, 0.55, 0.4, 0.25];
+/** Largest factor: channels that hardly move would get any. */
+const LIMIT = 64;
 /** Least part of the error that must go: a factor for less isn't worth a node. */
 const LEAST_GAIN = 0.4;
 
@@ -71,7 +75,7 @@ export function migrationFactors(
         outputs[i] === 0 ? sum : sum + weightError(layer, factors, power, bits.weight) / outputs[i],
       0,
     );
-    return roundingError({ reach, rows }, factors, energy, bits.activation) + rounding;
+    return roundingError({ reach, rows }, factors, energy, bits) + rounding;
   };
   const none = errorOf(new Float64Array(channels).fill(1));
   let best: { factors: Float64Array; error: number } | undefined;
@@ -96,7 +100,7 @@ function strengthFactors(
   if (known.length === 0) return raw.fill(1);
   const mean = Math.exp(known.reduce((sum, s) => sum + Math.log(s), 0) / known.length);
   // float32, as they will be in the model.
-  return raw.map((s) => s > 0 ? Math.fround(s / mean) : 1);
+  return raw.map((s) => s > 0 ? Math.fround(Math.min(Math.max(s / mean, 1 / LIMIT), LIMIT)) : 1);
 }
 
 /** What the rounding of the divided rows adds to outputs, with the best of a few grids. */
@@ -104,14 +108,14 @@ function roundingError(
   { reach, rows }: ChannelRows,
   factors: Float64Array,
   energy: Float64Array,
-  bits: number,
+  { activation: bits, isWhole = false }: MigrationBits,
 ): number {
   const channels = factors.length;
   const low = reach.low.reduce((least, x, j) => Math.min(least, x / factors[j]), 0);
   const high = reach.high.reduce((most, x, j) => Math.max(most, x / factors[j]), 0);
   const count = Math.max(1, rows.length / channels);
   let least = Infinity;
-  for (const part of PARTS) {
+  for (const part of isWhole ? [1] : PARTS) {
     const step = part * (high - low) / (2 ** bits - 1);
     if (step === 0) return 0;
     const [first, last] = [Math.round(part * low / step), Math.round(part * high / step)];

@@ -87,6 +87,8 @@ const headerSchema = z.strictObject({
       outputs: z.array(z.string()),
       attributes: z.record(z.string(), attribute),
       captures: z.array(z.string()),
+      capturedConstants: z.array(z.string()).optional(),
+      innerWeights: z.number().optional(),
       types: z.array(elementType).optional(),
     })),
     constants: z.record(

@@ -1,12 +1,9 @@
 /** Models of float16 and float64 become float32 inside, and keep their inputs and outputs. */
 import assert from "node:assert/strict";
+import { fromHalf } from "../../onnx/file/half.ts";
 import { readModel, writeModel } from "../../onnx/file/model.ts";
 import { TensorProto_DataType } from "../../onnx/file/onnx_pb.ts";
-import {
-  fromHalf,
-  restoreInterface,
-  toSinglePrecision,
-} from "../../onnx/prepare/single_precision.ts";
+import { restoreInterface, toSinglePrecision } from "../../onnx/prepare/single_precision.ts";
 import { makeTensor } from "../../onnx/file/tensor.ts";
 import { loadFloatModel, quantize } from "../../pipeline/quantize/quantize.ts";
 import { presetTarget } from "../../tpc/targets/read_target.ts";

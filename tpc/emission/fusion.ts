@@ -21,6 +21,7 @@ import {
   stringAttribute,
 } from "../../onnx/graph/node.ts";
 import { viewNode } from "../../onnx/graph/node_view.ts";
+import { runTimeArithmetic, whyRunTime } from "./run_time_kernels.ts";
 import { dataInputs, operatorOf, weightSlot } from "../../onnx/operators/operators.ts";
 
 /** A kernel that ran. */
@@ -48,13 +49,13 @@ export interface NodeFusion {
   readonly kernel: string | null;
   readonly arithmetic: Arithmetic | null;
   readonly microseconds: number;
-  /** Why it computes in float; absent when it doesn't. */
+  /** Why it computes in float, or why integers take more kernels than one; absent where neither is so. */
   readonly reason?: string;
 }
 
 /** A whole model. */
 export interface Fusion {
-  /** All nodes but constants, QuantizeLinear and DequantizeLinear, in topological order. */
+  /** All nodes but constants and those that only make codes or floats of them, in topological order. */
   readonly nodes: readonly NodeFusion[];
   /** Convolutions and matrix products, which take nearly all of the time. */
   readonly linear: { readonly integer: number; readonly total: number };
@@ -117,7 +118,7 @@ export function explainFusion(model: Model, kernels: readonly KernelRun[]): Fusi
   const linear: NodeFusion[] = [];
   for (const node of index.nodes) {
     const own = runs.get(node.name) ?? [];
-    if (isQuantizer(node) || isDequantizer(node)) {
+    if (isQuantizer(node) || isDequantizer(node) || isOperator(node, "DynamicQuantizeLinear")) {
       own.forEach(note);
       continue;
     }
@@ -135,18 +136,23 @@ function explainNode(node: NodeProto, runs: readonly KernelRun[], index: GraphIn
   const [run] = runs.toSorted((a, b) => b.microseconds - a.microseconds);
   if (run === undefined) return { ...common, kernel: null, arithmetic: null, microseconds: 0 };
   const arithmetic = arithmeticOf(run);
+  const reason = runTimeArithmetic(run.kernel) === undefined
+    ? arithmetic === "float" ? whyFloat(node, index) : undefined
+    : whyRunTime(node, run.kernel, index);
   return {
     ...common,
     kernel: run.kernel,
     arithmetic,
     microseconds: run.microseconds,
-    ...(arithmetic === "float" ? { reason: whyFloat(node, index) } : {}),
+    ...(reason === undefined ? {} : { reason }),
   };
 }
 
 /** The first input that is codes or floats decides; masks and indices come before it at times. */
 function arithmeticOf({ kernel, inputs }: KernelRun): Arithmetic {
   if (kernel.startsWith("QLinear")) return "integer";
+  const known = runTimeArithmetic(kernel);
+  if (known !== undefined) return known;
   const first = inputs.find((type) => CODES.has(type) || FLOATS.has(type));
   return first === undefined ? "other" : CODES.has(first) ? "integer" : "float";
 }

@@ -8,6 +8,8 @@ import { STORED_CODES } from "../../core/grid.ts";
 import type { Manifest } from "../manifest.ts";
 import { BIAS_INPUT } from "../../onnx/operators/operators.ts";
 import type { WeightGrid } from "../../onnx/quantized/quantize_weights.ts";
+import type { LayerWeight } from "./layers/layer_weight.ts";
+import type { StoredConstant } from "./layers/stored_weights.ts";
 import { weightGrid } from "./weight_grid.ts";
 import type { ActivationStorage, Grid, WeightStorage } from "../../core/types.ts";
 
@@ -33,8 +35,18 @@ export type Edit =
     /** The codes, where they aren't the nearest ones. */
     readonly rounded?: Int16Array;
   } & WeightGrid
-  /** The table of a Gather to int8 codes, one step a row. */
-  | { readonly kind: "table"; readonly node: string }
+  /** A linear layer whose input is quantized at run time. */
+  | { readonly kind: "dynamic" } & LayerWeight
+  /** A linear layer that computes in float with weights in blocks of four bits. */
+  | { readonly kind: "blocks" } & LayerWeight
+  /** Weights of a layer that computes in float, stored as codes. */
+  | { readonly kind: "kept" } & LayerWeight
+  /** A constant whatever reads it, stored in fewer bytes. */
+  | { readonly kind: "stored" } & StoredConstant
+  /** An LSTM with weights in int8 that quantizes its input at run time. */
+  | { readonly kind: "recurrent"; readonly node: string; readonly bits: number }
+  /** The table of a Gather to int8 codes, one step a row, or to four bits in blocks. */
+  | { readonly kind: "table"; readonly node: string; readonly blockSize?: number }
   /** Bias to int32 codes; `scales` is fl32(input scale · weight scale), absent where it stays float. */
   | {
     readonly kind: "bias";
@@ -76,17 +88,30 @@ export function insertQdq(manifest: Manifest, codes: WeightCodes = new Map()): E
     const { node, input, bias, biasShift: shift, activation, storage } = weight;
     const grid = weightGrid(weight);
     const rounded = codes.get(node);
+    const { compute } = weight;
     if (weight.rounding !== undefined && rounded === undefined) {
       throw new RangeError(`Weights ${weight.tensor} have no codes`);
     }
-    edits.push({
-      kind: "weight",
+    const own = {
       node,
       input,
       storage,
       ...grid,
       ...(weight.rounding === undefined ? {} : { rounded }),
-    });
+    };
+    if (compute !== undefined) {
+      // The bias first: what stands for the layer takes the one that it has by then.
+      if (shift !== undefined) {
+        edits.push({ kind: "bias", node, input: bias?.input ?? BIAS_INPUT, shift });
+      }
+      const isBlocked = grid.blockSize !== undefined;
+      edits.push({
+        kind: compute === "dynamic" ? "dynamic" : isBlocked ? "blocks" : "kept",
+        ...own,
+      });
+      continue;
+    }
+    edits.push({ kind: "weight", ...own });
     const inputScale = scaleOf.get(activation);
     if (bias === undefined && shift === undefined || inputScale === undefined) continue;
     edits.push({
@@ -102,6 +127,15 @@ export function insertQdq(manifest: Manifest, codes: WeightCodes = new Map()): E
       }),
     });
   }
-  for (const { node } of manifest.tables ?? []) edits.push({ kind: "table", node });
+  for (const { node, blockSize } of manifest.tables ?? []) {
+    edits.push({ kind: "table", node, ...(blockSize === undefined ? {} : { blockSize }) });
+  }
+  for (const { node, bits } of manifest.recurrent ?? []) {
+    edits.push({ kind: "recurrent", node, bits });
+  }
+  for (const { tensor, type } of manifest.stored ?? []) {
+    if (type === undefined) throw new RangeError(`Nobody has looked at ${tensor} yet`);
+    if (type !== "float32") edits.push({ kind: "stored", tensor, type });
+  }
   return edits;
 }

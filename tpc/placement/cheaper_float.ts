@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { weightSlot } from "../../onnx/operators/operators.ts";
 import type { GraphView } from "./graph_view.ts";
 import { activationInputs } from "./share_grids.ts";
 import { isClamp, outputOf, type Unit } from "./units.ts";
@@ -19,7 +20,7 @@ interface Context {
   readonly givesEither: (unit: Unit) => boolean;
 }
 
-/** What makes and reads one tensor, by way of operators that only move elements. */
+/** What makes and reads one tensor, by way of clamps and of operators that only move elements. */
 interface Flow {
   readonly producers: Set<Unit | "input">;
   readonly readers: Set<Unit | "output">;
@@ -53,18 +54,30 @@ export function cheaperFloat(candidates: readonly Unit[], context: Context): Set
     if (![...readers].every(isFloatEnd)) cost.float++;
     return cost;
   };
+  const isReadAsFloat = (unit: Unit) => [...flows.of(outputOf(unit)).readers].every(isFloatEnd);
   for (let before = -1; before !== left.size;) {
     before = left.size;
     // From the outputs up: what stays float there frees what leads to it.
     for (const unit of candidates.toReversed()) {
       if (isOnFloat(unit)) continue;
+      if (isClamp(unit, graph)) {
+        const { producers, readers } = flows.of(outputOf(unit));
+        const isMadeFloat = [...producers].every((end) => isFloatEnd(end) || isFree(end));
+        // The quantizer of its output does its work for nothing; where there is none, the clamp is float, too.
+        if (isMadeFloat && [...readers].every(isFloatEnd)) left.add(unit);
+        continue;
+      }
       const { integer, float } = costs(unit);
-      // The quantizer of its output does a clamp's work for nothing.
-      const isWorth = isClamp(unit, graph) ? integer <= float : integer < float;
+      // Codes save a layer's weights three bytes of four.
+      const isWorth = isLayer(unit) && !isReadAsFloat(unit) ? integer <= float : integer < float;
       if (!isWorth) left.add(unit);
     }
   }
   return left;
+}
+
+function isLayer({ nodes }: Unit): boolean {
+  return nodes.some((node) => weightSlot(node) !== undefined);
 }
 
 /** Flows by tensor, each found once. */
@@ -80,6 +93,7 @@ class Flows {
     const known = this.#known.get(tensor);
     if (known !== undefined) return known;
     const { graph, unitOf, isPreserving } = this.#context;
+    const passes = (unit: Unit) => isPreserving(unit) || isClamp(unit, graph);
     const flow: Flow = { producers: new Set(), readers: new Set() };
     const seen = new Set<string>();
     const open = [tensor];
@@ -90,12 +104,12 @@ class Flows {
       const producer = graph.producer(name);
       const unit = producer && unitOf.get(producer);
       if (unit === undefined) flow.producers.add("input");
-      else if (isPreserving(unit)) open.push(...activationInputs(unit, graph));
+      else if (passes(unit)) open.push(...activationInputs(unit, graph));
       else flow.producers.add(unit);
       if (graph.isOutput(name)) flow.readers.add("output");
       for (const node of graph.readers(name)) {
         const reader = unitOf.get(node)!;
-        if (isPreserving(reader)) open.push(...node.outputs.filter((output) => output !== ""));
+        if (passes(reader)) open.push(...node.outputs.filter((output) => output !== ""));
         else flow.readers.add(reader);
       }
     }

@@ -10,13 +10,14 @@ import { describeOverride, overridesFor } from "./overrides.ts";
 import { nameOf, subjectsOf, type Unit } from "./units.ts";
 
 /** What an override can change of a quantizer. */
-type Part = "activation" | "weight";
+type Part = "activation" | "weight" | "compute";
 
 /** Which overrides have changed something. */
 export class OverrideEffects {
   readonly #applied: Readonly<Record<Part, Set<Override>>> = {
     activation: new Set(),
     weight: new Set(),
+    compute: new Set(),
   };
 
   /** Remembers that an override has changed a quantizer. */
@@ -44,15 +45,13 @@ export class OverrideEffects {
       if (fitting.length === 0 && inputs.every((input) => overridesFor(one, input).length === 0)) {
         throw refuse("a tensor or node that each of them fits", `none for ${name}`, LIST);
       }
-      for (const part of ["activation", "weight"] as const) {
+      for (const part of ["activation", "weight", "compute"] as const) {
         if (override[part] === undefined || this.#applied[part].has(override)) continue;
         const why = fitting.map((unit) =>
           `${unit.op} ${nameOf(unit)}: ${whyNot(unit, part, whyFloat)}`
         );
         throw refuse(
-          `a quantizer of ${
-            part === "weight" ? "weights" : "an activation"
-          } that each of them changes`,
+          `${WHAT[part]} that each of them changes`,
           `none for ${name} (${why.slice(0, 3).join("; ") || "an input of the model without one"})`,
           REMEDIES[part],
         );
@@ -61,16 +60,23 @@ export class OverrideEffects {
   }
 }
 
+const WHAT: Readonly<Record<Part, string>> = {
+  activation: "a quantizer of an activation",
+  weight: "a quantizer of weights",
+  compute: "a MatMul or Gemm with a constant matrix, or an LSTM with constant weights,",
+};
 const LIST = "`inspect` lists the names; * stands for anything in them";
 const REMEDIES: Readonly<Record<Part, string>> = {
   activation:
     "Override the tensor whose grid it has, or leave the override out; `inspect` lists what is quantized",
+  compute: "Give a linear layer that can be quantized; `inspect` lists them",
   weight: "Give a node with weights that are quantized; `inspect` lists them",
 };
 
 function whyNot(unit: Unit, part: Part, whyFloat: (unit: Unit) => string | undefined): string {
   const reason = whyFloat(unit);
   if (reason !== undefined) return `float, ${reason}`;
+  if (part === "compute") return "no layer that can quantize its input";
   return part === "weight" ? "no quantized weights" : "no grid of its own";
 }
 

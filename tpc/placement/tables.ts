@@ -29,6 +29,7 @@ export function tablePlans(units: readonly Unit[], graph: GraphView, target: Tar
       tensor: node.inputs[0],
       node: node.name,
       rows,
+      bits: 8,
       reason: `table of ${rows} rows, stored in int8 with a step for each`,
     }];
   });

@@ -41,6 +41,8 @@ export interface WeightPlan {
   readonly input: number;
   /** The activation that the weights meet. */
   readonly activation: string;
+  /** How the layer computes where not with codes of its activation's grid; see the manifest. */
+  readonly compute?: "dynamic" | "float";
   /** Bias tensor and the number of its input, when the node has one; `node` adds it, where that is another one. */
   readonly bias?: { readonly tensor: string; readonly input: number; readonly node?: string };
   /** Axis of the output channels. */
@@ -51,12 +53,33 @@ export interface WeightPlan {
   readonly reason: string;
 }
 
-/** A table of rows that are stored in int8; what picks them gives floats. */
+/** A table of rows that are stored in codes; what picks them gives floats. */
 export interface TablePlan {
   readonly tensor: string;
   /** Gather that picks its rows. */
   readonly node: string;
   readonly rows: number;
+  readonly bits: 4 | 8;
+  /** Numbers of a row that share a step, of 4 bits. */
+  readonly blockSize?: number;
+  readonly reason: string;
+}
+
+/** A recurrent layer whose input is quantized as the model runs. */
+export interface RecurrentPlan {
+  readonly node: string;
+  readonly op: string;
+  readonly kernel: "DynamicQuantizeLSTM";
+  readonly bits: number;
+  /** Names of its weights. */
+  readonly weights: readonly string[];
+  readonly reason: string;
+}
+
+/** A constant that is stored in fewer bytes, while all that reads it computes in float. */
+export interface StoredPlan {
+  readonly tensor: string;
+  readonly type: "int8" | "float16";
   readonly reason: string;
 }
 
@@ -76,14 +99,25 @@ export interface Placement {
   readonly weights: readonly WeightPlan[];
   /** In topological order. */
   readonly tables: readonly TablePlan[];
+  readonly recurrent: readonly RecurrentPlan[];
+  readonly stored: readonly StoredPlan[];
   readonly float: readonly FloatNode[];
 }
 
-/** Tensors whose statistics the search needs. */
-export function watchedTensors({ activations }: Placement): string[] {
+/** Tensors whose statistics the search needs, and rounding by moments, which wants to know how far they reach. */
+export function watchedTensors(
+  { activations, weights }: Pick<Placement, "activations" | "weights">,
+): string[] {
   const tensors = activations.filter(({ sameAs }) => sameAs === undefined)
     .flatMap(({ tensor, sharedWith = [] }) => [tensor, ...sharedWith]);
-  return [...new Set(tensors)];
+  const inputs = weights.filter(({ compute }) => compute !== undefined)
+    .map(({ activation }) => activation);
+  return [...new Set([...tensors, ...inputs])];
+}
+
+/** Whether a placement changes anything that a target is for; tables alone are small change. */
+export function isIdle({ activations, weights, recurrent, stored }: Placement): boolean {
+  return [activations, weights, recurrent, stored].every(({ length }) => length === 0);
 }
 
 /** Input of a layer, with the axis of its channels: 1, or −1 for the last. */

@@ -16,7 +16,8 @@ import {
 } from "../targets/read_target.ts";
 import { type Target, targetSchema } from "../targets/target.ts";
 import { preprocessingSchema } from "./preprocessing.ts";
-import { furtherPasses, WISH_ENTRIES, type Wishes } from "./wishes.ts";
+import { wishText } from "./wish.ts";
+import { furtherPasses, WISH_ENTRIES, WISHES, type Wishes, type WishKey } from "./wishes.ts";
 
 /** Schema of a recipe, version 1. `schema/recipe.v1.schema.json` is made from it. */
 export const recipeSchema = z.strictObject({
@@ -137,19 +138,23 @@ function nameOf(target: object): string {
  * @throws {PlimsollError} kind `target` when the target doesn't allow one of them.
  */
 export function applyWishes(base: Target, wishes: Wishes, source = "the options"): Target {
-  const placed = { activation: {}, weight: {}, rewrites: {} } as Record<string, object>;
+  const placed = { activation: {}, weight: {}, rewrites: {}, layers: {} } as Record<string, object>;
   for (const [key, { place }] of WISH_ENTRIES) {
     if (place === undefined || wishes[key] === undefined) continue;
     const [part, setting] = place;
     placed[part] = { ...placed[part], [setting]: wishes[key] };
   }
-  const { activation, weight, rewrites } = placed;
+  const { activation, rewrites, layers } = placed;
+  const implied = impliedBy(wishes.weightOnly);
+  const weight = { ...implied.weight, ...placed.weight };
   checkAllowed(base, "activation", activation as Record<string, unknown>, source);
-  checkAllowed(base, "weight", weight as Record<string, unknown>, source);
+  checkAllowed(base, "weight", placed.weight as Record<string, unknown>, source);
   return {
     ...base,
     activation: { ...base.activation, ...activation },
     weight: { ...base.weight, ...weight },
+    storage: { ...base.storage, ...implied.storage },
+    ...(Object.keys(layers).length === 0 ? {} : { layers: { ...base.layers, ...layers } }),
     ...(Object.keys(rewrites).length === 0 ? {} : { rewrites: { ...base.rewrites, ...rewrites } }),
     // What is wished holds for all tensors: sets may not say otherwise.
     operatorSets: base.operatorSets.map((set) => ({
@@ -158,6 +163,26 @@ export function applyWishes(base: Target, wishes: Wishes, source = "the options"
       ...(set.weight && { weight: without(set.weight, weight) }),
     })),
   };
+}
+
+/** Grids of weights that a wish for nothing but weights implies; kernels in float take any. */
+function impliedBy(
+  weightOnly: Wishes["weightOnly"],
+): { readonly weight?: Partial<Target["weight"]>; readonly storage?: Partial<Target["storage"]> } {
+  switch (weightOnly) {
+    case "int4":
+      return {
+        weight: { bits: 4, granularity: "block", constraint: "uniform" },
+        storage: { weight: "uint4" },
+      };
+    case "int8":
+      return {
+        weight: { bits: 8, granularity: "channel", constraint: "symmetric" },
+        storage: { weight: "int8" },
+      };
+    default:
+      return {};
+  }
 }
 
 function without<T extends object>(values: T, keys: object): T {
@@ -179,6 +204,7 @@ function checkContradictions(wishes: Wishes, target: Target): void {
   const fail = (wanted: string, found: string, remedy: string) =>
     new PlimsollError("usage", { action: "reading the options", wanted, found, remedy });
   const passes = furtherPasses(wishes);
+  checkComputation(wishes, target, fail);
   if (passes.includes("exact") && passes.includes("output")) {
     throw fail(
       `${option("exact")} or ${option("autoBy", "output")}`,
@@ -199,5 +225,55 @@ function checkContradictions(wishes: Wishes, target: Target): void {
       `${target.activation.error} for every tensor`,
       `Add ${option("error", "auto")}, or leave ${option("autoBy")} out`,
     );
+  }
+}
+
+/** Refuses wishes for grids that a target which quantizes as the model runs, or nothing but weights, doesn't have. */
+function checkComputation(
+  wishes: Wishes,
+  { layers = {}, weight }: Target,
+  fail: (wanted: string, found: string, remedy: string) => PlimsollError,
+): void {
+  const { activations = "static", weightOnly } = layers;
+  const wished = WISH_ENTRIES.filter(([key]) => wishes[key] !== undefined);
+  const refuse = (how: string, reason: string, isInVain: (key: WishKey) => boolean) => {
+    const found = wished.find(([key]) => isInVain(key));
+    if (found === undefined) return;
+    const [key] = found;
+    const named = option(key, wishText(wishes[key]));
+    throw fail(`wishes that ${how} can honour: ${reason}`, named, `Leave ${named} or ${how} out`);
+  };
+  const ofActivations = (key: WishKey) =>
+    WISHES[key].group === "activations" && key !== "activation";
+  if (weightOnly !== undefined) {
+    refuse(
+      option("weightOnly", weightOnly),
+      "no activation is quantized",
+      (key) => ofActivations(key) || key === "activation" && wishes[key] === "dynamic",
+    );
+    const fixed: readonly WishKey[] = ["weightBits", "weightGranularity"];
+    refuse(
+      option("weightOnly", weightOnly),
+      weightOnly === "float16"
+        ? "float16 has no grid to choose"
+        : "it says bits and granularity itself",
+      (key) =>
+        fixed.includes(key) ||
+        weightOnly === "float16" && WISHES[key].group === "weights" && key !== "weightOnly" ||
+        weightOnly === "int8" && key === "weightBlock",
+    );
+  } else if (activations === "dynamic") {
+    refuse(
+      option("activation", "dynamic"),
+      "grids of activations are found as the model runs, of 8 bits over the range of a tensor",
+      ofActivations,
+    );
+    if (weight.granularity === "block") {
+      throw fail(
+        `steps by channel or tensor with ${option("activation", "dynamic")}`,
+        option("weightGranularity", "block"),
+        `Leave one of the two out; ${option("weightOnly", "int4")} has blocks`,
+      );
+    }
   }
 }

@@ -29,7 +29,7 @@ export interface Wish {
   /** What stands for its value in help: `n`. Choices show themselves. */
   readonly hint?: string;
   /** Setting of the target that it replaces; without one its effect is a pass of `quantize`. */
-  readonly place?: readonly ["activation" | "weight" | "rewrites", string];
+  readonly place?: readonly ["activation" | "weight" | "rewrites" | "layers", string];
   /** The further pass that a value takes; wishes that can take one aren't offered where samples are read once. */
   readonly pass?: { readonly stage: FurtherPass; readonly value: unknown };
   /** Word of a value in the name of a variant. */

@@ -6,11 +6,13 @@
  */
 import { z } from "zod";
 import {
+  ACTIVATION_TIMES,
   CONSTRAINTS,
   GRANULARITIES,
   METHOD_CHOICES,
   SIGNEDNESS,
   WEIGHT_METHODS,
+  WEIGHT_ONLY_TYPES,
 } from "../../core/types.ts";
 import { option } from "../../core/option_words.ts";
 import type { Wish } from "./wish.ts";
@@ -30,6 +32,16 @@ export const WISHES = {
     group: "activations",
     hint: "method",
     place: ["activation", "error"],
+    word: String,
+  },
+  activation: {
+    schema: z.enum(ACTIVATION_TIMES),
+    text:
+      "when activations are quantized: static by grids that samples choose, dynamic as the model runs, in front of linear layers alone",
+    otherwise: "the target's, static",
+    group: "activations",
+    hint: "when",
+    place: ["layers", "activations"],
     word: String,
   },
   bits: {
@@ -85,6 +97,15 @@ export const WISHES = {
     hint: "z",
     place: ["activation", "zThreshold"],
     word: titled("z"),
+  },
+  weightOnly: {
+    schema: z.enum(WEIGHT_ONLY_TYPES),
+    text: "quantize nothing but weights, and store them in this; they compute in float",
+    otherwise: "activations are quantized, too",
+    group: "weights",
+    hint: "type",
+    place: ["layers", "weightOnly"],
+    word: (value) => `${value} weights only`,
   },
   weightBits: {
     schema: z.int().min(2).max(8),

@@ -101,6 +101,7 @@ function complete(value: unknown, name: string, via: readonly string[]): Target 
     activation: { ...from.activation, ...own.activation },
     weight: { ...from.weight, ...own.weight },
     storage: { ...from.storage, ...own.storage },
+    ...(own.layers === undefined ? {} : { layers: { ...from.layers, ...own.layers } }),
     operatorSets: merge(own.operatorSets, from.operatorSets),
     keepFloat: merge(own.keepFloat, from.keepFloat),
     composites: merge(own.composites, from.composites),

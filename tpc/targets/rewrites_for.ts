@@ -7,10 +7,12 @@ import type { Rewrites } from "../../onnx/rewrites/rewrites.ts";
 import type { Target } from "./target.ts";
 
 /** Rewrites that a target wants and that need no data. */
-export function rewritesFor({ rewrites, activation }: Target): Rewrites {
-  const movesBounds = rewrites?.reluBounds ?? activation.constraint === "pot";
+export function rewritesFor({ rewrites, activation, layers }: Target): Rewrites {
+  // Both serve grids of activations, which weights alone and activations that are quantized at run time don't have.
+  const hasGrids = layers?.weightOnly === undefined && layers?.activations !== "dynamic";
+  const movesBounds = rewrites?.reluBounds ?? (hasGrids && activation.constraint === "pot");
   return {
-    ...(rewrites?.flatClamps ? { flatClamps: true } : {}),
+    ...(hasGrids && rewrites?.flatClamps ? { flatClamps: true } : {}),
     ...(movesBounds ? { reluBounds: true } : {}),
   };
 }

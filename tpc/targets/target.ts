@@ -6,11 +6,13 @@
 import { z } from "zod";
 import {
   ACTIVATION_STORAGES,
+  ACTIVATION_TIMES,
   CONSTRAINTS,
   GRANULARITIES,
   METHOD_CHOICES,
   SIGNEDNESS,
   WEIGHT_METHODS,
+  WEIGHT_ONLY_TYPES,
   WEIGHT_STORAGES,
 } from "../../core/types.ts";
 
@@ -77,6 +79,9 @@ const operatorSet = z.strictObject({
   ),
   where: z.record(z.string(), z.array(z.union([z.string(), z.number()])).min(1)).optional()
     .describe("Attribute → values that it may have; the set holds only nodes that fit"),
+  multiplicationsBelow: z.int().min(1).optional().describe(
+    "The set holds only layers whose outputs take fewer multiplications each, as depthwise convolutions do",
+  ),
   use: z.enum(["quantized", "preserving", "float"]).describe(
     "quantized = integer inputs and outputs, preserving = the output keeps the quantization of the input, float = float",
   ),
@@ -87,10 +92,13 @@ const operatorSet = z.strictObject({
     "same = all inputs and the output share one grid, but for inputs whose grid is fixed or less than half as wide, which are requantized at the edge; default own",
   ),
   onlyIfCheaper: z.literal(true).optional().describe(
-    "Quantized only where that takes fewer quantizers than leaving it float: its float kernel is as fast",
+    "Quantized only where that takes fewer quantizers than leaving it float, whose kernel is as fast; layers also where it takes as many, unless only floats read them",
   ),
   constants: z.enum(["quantized", "float"]).optional().describe(
     "What becomes of constant operands (of Add, Mul …); default float",
+  ),
+  recurrent: z.enum(["dynamic", "stored"]).optional().describe(
+    "What becomes of constant weights of LSTM, GRU and RNN, and of those that sub-graphs of If, Loop and Scan read, where the set stays float: dynamic = int8, input and state quantized as the model runs (DynamicQuantizeLSTM; others are stored), stored = int8 in the file, float in the kernel; default float32",
   ),
   floatOutput: z.boolean().optional().describe(
     "Whether the kernel can give float: then the output is quantized only where a quantized operator reads it",
@@ -143,6 +151,9 @@ const override = z.strictObject({
     "Say nothing when it fits no tensor or node of a model; otherwise that is an error",
   ),
   quantize: z.literal(false).optional().describe("Leave the node float"),
+  compute: z.literal("dynamic").optional().describe(
+    "Quantize the input of a MatMul, Gemm or LSTM with constant weights as the model runs, whatever its neighbours do",
+  ),
   activation: activation.partial().optional().describe("What differs for the tensor"),
   weight: weight.partial().optional().describe("What differs for the weights of the node"),
 }).describe("Setting for tensors and nodes by name; of several that fit the last counts");
@@ -195,6 +206,14 @@ export const targetSchema = z.strictObject({
   ),
   fusing: z.array(fusing).describe("Chains that run as one operator, without a quantizer inside"),
   overrides: z.array(override).optional().describe("Settings for tensors and nodes by name"),
+  layers: z.strictObject({
+    activations: z.enum(ACTIVATION_TIMES).optional().describe(
+      "static = activations have grids that were chosen from data, dynamic = inputs of MatMul and Gemm with constant weights are quantized as the model runs and all else stays float; default static",
+    ),
+    weightOnly: z.enum(WEIGHT_ONLY_TYPES).optional().describe(
+      "Nothing is quantized but weights, which are stored in this and compute in float",
+    ),
+  }).optional().describe("How layers with weights compute"),
   rewrites: z.strictObject({
     reluBounds: z.boolean().optional().describe(
       "Whether bounds of ReLU6 and its like move to a power of two, the layers around taking the factor; default: where activations are powers of two",

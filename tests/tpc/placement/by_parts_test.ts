@@ -32,7 +32,8 @@ function placed(
   };
 }
 
-const conv = (input: string, output: string) => node("Conv", [input, "w"], [output]);
+const conv = (input: string, output: string) =>
+  node("Conv", [input, "w"], [output], { pads: [1, 1, 1, 1] });
 const BETWEEN: Record<string, [NodeProto[], TensorProto[]]> = {
   "channel shuffle": [[
     node("Reshape", ["a", "split"], ["b"]),
@@ -67,7 +68,7 @@ for (const [name, [nodes, constants]] of Object.entries(BETWEEN)) {
   for (const target of ["onnxruntime", "default"]) {
     Deno.test(`${target}: ${name} between layers keeps the grid of its input`, () => {
       const { float, grids } = placed([conv("x", "a"), ...nodes, conv("d", "y")], [
-        weight("w", 8, 8, 1, 1),
+        weight("w", 8, 8, 3, 3),
         ...constants,
       ], { target });
       // MCT's platform lists no Tile: what it doesn't know stays float, on a grid of its own.
@@ -91,7 +92,7 @@ Deno.test("squeeze-and-excite is quantized but for its gate, which ONNX Runtime 
     node("HardSigmoid", ["s"], ["g"], { alpha: 0.2, beta: 0.5 }),
     node("Mul", ["a", "g"], ["m"]),
     conv("m", "y"),
-  ], [weight("w", 8, 8, 1, 1)]);
+  ], [weight("w", 8, 8, 3, 3)]);
   assert.deepEqual(float, ["HardSigmoid"]);
   for (const tensor of ["x", "a", "p", "r", "g", "m"]) assert.ok(grids.has(tensor), tensor);
 });
@@ -148,7 +149,7 @@ Deno.test("GroupNormalization is one unit where the shape is computed, as PyTorc
     node("Add", ["e", "gain"], ["f"]),
     conv("f", "y"),
   ], [
-    weight("w", 8, 8, 1, 1),
+    weight("w", 8, 8, 3, 3),
     weight("gain", 8, 1, 1),
     integers("groups", [0, 2, -1]),
     makeTensor("ones", [2], Float32Array.of(1, 1)),

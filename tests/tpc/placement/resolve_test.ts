@@ -236,7 +236,7 @@ Deno.test("resolve() gives one grid to all ends of an operator that wants it, ch
     ],
   );
   assert.deepEqual(activations[1].sharedWith, ["b"]);
-  assert.deepEqual(watchedTensors({ activations, weights: [], tables: [], float: [] }), [
+  assert.deepEqual(watchedTensors({ activations, weights: [] }), [
     "x",
     "a",
     "b",

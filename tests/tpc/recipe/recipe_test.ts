@@ -76,6 +76,25 @@ Deno.test("wishes that contradict each other, are misspelt or out of range are r
     [{ autoBy: "output" }, /`error: auto`.*found mse for every tensor/],
     [{ target: "imx500", bits: 5 }, /activation\.bits to be one of 8, 16, found 5/],
     [{ overrides: [{ match: {}, activation: { bits: 99 } }] }, /bits/],
+    [
+      { weightOnly: "int8", bits: 8 },
+      /`weightOnly: int8` can honour: no activation is quantized, found option `bits: 8`/,
+    ],
+    [{ weightOnly: "int4", exact: true }, /found option `exact: yes`/],
+    [{ weightOnly: "int4", autoBy: "output", error: "auto" }, /found option `error: auto`/],
+    [{ weightOnly: "int8", activation: "dynamic" }, /found option `activation: dynamic`/],
+    [
+      { weightOnly: "int4", weightBits: 3 },
+      /bits and granularity itself, found option `weightBits: 3`/,
+    ],
+    [{ weightOnly: "int8", weightBlock: 64 }, /found option `weightBlock: 64`/],
+    [{ weightOnly: "float16", weightRounding: "gptq" }, /no grid to choose, found .*gptq/],
+    [{ activation: "dynamic", bits: 8 }, /as the model runs.*found option `bits: 8`/],
+    [{ activation: "dynamic", exact: true }, /found option `exact: yes`/],
+    [
+      { activation: "dynamic", weightGranularity: "block" },
+      /found option `weightGranularity: block`/,
+    ],
   ];
   for (const [recipe, message] of refused) {
     assert.throws(() => resolveRecipe(recipe as Recipe), message, JSON.stringify(recipe));
@@ -92,4 +111,15 @@ Deno.test("a resolved recipe carries its target whole, and resolves to the same 
   const schema = JSON.parse(Deno.readTextFileSync("tpc/schema/recipe.v1.schema.json"));
   const validate = new Ajv2020({ strict: false }).compile(schema);
   assert.ok(validate(JSON.parse(JSON.stringify(first.recipe))), JSON.stringify(validate.errors));
+});
+
+Deno.test("a recipe without grids of activations rewrites nothing for their sake", async () => {
+  const { rewritesFor } = await import("../../../tpc/targets/rewrites_for.ts");
+  const found = (recipe: Recipe) => rewritesFor(resolveRecipe(recipe).target);
+  assert.equal(found({ target: "default" }).reluBounds, true);
+  for (const target of ["default", "onnxruntime"]) {
+    for (const recipe of [{ weightOnly: "int8" }, { activation: "dynamic" }] as const) {
+      assert.deepEqual(found({ target, ...recipe }), {});
+    }
+  }
 });
