@@ -6,8 +6,8 @@ import { makeTensor } from "../../../onnx/file/tensor.ts";
 import { resolve } from "../../../tpc/placement/resolve.ts";
 import { presetTarget, TARGET_NAMES } from "../../../tpc/targets/read_target.ts";
 import type { Architecture } from "../../support/architectures.ts";
-import type { Target } from "../../../tpc/targets/target.ts";
 import { model, node, value } from "../../support/onnx.ts";
+import { withSmallLayers } from "../../support/small_layers.ts";
 import { quantizeArchitecture, samplesFor, sqnr } from "../../support/quantize_architecture.ts";
 import { floats, gaussian } from "../../support/random.ts";
 import { integers } from "../../support/rewrite.ts";
@@ -94,14 +94,6 @@ const HEADS: Readonly<Record<string, () => Architecture>> = {
   "Concat before a Conv": () =>
     heads([cat, node("Conv", ["cat", "wz"], ["y"])], [["y", 4]], [reader]),
 };
-
-/** A target that puts layers on integers that are as small as these, too: joins are what is looked at. */
-function withSmallLayers(target: Target): Target {
-  const operatorSets = target.operatorSets.filter(({ multiplicationsBelow }) =>
-    multiplicationsBelow === undefined
-  );
-  return { ...target, operatorSets };
-}
 
 for (const [name, make] of Object.entries(HEADS)) {
   for (const preset of TARGET_NAMES) {
