@@ -15,6 +15,7 @@ import type { Architecture } from "../../support/architectures.ts";
 import { runCommand } from "../../support/cli.ts";
 import { profileKernels } from "../../support/kernels.ts";
 import { model, node, value } from "../../support/onnx.ts";
+import { withSmallLayers } from "../../support/small_layers.ts";
 import { quantizeArchitecture } from "../../support/quantize_architecture.ts";
 import { floats, gaussian } from "../../support/random.ts";
 
@@ -77,7 +78,7 @@ const results = new Map<string, Quantization>();
 
 Deno.test.beforeAll(async () => {
   for (const name of TARGET_NAMES) {
-    results.set(name, await quantizeArchitecture(architecture, name));
+    results.set(name, await quantizeArchitecture(architecture, name, withSmallLayers));
   }
 });
 
