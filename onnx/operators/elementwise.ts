@@ -54,7 +54,12 @@ export const ELEMENTWISE: Operators = {
     isCommutative: true,
   }),
   ...each({ Sum: 1, Mean: 1 }, { ...BROADCAST, nonNegativeWith: "all", passesMask: true }),
-  ...each({ Max: 1, Min: 1 }, { ...BROADCAST, joins: true, nonNegativeWith: "all" }),
+  ...each({ Max: 1, Min: 1 }, {
+    ...BROADCAST,
+    joins: true,
+    nonNegativeWith: "all",
+    isCommutative: true,
+  }),
   Sub: { since: 1, ...BROADCAST, passesMask: true },
   Div: { since: 1, ...BROADCAST },
   Mod: { since: 10, ...BROADCAST },

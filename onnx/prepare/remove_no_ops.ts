@@ -22,7 +22,7 @@ interface Facts {
 
 /**
  * Takes out nodes that change nothing: Identity, Max, Min, Sum and Mean of one input, blocks of 1 in space or depth, Dropout at
- * inference, Cast to the type that is there already, Transpose that leaves the axes where they are, Reshape to the shape that is there already,
+ * inference, Mul and Div by a single 1, Add and Sub of a single 0, Cast to the type that is there already, Transpose that leaves the axes where they are, Reshape to the shape that is there already,
  * and a Transpose that undoes the one before it. Their readers read their input, so names of other
  * tensors stay, but for one that an Identity makes an output of the model: it takes that name. A node stays
  * where removing it would rename an input or output of the model otherwise, and where a sub-graph captures its
@@ -115,6 +115,7 @@ function passedOn(node: NodeProto, facts: Facts): string | undefined {
     const undone = undoneTranspose(node, facts.index);
     if (undone !== undefined) return undone;
   }
+  if (isOperator(node, "Mul", "Div", "Add", "Sub")) return unchangedOperand(node, facts);
   return isNoOp(node, facts) ? node.input[0] : undefined;
 }
 
@@ -160,6 +161,27 @@ function keepsShape(
     return !isCopied && (size === -1 || size !== shape[axis]);
   });
   return open.length === 0 || open.length === 1 && open[0] === -1;
+}
+
+/**
+ * The tensor that arithmetic leaves as it is, as swish with β = 1, which Paddle writes as Mul; undefined elsewhere. A constant
+ * of several elements stays: a bias of zeros is where bias correction puts what it finds. (−0 becomes 0 by an Add, and
+ * stays −0 now; the two are equal.)
+ */
+function unchangedOperand(
+  { input, opType }: NodeProto,
+  { index, shapes }: Facts,
+): string | undefined {
+  const isProduct = opType === "Mul" || opType === "Div";
+  const positions = opType === "Mul" || opType === "Add" ? [1, 0] : [1];
+  const neutral = positions.find((position) => {
+    const dims = index.initializers.get(input[position])?.dims;
+    // A constant of more axes gives the result more.
+    return dims?.every((size) => size === 1n) === true &&
+      dims.length <= (shapes.get(input[1 - position])?.length ?? 0) &&
+      constantNumbers(index, input[position])?.[0] === (isProduct ? 1 : 0);
+  });
+  return neutral === undefined ? undefined : input[1 - neutral];
 }
 
 /** Whether a Dropout is at inference and nobody reads its mask. */

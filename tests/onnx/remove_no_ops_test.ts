@@ -1,6 +1,7 @@
 import type { NodeProto, TensorProto } from "../../onnx/file/onnx_pb.ts";
 import { model, node, value } from "../support/onnx.ts";
-import { assertRewrite, integers } from "../support/rewrite.ts";
+import { makeTensor } from "../../onnx/file/tensor.ts";
+import { assertRewrite, integers, scalar } from "../support/rewrite.ts";
 
 interface Case {
   nodes: NodeProto[];
@@ -8,6 +9,8 @@ interface Case {
   left: string[];
   constants?: TensorProto[];
   outputs?: string[];
+  /** Of the outputs, where it isn't that of x. */
+  shape?: number[];
 }
 const transpose = (input: string, output: string, perm?: number[]) =>
   node("Transpose", [input], [output], perm === undefined ? {} : { perm });
@@ -93,18 +96,63 @@ const CASES: Record<string, Case> = {
     constants: [integers("shape", [2, 3, 4])],
     left: ["Neg", "Reshape", "Neg"],
   },
+  "takes out arithmetic with a neutral constant on either side": {
+    nodes: [
+      neg("x", "a"),
+      node("Mul", ["a", "one"], ["b"]),
+      node("Add", ["zero", "b"], ["c"]),
+      node("Div", ["c", "ones"], ["d"]),
+      node("Sub", ["d", "zero"], ["e"]),
+      node("Mul", ["one", "e"], ["f"]),
+      neg("f", "z"),
+    ],
+    x: ["N", 3],
+    constants: [
+      scalar("one", 1),
+      scalar("zero", 0),
+      makeTensor("ones", [1, 1], Float32Array.of(1)),
+    ],
+    left: ["Neg", "Neg"],
+  },
+  "keeps 1 over and 0 minus something, constants that add an axis, and other numbers": {
+    nodes: [
+      neg("x", "a"),
+      node("Div", ["one", "a"], ["b"]),
+      node("Sub", ["zero", "b"], ["c"]),
+      node("Mul", ["c", "wide"], ["d"]),
+      node("Mul", ["d", "almost"], ["e"]),
+      node("Add", ["e", "almost"], ["z"]),
+    ],
+    x: [3],
+    constants: [
+      scalar("one", 1),
+      scalar("zero", 0),
+      scalar("almost", 1 + 2 ** -23),
+      makeTensor("wide", [1, 1], Float32Array.of(1)),
+    ],
+    shape: [1, 3],
+    left: ["Neg", "Div", "Sub", "Mul", "Mul", "Add"],
+  },
+  "keeps a sum with several zeros, which bias correction may fill": {
+    nodes: [neg("x", "a"), node("Add", ["a", "zeros"], ["b"]), neg("b", "z")],
+    x: [2, 3],
+    constants: [makeTensor("zeros", [3], new Float32Array(3))],
+    left: ["Neg", "Add", "Neg"],
+  },
   "keeps a Transpose whose result is an output of the model": {
     nodes: [neg("x", "a"), transpose("a", "z", [0, 1])],
     x: [2, 3],
     left: ["Neg", "Transpose"],
   },
 };
-for (const [name, { nodes, x, left, constants, outputs = ["z"] }] of Object.entries(CASES)) {
+for (const [name, { nodes, x, left, constants, outputs = ["z"], shape }] of Object.entries(CASES)) {
   Deno.test(`removeNoOps() ${name}`, async () => {
     const before = model({
       nodes,
       inputs: [value("x", x)],
-      outputs: outputs.map((output) => value(output, x.map((_, axis) => `${output}${axis}`))),
+      outputs: outputs.map((output) =>
+        value(output, shape ?? x.map((_, axis) => `${output}${axis}`))
+      ),
       initializers: constants,
     });
     await assertRewrite(before, left);

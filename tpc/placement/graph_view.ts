@@ -15,6 +15,7 @@ export class GraphView implements Constants {
   readonly #index: GraphIndex<OutlineNode, OutlineConstant>;
   readonly #types: ReturnType<typeof elementTypes>;
   readonly #masked: ReadonlySet<string>;
+  readonly #positions: ReadonlyMap<OutlineNode, number>;
 
   /** Indexes an outline in one pass. */
   constructor(outline: GraphOutline) {
@@ -22,6 +23,7 @@ export class GraphView implements Constants {
     this.#index = indexOutline(outline);
     this.#types = elementTypes(outline);
     this.#masked = maskedTensors(outline);
+    this.#positions = new Map(outline.nodes.map((node, i) => [node, i]));
   }
 
   /** Whether a tensor is float32. */
@@ -32,6 +34,11 @@ export class GraphView implements Constants {
   /** Whether a tensor holds a mask, whose values no grid can hold beside others. */
   isMasked(name: string): boolean {
     return this.#masked.has(name);
+  }
+
+  /** Where a node stands in the topological order. */
+  position(node: OutlineNode): number {
+    return this.#positions.get(node)!;
   }
 
   /** Whether a tensor is an output of the model. */

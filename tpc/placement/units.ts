@@ -14,7 +14,7 @@ import {
   scalarValue,
 } from "../../onnx/operators/operators.ts";
 import type { Target } from "../targets/target.ts";
-import { COMPOSITES } from "./composite_library.ts";
+import { COMPOSITES, PARTS } from "./composite_library.ts";
 import { type Expression, parseExpression } from "../targets/expression.ts";
 import type { GraphView } from "./graph_view.ts";
 import type { Subject } from "./overrides.ts";
@@ -64,10 +64,11 @@ export function unitsOf(graph: GraphView, target: Target): Unit[] {
     if (taken.has(node)) continue;
     let best: Unit | undefined;
     for (const { op, form, behind } of forms) {
-      const found = matchComposite(op, form, node, graph);
-      const isFree = found?.nodes.every((member) => !taken.has(member)) &&
-        (behind === undefined || behind.includes(graph.producer(found.inputs[0])?.op ?? ""));
-      if (found && isFree && found.nodes.length > (best?.nodes.length ?? 0)) best = found;
+      for (const found of matchComposite(op, form, node, graph)) {
+        const isFree = found.nodes.every((member) => !taken.has(member)) &&
+          (behind === undefined || behind.includes(graph.producer(found.inputs[0])?.op ?? ""));
+        if (isFree && found.nodes.length > (best?.nodes.length ?? 0)) best = found;
+      }
     }
     if (best === undefined) continue;
     composites.set(node, best);
@@ -87,33 +88,42 @@ function formsFor({ operatorSets, fusing, composites = [] }: Target) {
     ...operatorSets.flatMap(({ operators }) => operators),
     ...fusing.flatMap(({ pattern }) => pattern.flat()),
   ]);
-  return [...composites, ...COMPOSITES].filter(({ name }) => named.has(name)).flatMap((
-    { name, forms, behind },
-  ) => forms.map((form) => ({ op: name, form: parseExpression(form), behind })));
+  const own = composites.map((definition) => ({
+    ...definition,
+    parsed: definition.forms.map((form) => parseExpression(form)),
+  }));
+  return [...own, ...BUILT_IN].filter(({ name }) => named.has(name)).flatMap((
+    { name, parsed, behind },
+  ) => parsed.map((form) => ({ op: name, form, behind })));
 }
+
+const BUILT_IN = COMPOSITES.map((definition) => ({
+  ...definition,
+  parsed: definition.forms.map((form) => parseExpression(form, PARTS)),
+}));
 
 /** Relative difference up to which constants count as equal: exporters round them. */
 const TOLERANCE = 1e-3;
 
-/** The composite that ends in `last`, if the form fits and nothing outside reads what is inside. */
-function matchComposite(
+/** The composites that end in `last`, where the form fits and nothing outside reads what is inside. */
+function* matchComposite(
   op: string,
   form: Expression,
   last: OutlineNode,
   graph: GraphView,
-): Unit | undefined {
-  const binding = bind(form, last.outputs[0], graph, { nodes: new Set() });
-  if (binding?.input === undefined) return undefined;
-  const { input, nodes } = binding;
-  for (const node of nodes) {
-    if (node === last) continue;
-    const isInside = node.outputs.every((name) =>
-      !graph.isOutput(name) && graph.readers(name).every((reader) => nodes.has(reader))
+): Iterable<Unit> {
+  for (const { input, nodes } of bind(form, last.outputs[0], graph, { nodes: new Set() })) {
+    if (input === undefined) continue;
+    const isClosed = [...nodes].every((node) =>
+      node === last ||
+      node.outputs.every((name) =>
+        !graph.isOutput(name) && graph.readers(name).every((reader) => nodes.has(reader))
+      )
     );
-    if (!isInside) return undefined;
+    if (!isClosed) continue;
+    const ordered = [...nodes].sort((a, b) => graph.position(a) - graph.position(b));
+    yield { op, nodes: ordered, inputs: [input] };
   }
-  const ordered = graph.outline.nodes.filter((node) => nodes.has(node));
-  return { op, nodes: ordered, inputs: [input] };
 }
 
 interface Binding {
@@ -121,28 +131,33 @@ interface Binding {
   readonly nodes: ReadonlySet<OutlineNode>;
 }
 
-/** Binds a form to the tensor that it should make; undefined when it doesn't fit. */
-function bind(
+/** All ways of binding a form to the tensor that it should make. */
+function* bind(
   form: Expression,
   tensor: string,
   graph: GraphView,
   binding: Binding,
-): Binding | undefined {
+): Iterable<Binding> {
   switch (form.kind) {
     case "input":
-      if (graph.constant(tensor) !== undefined || !graph.isFloat(tensor)) return undefined;
-      return binding.input === undefined
-        ? { ...binding, input: tensor }
-        : binding.input === tensor
-        ? binding
-        : undefined;
+      if (graph.constant(tensor) !== undefined || !graph.isFloat(tensor)) return;
+      if (binding.input === undefined) yield { ...binding, input: tensor };
+      else if (binding.input === tensor) yield binding;
+      return;
     case "constant": {
       const constant = graph.constant(tensor);
-      if (constant === undefined) return undefined;
-      if (form.value === undefined) return binding;
-      const value = scalarValue(constant);
-      return value !== undefined && isClose(value, form.value) ? binding : undefined;
+      if (constant === undefined) return;
+      const value = form.value === undefined ? undefined : scalarValue(constant);
+      const fits = form.value === undefined || value !== undefined && isClose(value, form.value);
+      if (fits) yield binding;
+      return;
     }
+    case "shape":
+      if (!graph.isFloat(tensor)) yield binding;
+      return;
+    case "choice":
+      for (const option of form.options) yield* bind(option, tensor, graph, binding);
+      return;
     case "node": {
       const node = graph.producer(tensor);
       const fits = node !== undefined && node.domain === "" && node.op === form.op &&
@@ -151,42 +166,50 @@ function bind(
           const actual = attributeOf(node, name);
           return typeof actual === "number" && isClose(actual, value);
         });
-      return fits ? bindArguments(form.args, node, graph, binding) : undefined;
+      if (fits) yield* bindArguments(form.args, node, graph, binding);
+      return;
     }
     default:
-      return form satisfies never;
+      form satisfies never;
   }
 }
 
-function bindArguments(
+function* bindArguments(
   args: readonly Expression[],
   node: OutlineNode,
   graph: GraphView,
   binding: Binding,
-): Binding | undefined {
+): Iterable<Binding> {
   const inside = { ...binding, nodes: new Set([...binding.nodes, node]) };
   const inputs = inputsOf(node);
-  const orders = operatorOf(node)?.isCommutative && args.length === 2
-    ? [args, [args[1], args[0]]]
-    : [args];
   // Further inputs may be parameters, as the axes of ReduceMean.
   const rest = inputs.slice(args.length);
-  if (!rest.every((name) => typeof name !== "string" || graph.constant(name))) return undefined;
-  for (const order of orders) {
-    let found: Binding | undefined = inside;
-    for (const [i, arg] of order.entries()) {
-      const input = inputs[i];
-      if (input === undefined) found = undefined;
-      else if (typeof input === "string") found = found && bind(arg, input, graph, found);
-      // A bound that is an attribute, as Clip's before opset 11.
-      else if (arg.kind !== "constant" || arg.value === undefined || !isClose(input, arg.value)) {
-        found = undefined;
-      }
-      if (found === undefined) break;
-    }
-    if (found !== undefined) return found;
+  if (!rest.every((name) => typeof name !== "string" || graph.constant(name))) return;
+  const isSwapped = operatorOf(node)?.isCommutative && args.length === 2;
+  for (const order of isSwapped ? [args, [args[1], args[0]]] : [args]) {
+    yield* bindInOrder(order, inputs, graph, inside);
   }
-  return undefined;
+}
+
+function* bindInOrder(
+  [arg, ...args]: readonly Expression[],
+  [input, ...inputs]: readonly (string | number)[],
+  graph: GraphView,
+  binding: Binding,
+): Iterable<Binding> {
+  if (arg === undefined) {
+    yield binding;
+  } else if (typeof input === "string") {
+    for (const found of bind(arg, input, graph, binding)) {
+      yield* bindInOrder(args, inputs, graph, found);
+    }
+  } else if (
+    // A bound that is an attribute, as Clip's before opset 11.
+    input !== undefined && arg.kind === "constant" && arg.value !== undefined &&
+    isClose(input, arg.value)
+  ) {
+    yield* bindInOrder(args, inputs, graph, binding);
+  }
 }
 
 /** Inputs of a node; those that older opsets have as attributes are numbers. */

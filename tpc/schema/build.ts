@@ -1,6 +1,6 @@
 /**
  * Writes what is made from the Zod schemas that the program checks with: the published JSON Schemas, and the tables in
- * docs/targets.md and docs/recipe.md.
+ * docs/targets.md, docs/recipe.md and docs/composites.md.
  *
  *     deno task build:schema            writes the files
  *     deno task build:schema --check    fails when one of them is out of date
@@ -13,9 +13,11 @@ import { z } from "zod";
 import { canonicalJson } from "../../core/canonical_json.ts";
 import { commandLineWording, optionName, wordOptions } from "../../core/option_words.ts";
 import { manifestSchema } from "../manifest.ts";
+import { COMPOSITES, PARTS } from "../placement/composite_library.ts";
 import { recipeSchema } from "../recipe/recipe.ts";
 import { wantedOf } from "../recipe/wish.ts";
 import { WISH_ENTRIES } from "../recipe/wishes.ts";
+import { presetTarget, TARGET_NAMES } from "../targets/read_target.ts";
 import { extensionSchema, targetFileSchema, targetSchema } from "../targets/target.ts";
 import { fieldTable, type JsonSchema } from "./field_reference.ts";
 
@@ -28,6 +30,7 @@ const SCHEMAS = {
 const REFERENCES = {
   "../../docs/targets.md": targetSection,
   "../../docs/recipe.md": wishSection,
+  "../../docs/composites.md": compositeSection,
 };
 const [BEGIN, END] = ["<!-- deno-fmt-ignore-start -->\n", "<!-- deno-fmt-ignore-end -->\n"];
 
@@ -67,6 +70,38 @@ function targetSection(): string {
     "Every field above may stand there, too, and all but `schemaVersion` and `name` are optional.\n",
     fieldTable(extension, (path) => own.has(path.split(/[.[]/)[0])),
   ].join("\n");
+}
+
+/** Composites with their forms, the parts of these, and what each target does with them. */
+function compositeSection(): string {
+  const code = (texts: readonly string[]) => texts.map((text) => `\`${text}\``).join("<br>");
+  return [
+    "<!-- Made by `deno task build:schema` from tpc/placement/composite_library.ts and tpc/targets/ -->",
+    "## Forms\n",
+    "| operator | what it is | forms |",
+    "| --- | --- | --- |",
+    ...COMPOSITES.map(({ name, meaning = "", forms, behind = [] }) =>
+      `| ${name} | ${meaning}${behind.length === 0 ? "" : `; behind ${behind.join(", ")}`} | ${
+        code(forms)
+      } |`
+    ),
+    "\n## Parts of forms\n",
+    "| part | any of |",
+    "| --- | --- |",
+    ...Object.entries(PARTS).map(([name, options]) => `| \`${name}\` | ${code(options)} |`),
+    "\n## What targets make of them\n",
+    "A target that doesn't name an operator sees its nodes one by one.\n",
+    `| operator | ${TARGET_NAMES.join(" | ")} |`,
+    `| --- |${" --- |".repeat(TARGET_NAMES.length)}`,
+    ...COMPOSITES.map(({ name }) =>
+      `| ${name} | ${TARGET_NAMES.map((target) => useOf(name, target)).join(" | ")} |`
+    ),
+  ].join("\n") + "\n";
+}
+
+function useOf(composite: string, name: string): string {
+  const { operatorSets } = presetTarget(name)!;
+  return operatorSets.find(({ operators }) => operators.includes(composite))?.use ?? "by nodes";
 }
 
 if (import.meta.main) {

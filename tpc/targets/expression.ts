@@ -1,11 +1,12 @@
 /**
  * Expressions that describe a sub-graph, as `Mul(x, Sigmoid(x))`.
  *
- *     expression = operator attributes? "(" expression { "," expression } ")" | "x" | "c" | number
+ *     expression = operator attributes? "(" expression { "," expression } ")" | "x" | "c" | "s" | number | part
  *     attributes = "{" name "=" number { "," name "=" number } "}"
  *
  * `x` is the input of the sub-graph, the same wherever it stands; `c` is any constant, a number a constant of
- * that value.
+ * that value; `s` is a shape or axes: integers, constant or computed. A part is the name of several expressions, any of
+ * which may stand there.
  *
  * @module
  */
@@ -14,6 +15,8 @@
 export type Expression =
   | { readonly kind: "input" }
   | { readonly kind: "constant"; readonly value?: number }
+  | { readonly kind: "shape" }
+  | { readonly kind: "choice"; readonly part: string; readonly options: readonly Expression[] }
   | {
     readonly kind: "node";
     readonly op: string;
@@ -26,6 +29,7 @@ const TOKEN = /\s*(-?\d+(?:\.\d+)?(?:e-?\d+)?|[A-Za-z_]\w*|[(){},=])/y;
 /**
  * Parses an expression.
  *
+ * @param parts Expressions by the name of a part; none of them may hold itself.
  * @throws {SyntaxError} for what isn't one, saying where.
  *
  * @example Operator and arguments
@@ -37,7 +41,10 @@ const TOKEN = /\s*(-?\d+(?:\.\d+)?(?:e-?\d+)?|[A-Za-z_]\w*|[(){},=])/y;
  * assert.equal(form.kind === "node" && form.args.length, 2);
  * ```
  */
-export function parseExpression(text: string): Expression {
+export function parseExpression(
+  text: string,
+  parts: Readonly<Record<string, readonly string[]>> = {},
+): Expression {
   const tokens: string[] = [];
   TOKEN.lastIndex = 0;
   for (let end = 0; end < text.trimEnd().length; end = TOKEN.lastIndex) {
@@ -73,7 +80,15 @@ export function parseExpression(text: string): Expression {
     const token = take();
     if (token === "x") return { kind: "input" };
     if (token === "c") return { kind: "constant" };
+    if (token === "s") return { kind: "shape" };
     if (/^[-\d]/.test(token)) return { kind: "constant", value: Number(token) };
+    if (Object.hasOwn(parts, token)) {
+      return {
+        kind: "choice",
+        part: token,
+        options: parts[token].map((option) => parseExpression(option, parts)),
+      };
+    }
     let attributes: [string, number][] = [];
     if (tokens[position] === "{") {
       take();

@@ -4,6 +4,7 @@ import { makeTensor } from "../../../onnx/file/tensor.ts";
 import type { Architecture } from "../../support/architectures.ts";
 import { decibelsAtLevels } from "../../support/every_level.ts";
 import { model, node, value } from "../../support/onnx.ts";
+import { withSmallLayers } from "../../support/small_layers.ts";
 import { quantizeArchitecture, samplesFor } from "../../support/quantize_architecture.ts";
 import { floats, gaussian } from "../../support/random.ts";
 
@@ -55,7 +56,11 @@ for (const op of ["Conv", "depthwise", "Gemm"] as const) {
   for (const preset of ["onnxruntime", "default", "tflite", "qnnpack"]) {
     Deno.test(`a bias beyond int32 leaves room for the products: ${op}, ${preset}`, async () => {
       const architecture = network(op);
-      const { model: file, manifest } = await quantizeArchitecture(architecture, preset);
+      const { model: file, manifest } = await quantizeArchitecture(
+        architecture,
+        preset,
+        withSmallLayers,
+      );
       const [{ granularity, reason }] = manifest.weights;
       if (granularity === "channel") {
         assert.match(reason.join(), /1 steps widened so that sums with the bias fit into int32/);

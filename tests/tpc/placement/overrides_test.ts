@@ -4,6 +4,7 @@ import { makeTensor } from "../../../onnx/file/tensor.ts";
 import { matchesPattern } from "../../../tpc/placement/overrides.ts";
 import { addOverrides, parseTarget, presetTarget } from "../../../tpc/targets/read_target.ts";
 import { resolve } from "../../../tpc/placement/resolve.ts";
+import { withSmallLayers } from "../../support/small_layers.ts";
 import { model, node, value } from "../../support/onnx.ts";
 
 const { graph } = model({
@@ -110,7 +111,7 @@ Deno.test("overrides that change nothing are refused, with the reason", () => {
 });
 
 Deno.test("blocks of weights where nothing takes them are refused", () => {
-  const preset = presetTarget("onnxruntime")!;
+  const preset = withSmallLayers(presetTarget("onnxruntime")!);
   const target = { ...preset, weight: { ...preset.weight, granularity: "block" as const } };
   assert.throws(() => resolve(outline, target), /Use --weight-granularity channel/);
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { COMPOSITES } from "../../../tpc/placement/composite_library.ts";
+import { COMPOSITES, PARTS } from "../../../tpc/placement/composite_library.ts";
 import { parseExpression } from "../../../tpc/targets/expression.ts";
 
 Deno.test("parseExpression() reads operators, attributes, numbers, the input and constants", () => {
@@ -32,6 +32,15 @@ for (const text of ["", "Mul(", "Mul(x", "Mul(x,)", "Mul(x))", "Mul x", "Mul(x; 
 }
 
 Deno.test("the library's forms are expressions, each name stands once", () => {
-  for (const { forms } of COMPOSITES) for (const form of forms) parseExpression(form);
+  for (const { forms } of COMPOSITES) for (const form of forms) parseExpression(form, PARTS);
   assert.equal(new Set(COMPOSITES.map(({ name }) => name)).size, COMPOSITES.length);
+});
+
+Deno.test("parseExpression() reads parts, as a choice of their expressions, and shapes", () => {
+  const parts = { root: ["Sqrt(x)", "Pow(x, 0.5)"] };
+  const found = parseExpression("Reshape(root, s)", parts);
+  assert.ok(found.kind === "node" && found.args[0].kind === "choice");
+  assert.deepEqual(found.args[0].options, parts.root.map((option) => parseExpression(option)));
+  assert.deepEqual(found.args[1], { kind: "shape" });
+  assert.throws(() => parseExpression("Reshape(root, s)"), SyntaxError);
 });
