@@ -8,3 +8,13 @@ export function withSmallLayers(target: Target): Target {
   );
   return { ...target, operatorSets };
 }
+
+/** The target with everything on integers that has a kernel, whether that pays or not. */
+export function withAllOnIntegers(target: Target): Target {
+  const operatorSets = withSmallLayers(target).operatorSets.map(({ onlyIfCheaper: _, ...set }) =>
+    set.operators.includes("Softmax")
+      ? { ...set, use: "quantized" as const, output: { fixedRange: true as const } }
+      : set
+  );
+  return { ...target, operatorSets, keepFloat: [], settings: [] };
+}

@@ -27,6 +27,27 @@ interface Flow {
 }
 
 /**
+ * Units that are better left float, as long as something is left to quantize: a network of small layers alone has its
+ * layers quantized all the same, and one without layers what else there is.
+ *
+ * @param units All units of the graph.
+ * @param candidates Units that the target wants on integers only where that saves something.
+ */
+export function worthFloat(
+  units: readonly Unit[],
+  candidates: readonly Unit[],
+  context: Context,
+): Set<Unit> {
+  const { graph, isFloat, isPreserving } = context;
+  const quantized = units.filter((unit) => !isFloat(unit) && !isPreserving(unit));
+  const left = cheaperFloat(candidates, context);
+  if (quantized.some((unit) => isLayer(unit) && !left.has(unit))) return left;
+  const others = cheaperFloat(candidates.filter((unit) => !isLayer(unit)), context);
+  const isLeft = quantized.some((unit) => !isClamp(unit, graph) && !others.has(unit));
+  return isLeft ? others : new Set();
+}
+
+/**
  * Units that are better left float: with them on integers there would be as many quantizers and dequantizers or more.
  * Found to a fixed point, since each unit that stays float changes the count of its neighbours.
  *

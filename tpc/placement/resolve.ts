@@ -12,7 +12,7 @@ import type { ActivationSpec, ActivationStorage } from "../../core/types.ts";
 import type { GraphOutline } from "../../onnx/graph/outline.ts";
 import { clampRange, knownRange } from "../../onnx/operators/operators.ts";
 import { type Group, groupFrom, groupOutput } from "./fuse.ts";
-import { cheaperFloat } from "./cheaper_float.ts";
+import { worthFloat } from "./cheaper_float.ts";
 import { dynamicPlan, separateDynamic } from "./dynamic.ts";
 import { GraphView } from "./graph_view.ts";
 import { insideIslands, numberIslands } from "./islands.ts";
@@ -90,7 +90,7 @@ export function resolve(
     !isFloat(unit) && (sets.get(unit)?.onlyIfCheaper || isPlainAdd(unit))
   );
   const givesEither = (unit: Unit) => sets.get(unit)?.floatOutput === true;
-  for (const unit of cheaperFloat(candidates, { ...joins, givesEither })) {
+  for (const unit of worthFloat(units, candidates, { ...joins, givesEither })) {
     reasons.set(unit, "on integers it would take as many quantizers or more, and save no time");
   }
   for (const unit of insideIslands(units.filter((unit) => !isPreserving(unit)), graph, isFloat)) {

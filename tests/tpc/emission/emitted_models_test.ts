@@ -17,6 +17,7 @@ import { model, node, value } from "../../support/onnx.ts";
 import { quantizeArchitecture, samplesFor, sqnr } from "../../support/quantize_architecture.ts";
 import { floats, gaussian } from "../../support/random.ts";
 import { runModel } from "../../support/run_model.ts";
+import { withAllOnIntegers } from "../../support/small_layers.ts";
 
 const PRESETS = ["default", "onnxruntime", "tflite"];
 const emitted = new Map<string, { architecture: Architecture; file: Uint8Array<ArrayBuffer> }>();
@@ -324,7 +325,11 @@ for (const [name, nodes] of Object.entries(LAYERS)) {
         (target) => ({
           ...target,
           activation: { ...target.activation, constraint },
-          operatorSets: target.operatorSets.map((set) => ({ ...set, floatOutput: false })),
+          operatorSets: withAllOnIntegers(target).operatorSets.map((set) => ({
+            ...set,
+            floatOutput: false,
+          })),
+          keepFloat: [],
         }),
       );
       const { scale } = manifest.activations.find(({ tensor }) => tensor === "y")!;
