@@ -21,11 +21,11 @@ interface Context {
 /** The first pattern that fits each unit that one fits. */
 export function unitsByPattern<P extends Pattern>(
   units: readonly Unit[],
-  patterns: readonly P[] = [],
+  patterns: readonly P[] | undefined,
   context: Context,
 ): Map<Unit, P> {
   const found = new Map<Unit, P>();
-  for (const pattern of patterns) {
+  for (const pattern of patterns ?? []) {
     const candidates = pattern.before === undefined ? units : ahead(pattern, units, context);
     for (const unit of candidates) {
       if (!pattern.operators.includes(unit.op) || found.has(unit)) continue;
