@@ -4,6 +4,8 @@ import { bundle, bundleAll, stopBundling } from "../../build/bundle.ts";
 import { NPM_FOLDER } from "../../build/install.ts";
 import { calibrate } from "../../pipeline/passes/calibrate.ts";
 import { writePlim } from "../../pipeline/statistics/plim.ts";
+import { rewriteModel } from "../../pipeline/quantize/quantize.ts";
+import { rewritesFor } from "../../tpc/targets/rewrites_for.ts";
 import { presetTarget } from "../../tpc/targets/read_target.ts";
 import { imageBinary } from "../../wasm/image.ts";
 import { histogramBinary } from "../../wasm/instance.ts";
@@ -32,11 +34,11 @@ Deno.test({
         "tests/support/bundles/calibrate_worker.js",
         `${folder}/calibrate_worker.js`,
       );
-      const float = await demoModel();
       const target = presetTarget("onnxruntime")!;
+      const float = await rewriteModel(await demoModel(), rewritesFor(target));
       const expected = await writePlim(
         await calibrate(await demoSamples(3), {
-          ...{ model: float.prepared, modelSha256: float.sha256, target },
+          ...{ model: float.prepared, modelSha256: float.sha256, rewrites: float.rewrites, target },
         }),
       );
       const bytes = await Deno.readFile(ORT_WASM);

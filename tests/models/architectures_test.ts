@@ -9,6 +9,8 @@ import { type Architecture, ARCHITECTURES } from "../support/architectures.ts";
 import { profileKernels } from "../support/kernels.ts";
 import { quantizeArchitecture, samplesFor, sqnr } from "../support/quantize_architecture.ts";
 import { runModel } from "../support/run_model.ts";
+import { withAllOnIntegers } from "../support/small_layers.ts";
+import type { Target } from "../../tpc/targets/target.ts";
 
 /** Operators that have no integer kernel in ONNX Runtime, by architecture: nothing else may stay float. */
 const FLOAT_KERNELS: Readonly<Record<string, readonly string[]>> = {
@@ -26,8 +28,13 @@ const NEUTRAL = new Set([
 /** The integer kernels. */
 const INTEGER = /^(QLinear\w+|QGemm|MatMulIntegerToFloat)$/;
 
-async function quantizeFor(architecture: Architecture, name: string, preset: string) {
-  const { model: file, manifest } = await quantizeArchitecture(architecture, preset);
+async function quantizeFor(
+  architecture: Architecture,
+  name: string,
+  preset: string,
+  change: (target: Target) => Target = (target) => target,
+) {
+  const { model: file, manifest } = await quantizeArchitecture(architecture, preset, change);
   const [{ input: { data } }] = samplesFor(architecture, 1);
   const feeds = { x: { data, dims: architecture.input } };
   const reference = (await runModel(architecture.model, feeds)).get("y")!.data;
@@ -51,7 +58,7 @@ for (const [name, make] of Object.entries(ARCHITECTURES)) {
   for (const preset of ["onnxruntime", "onnxruntime-reduced"]) {
     Deno.test(`${name} for ${preset}: every operator with an integer kernel runs on it`, async () => {
       const architecture = make();
-      const { file } = await quantizeFor(architecture, name, preset);
+      const { file } = await quantizeFor(architecture, name, preset, withAllOnIntegers);
       const kernels = await profileKernels(file, { x: [...architecture.input] });
       const float = kernels.filter(({ op }) => !NEUTRAL.has(op) && !INTEGER.test(op));
       const allowed = FLOAT_KERNELS[name] ?? [];

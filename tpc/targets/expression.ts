@@ -82,13 +82,7 @@ export function parseExpression(
     if (token === "c") return { kind: "constant" };
     if (token === "s") return { kind: "shape" };
     if (/^[-\d]/.test(token)) return { kind: "constant", value: Number(token) };
-    if (Object.hasOwn(parts, token)) {
-      return {
-        kind: "choice",
-        part: token,
-        options: parts[token].map((option) => parseExpression(option, parts)),
-      };
-    }
+    if (Object.hasOwn(parts, token)) return parsePart(token, parts);
     let attributes: [string, number][] = [];
     if (tokens[position] === "{") {
       take();
@@ -107,4 +101,18 @@ export function parseExpression(
     throw new SyntaxError(`${JSON.stringify(text)}: ${tokens[position]} after the end`);
   }
   return result;
+}
+
+/** Parts that have been parsed: each once, since they stand in each other many times over. */
+const PARSED = new WeakMap<object, Map<string, Expression>>();
+
+function parsePart(part: string, parts: Readonly<Record<string, readonly string[]>>): Expression {
+  const known = PARSED.get(parts) ?? new Map<string, Expression>();
+  PARSED.set(parts, known);
+  const found = known.get(part);
+  if (found !== undefined) return found;
+  const options = parts[part].map((option) => parseExpression(option, parts));
+  const choice: Expression = { kind: "choice", part, options };
+  known.set(part, choice);
+  return choice;
 }
