@@ -123,7 +123,7 @@ function writtenTypes(node: NodeProto): { types: ElementType[] } | undefined {
   return { types: [element === undefined ? "float" : typeOf(element.dataType)] };
 }
 
-/** Float numbers in the constants of a node's sub-graphs, and of theirs. */
+/** Constants of the graph that a node's sub-graphs read. */
 function capturedConstants(
   node: NodeProto,
   { consumers, initializers }: GraphIndex,
@@ -135,6 +135,7 @@ function capturedConstants(
   return captured.length === 0 ? undefined : { capturedConstants: captured };
 }
 
+/** Float numbers in the constants of a node's sub-graphs, and of theirs. */
 function innerWeights(node: NodeProto): { innerWeights: number } | undefined {
   const count = (graph: GraphProto): number => {
     const constants = [

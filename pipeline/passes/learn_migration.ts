@@ -37,19 +37,28 @@ const ROWS = 16;
  * Tensors that a target wants migrated: those that are made as floats, and those whose division what makes them can take.
  * The pass over the samples is for them alone.
  */
-export function migratedTensors({ graph }: Model, target: Target): string[] {
-  if (target.rewrites?.scaleMigration !== true) return [];
+export function migratedTensors(model: Model, target: Target): string[] {
+  return [...migratedLayers(model, target).keys()];
+}
+
+/** The layers that read each of those tensors. */
+function migratedLayers({ graph }: Model, target: Target): Map<string, LinearLayer[]> {
+  const found = new Map<string, LinearLayer[]>();
+  if (target.rewrites?.scaleMigration !== true) return found;
   const index = indexGraph(graph);
   const workshop = { index, shapes: inferShapes(graph, index), newName: (name: string) => name };
-  return migratable(outlineGraph(graph), target).filter(({ tensor, isFloat }) => {
+  for (const { tensor, isFloat } of migratable(outlineGraph(graph), target)) {
     const layers = layersReading(tensor, workshop);
-    if (layers.length === 0) return false;
+    if (layers.length === 0) continue;
     const [{ axis, channels }] = layers;
     const factor = new Float64Array(channels.input).fill(1);
     const isAll = layers.length === index.consumers.get(tensor)!.length &&
       !index.outputs.has(tensor);
-    return isFloat || isAll && absorbDivision(tensor, { factor, axis }, workshop) !== undefined;
-  }).map(({ tensor }) => tensor);
+    const isTaken = isFloat ||
+      isAll && absorbDivision(tensor, { factor, axis }, workshop) !== undefined;
+    if (isTaken) found.set(tensor, layers);
+  }
+  return found;
 }
 
 /** Equal for recipes that learn the same. */
@@ -71,14 +80,7 @@ export async function learnMigration(
   rewrites: Rewrites,
 ): Promise<Rewrites> {
   const { model, target, signal } = options;
-  const index = indexGraph(model.graph);
-  const shapes = inferShapes(model.graph, index);
-  const layers = new Map(
-    migratedTensors(model, target).map((tensor): [string, LinearLayer[]] => [
-      tensor,
-      layersReading(tensor, { index, shapes, newName: (name) => name }),
-    ]),
-  );
+  const layers = migratedLayers(model, target);
   // Hashed as they are run, so that padding chooses no others.
   const fitted = samples.pipeThrough(mapStream(tokenFitter(modelInputs(model.graph))));
   const kept = await leastSamples(fitted, SAMPLES, { signal });
@@ -93,7 +95,7 @@ export async function learnMigration(
         for (const [tensor, collector] of rows) {
           const [layer] = layers.get(tensor)!;
           const seen = outputs.get(tensor);
-          if (seen !== undefined && layer !== undefined) collector.add(seen, layer.axis);
+          if (seen !== undefined) collector.add(seen, layer.axis);
         }
         return false;
       }),

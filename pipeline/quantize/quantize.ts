@@ -242,12 +242,26 @@ async function learnAll(
   options: RunOptions,
 ): Promise<Planned[]> {
   const groups = learningGroups(variants.filter(({ target }) => needsData(target)));
+  return await rewriteGroups(variants, groups, learnRewrites, { prepare, opener, options });
+}
+
+/** Recipes with what a pass for each group has learned; those of no group stay as they are. */
+async function rewriteGroups(
+  variants: readonly Planned[],
+  groups: readonly (readonly Planned[])[],
+  learn: typeof learnRewrites,
+  { prepare, opener, options }: {
+    readonly prepare: (rewrites: Rewrites) => Promise<FloatModel>;
+    readonly opener: SampleOpener;
+    readonly options: RunOptions;
+  },
+): Promise<Planned[]> {
   const learned = new Map<Planned, FloatModel>();
   for (const [index, group] of groups.entries()) {
     const [{ float, target }] = group;
     // All samples, whatever the shard, so that shards agree.
     const { samples, run } = await begin("ranges", index, groups, { opener, options });
-    const rewrites = await learnRewrites(
+    const rewrites = await learn(
       samples,
       { ...run, model: float.prepared, target },
       float.rewrites,
@@ -281,22 +295,7 @@ async function migrateAll(
     return [...variants];
   }
   const groups = migrationGroups(wanting);
-  const migrated = new Map<Planned, FloatModel>();
-  for (const [index, group] of groups.entries()) {
-    const [{ float, target }] = group;
-    const { samples, run } = await begin("ranges", index, groups, { opener, options });
-    const rewrites = await learnMigration(
-      samples,
-      { ...run, model: float.prepared, target },
-      float.rewrites,
-    );
-    const rewritten = await prepare(rewrites);
-    for (const variant of group) migrated.set(variant, rewritten);
-  }
-  return variants.map((variant) => {
-    const float = migrated.get(variant);
-    return float === undefined ? variant : { ...variant, float };
-  });
+  return await rewriteGroups(variants, groups, learnMigration, { prepare, opener, options });
 }
 
 /** What is kept of a calibration's samples to judge by. */

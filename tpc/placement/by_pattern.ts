@@ -4,11 +4,10 @@
  *
  * @module
  */
-import { weightSlot } from "../../onnx/operators/operators.ts";
 import type { Pattern } from "../targets/target.ts";
 import type { GraphView } from "./graph_view.ts";
 import { activationInputs } from "./share_grids.ts";
-import { isClamp, type Unit } from "./units.ts";
+import { isClamp, isLayer, type Unit } from "./units.ts";
 
 /** What the rules look at. */
 interface Context {
@@ -72,9 +71,8 @@ function ahead(pattern: Pattern, units: readonly Unit[], context: Context): Set<
     if (seen.get(unit) === false || seen.get(unit) === isBehindLayer) continue;
     seen.set(unit, isBehindLayer);
     found.add(unit);
-    const isLayer = unit.nodes.some((node) => weightSlot(node) !== undefined);
     for (const name of activationInputs(unit, graph)) {
-      open.push({ tensor: name, isBehindLayer: isBehindLayer || isLayer });
+      open.push({ tensor: name, isBehindLayer: isBehindLayer || isLayer(unit) });
     }
   }
   return found;

@@ -4,10 +4,9 @@
  *
  * @module
  */
-import { weightSlot } from "../../onnx/operators/operators.ts";
 import type { GraphView } from "./graph_view.ts";
 import { activationInputs } from "./share_grids.ts";
-import { isClamp, outputOf, type Unit } from "./units.ts";
+import { isClamp, isLayer, outputOf, type Unit } from "./units.ts";
 
 /** What is known of the units of a graph. */
 interface Context {
@@ -95,10 +94,6 @@ export function cheaperFloat(candidates: readonly Unit[], context: Context): Set
     }
   }
   return left;
-}
-
-function isLayer({ nodes }: Unit): boolean {
-  return nodes.some((node) => weightSlot(node) !== undefined);
 }
 
 /** Flows by tensor, each found once. */

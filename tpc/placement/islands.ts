@@ -3,9 +3,8 @@
  *
  * @module
  */
-import { weightSlot } from "../../onnx/operators/operators.ts";
 import type { GraphView } from "./graph_view.ts";
-import { isClamp, outputOf, type Unit } from "./units.ts";
+import { isClamp, isLayer, outputOf, type Unit } from "./units.ts";
 
 /**
  * Units that could be quantized but belong to an island: all they read is made by float units or constant, and
@@ -26,7 +25,7 @@ export function insideIslands(
   for (let before = -1; before !== joined.size;) {
     before = joined.size;
     for (const unit of units) {
-      if (isOnFloat(unit) || unit.nodes.some((node) => weightSlot(node) !== undefined)) continue;
+      if (isOnFloat(unit) || isLayer(unit)) continue;
       const output = outputOf(unit);
       const readers = graph.readers(output);
       const clamps = isClamp(unit, graph);

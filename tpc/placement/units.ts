@@ -12,6 +12,7 @@ import {
   operatorName,
   operatorOf,
   scalarValue,
+  weightSlot,
 } from "../../onnx/operators/operators.ts";
 import type { Target } from "../targets/target.ts";
 import { COMPOSITES, PARTS } from "./composite_library.ts";
@@ -44,6 +45,11 @@ export function subjectsOf({ op: operator, nodes }: Unit): Subject[] {
   return nodes.flatMap(({ name: node, outputs }) =>
     outputs.map((tensor) => ({ tensor, node, operator }))
   );
+}
+
+/** Whether a unit has a node with a place for weights. */
+export function isLayer({ nodes }: Unit): boolean {
+  return nodes.some((node) => weightSlot(node) !== undefined);
 }
 
 /** Whether a unit only clamps, which the quantizer of its output can do, too. */

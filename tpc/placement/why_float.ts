@@ -7,7 +7,7 @@ import { attributeOf, clampRange, dataInputs, weightSlot } from "../../onnx/oper
 import type { OperatorSet, Target } from "../targets/target.ts";
 import type { GraphView } from "./graph_view.ts";
 import { describeOverride, exclusionOf } from "./overrides.ts";
-import { subjectsOf, type Unit } from "./units.ts";
+import { isLayer, subjectsOf, type Unit } from "./units.ts";
 
 /** The reason, or undefined when the unit can be quantized as its set says. */
 export function whyFloat(
@@ -46,9 +46,8 @@ export function whyFloat(
 }
 
 /** Whether a unit works on a tensor with a mask in it; layers with weights never do. */
-export function readsMask({ nodes }: Unit, graph: GraphView): boolean {
-  return nodes.flatMap(dataInputs).some((name) => graph.isMasked(name)) &&
-    nodes.every((node) => weightSlot(node) === undefined);
+export function readsMask(unit: Unit, graph: GraphView): boolean {
+  return unit.nodes.flatMap(dataInputs).some((name) => graph.isMasked(name)) && !isLayer(unit);
 }
 
 function whyNodeFloat({ nodes: [node] }: Unit, graph: GraphView): string | undefined {
