@@ -22,6 +22,7 @@ import { describeStored } from "./decide_stored.ts";
 import { decideWeights, describeWeight } from "./decide_weights.ts";
 import { gridStatistics } from "./grid_statistics.ts";
 import { placementFor } from "./placement.ts";
+import { priceOfBits } from "./price_of_bits.ts";
 import { type SearchOptions, searchThreshold } from "./search_threshold.ts";
 import { settleMethod } from "./settle_method.ts";
 
@@ -163,7 +164,12 @@ function decideActivation(
       ? {}
       : { fixed: true as const }),
     threshold: found.threshold,
-    reason: [reason, ...methodReason, ...found.reason],
+    reason: [
+      reason,
+      ...methodReason,
+      ...found.reason,
+      ...priceOfBits(plan, statistics, sqnr),
+    ],
     statistics: {
       elements: finite,
       zeros,

@@ -8,7 +8,7 @@
  */
 import { storageFor, STORED_CODES } from "../../core/grid.ts";
 import { PlimsollError } from "../../core/errors.ts";
-import type { ActivationSpec, ActivationStorage } from "../../core/types.ts";
+import type { ActivationSpec } from "../../core/types.ts";
 import type { GraphOutline } from "../../onnx/graph/outline.ts";
 import { clampRange, knownRange } from "../../onnx/operators/operators.ts";
 import { type Group, groupFrom, groupOutput } from "./fuse.ts";
@@ -180,12 +180,11 @@ function activationPlans(groups: readonly Group[], context: Context): Activation
     const clamps = group === undefined ? [] : group.units.slice(group.units.length - group.clamps);
     const [origin] = sources;
     const further = [...sources.slice(1), ...requantized];
-    const { spec, storage, reason } = quantizerFor(tensor, origin, unit, group, context);
+    const { reason, ...quantizer } = quantizerFor(tensor, origin, unit, group, context);
     return {
       tensor,
       producer: producer === undefined ? null : { op: unit!.op, node: producer.name },
-      spec,
-      storage,
+      ...quantizer,
       fused: clamps.map(nameOf),
       clamp: clampOf(clamps, graph),
       isDerived,
@@ -247,7 +246,7 @@ function quantizerFor(
   unit: Unit | undefined,
   group: Group | undefined,
   { target, sets, graph, effects, settings }: Context,
-): { spec: ActivationSpec; storage: ActivationStorage; reason: string[] } {
+): Pick<ActivationPlan, "spec" | "usual" | "storage"> & { reason: string[] } {
   const set = unit && sets.get(group?.units.at(-1) ?? unit);
   const { fixedRange, fixedGrid, ...output } = set?.output ?? {};
   const fused = group?.units ?? (unit === undefined ? [] : [unit]);
@@ -261,6 +260,9 @@ function quantizerFor(
     return { spec, storage: storageFor(spec.bits, target.storage.activation), reason };
   }
   const setting = fused.map((member) => settings.get(member)).find((found) => found !== undefined);
+  const usual = setting !== undefined && setting.activation.bits !== undefined
+    ? { usual: spec }
+    : {};
   if (setting !== undefined) {
     spec = { ...spec, ...setting.activation };
     reason.push(`${setting.name}: ${setting.reason}`);
@@ -273,7 +275,8 @@ function quantizerFor(
     reason.push(`set by ${name}`);
   }
   const storage = storageFor(spec.bits, target.storage.activation);
-  if (unit === undefined || overrides.length > 0) return { spec, storage, reason };
+  if (overrides.length > 0) return { spec, storage, reason };
+  if (unit === undefined) return { spec, ...usual, storage, reason };
   if (fixedGrid !== undefined) {
     const { scale, zeroPoint } = fixedGrid;
     const [min, max] = STORED_CODES[storage];
@@ -281,9 +284,15 @@ function quantizerFor(
     return { spec: { ...spec, fixedGrid: grid }, storage, reason };
   }
   const range = fixedRange && knownRange(unit.nodes.at(-1)!, graph);
-  if (!range) return { spec, storage, reason };
+  if (!range) return { spec, ...usual, storage, reason };
   const [low, high] = range;
-  return { spec: { ...spec, fixedRange: { op: unit.op, low, high } }, storage, reason };
+  const fixed = { fixedRange: { op: unit.op, low, high } };
+  return {
+    spec: { ...spec, ...fixed },
+    ...(usual.usual && { usual: { ...usual.usual, ...fixed } }),
+    storage,
+    reason,
+  };
 }
 
 function reasonFor(

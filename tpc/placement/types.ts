@@ -17,6 +17,8 @@ export interface ActivationPlan {
   /** Operator and node that make it, the last of a fused chain; null for an input of the model. */
   readonly producer: { readonly op: string; readonly node: string } | null;
   readonly spec: ActivationSpec;
+  /** What the spec would be, but for a setting of the target that gives the tensor more bits by pattern. */
+  readonly usual?: ActivationSpec;
   /** Type of its codes. */
   readonly storage: ActivationStorage;
   /** Nodes that vanish: clamps at the end of a fused chain, whose effect is in `clamp`. */

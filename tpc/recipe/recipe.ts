@@ -158,10 +158,11 @@ export function applyWishes(base: Target, wishes: Wishes, source = "the options"
     ...(Object.keys(rewrites).length === 0 ? {} : { rewrites: { ...base.rewrites, ...rewrites } }),
     // What is wished holds for all tensors: settings and sets may not say otherwise.
     ...(base.settings && {
-      settings: base.settings.map((setting) => ({
-        ...setting,
-        activation: without(setting.activation, activation),
-      })),
+      settings: base.settings
+        // What else a setting of more bits says is for those bits.
+        .filter((setting) => setting.activation.bits === undefined || !("bits" in activation))
+        .map((setting) => ({ ...setting, activation: without(setting.activation, activation) }))
+        .filter(({ activation }) => Object.keys(activation).length > 0),
     }),
     operatorSets: base.operatorSets.map((set) => ({
       ...set,
