@@ -12,6 +12,7 @@ import { intAttribute, isOperator } from "../graph/node.ts";
 import { viewNode } from "../graph/node_view.ts";
 import { makeTensor } from "../file/tensor.ts";
 import { homogeneityOf, keptBy } from "../operators/operators.ts";
+import { channelsUpstream } from "./channels_upstream.ts";
 import type { LayerFactors } from "./rescale_layers.ts";
 
 /** What takes the division. */
@@ -36,13 +37,14 @@ const MOST_STEPS = 8;
 /**
  * Changes that make a tensor come out divided: of the gain and offset of a LayerNormalization, of a constant factor, or
  * of a layer's weights; on the way to them constant offsets are divided, too, and functions passed that are linear on both
- * sides of 0. Undefined where none of them makes the tensor, or where somebody else reads what would change.
+ * sides of 0, and what moves channels, or adds up positions, as an attention does with its values. Undefined where none of them makes the tensor, or where somebody else reads what would change.
  */
 export function absorbDivision(
   tensor: string,
-  division: Division,
+  wanted: Division,
   workshop: RewriteInProgress,
 ): Absorbed | undefined {
+  let division = wanted;
   const { index, newName } = workshop;
   const replace = new Map<NodeProto, NodeProto>();
   const initializers: TensorProto[] = [];
@@ -109,7 +111,10 @@ export function absorbDivision(
     } else if (
       homogeneityOf(viewNode(node), index) !== "elements" || keptBy(viewNode(node)) !== undefined
     ) {
-      return;
+      const upstream = channelsUpstream(name, division, workshop);
+      if (upstream === undefined) return;
+      ({ tensor: name, division } = upstream);
+      continue;
     }
     name = node.input.find((input) => !index.initializers.has(input))!;
   }

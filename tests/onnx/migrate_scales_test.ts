@@ -5,6 +5,7 @@ import type { NodeProto, TensorProto } from "../../onnx/file/onnx_pb.ts";
 import { type Model, withFields } from "../../onnx/file/model.ts";
 import { migrateScales } from "../../onnx/rewrites/migrate_scales.ts";
 import { model, node, value } from "../support/onnx.ts";
+import { makeTensor } from "../../onnx/file/tensor.ts";
 import { floats, gaussian } from "../support/random.ts";
 import { integers, scalar, weights } from "../support/rewrite.ts";
 import { runModel } from "../support/run_model.ts";
@@ -29,6 +30,13 @@ function network(nodes: NodeProto[], initializers: TensorProto[] = [], outputs =
       ...Object.entries({ one: 1, two: 2, half: 0.5, epsilon: 1e-5, root: Math.SQRT2 })
         .map(([name, x]) => scalar(name, x)),
       integers("last", [-1]),
+      integers("heads", [0, 0, 2, CHANNELS / 2]),
+      integers("merged", [0, 0, CHANNELS]),
+      integers("three", [0, 0, 3, 2, CHANNELS / 2]),
+      makeTensor("pick1", [], BigInt64Array.of(0n)),
+      makeTensor("pick2", [], BigInt64Array.of(-1n)),
+      weights("packed", CHANNELS, 3 * CHANNELS),
+      weights("offsets", 3 * CHANNELS),
       ...initializers,
     ],
   });
@@ -51,6 +59,18 @@ const NORM = [
   node("Sqrt", ["ve"], ["s"]),
   node("Div", ["d", "s"], ["n"]),
 ];
+/** Attention with two heads whose values `v4` has, behind which t is. */
+const behindValues = (values: string) => [
+  node("MatMul", ["x", "w"], ["q"]),
+  node("Reshape", ["q", "heads"], ["q4"]),
+  node("Transpose", ["q4"], ["qt"], { perm: [0, 2, 1, 3] }),
+  node("Transpose", ["q4"], ["kt"], { perm: [0, 2, 3, 1] }),
+  node("MatMul", ["qt", "kt"], ["products"]),
+  node("Softmax", ["products"], ["attention"]),
+  node("MatMul", ["attention", values], ["o"]),
+  node("Transpose", ["o"], ["ot"], { perm: [0, 2, 1, 3] }),
+  node("Reshape", ["ot", "merged"], ["t"]),
+];
 const ABSORBED: Record<string, NodeProto[]> = {
   "LayerNormalization": [node("LayerNormalization", ["x", "gain", "offset"], ["t"])],
   "LayerNormalization without offset": [node("LayerNormalization", ["x", "gain"], ["t"])],
@@ -65,6 +85,31 @@ const ABSORBED: Record<string, NodeProto[]> = {
     node("MatMul", ["x", "w"], ["h"]),
     node("Add", ["h", "offset"], ["b"]),
     node("Relu", ["b"], ["t"]),
+  ],
+  "a linear layer of an attention's values": [
+    node("MatMul", ["x", "w"], ["h"]),
+    node("Add", ["h", "offset"], ["b"]),
+    node("Reshape", ["b", "heads"], ["v3"]),
+    node("Transpose", ["v3"], ["v4"], { perm: [0, 2, 1, 3] }),
+    ...behindValues("v4"),
+  ],
+  "a layer of queries, keys and values in one, picked by Gather": [
+    node("MatMul", ["x", "packed"], ["h"]),
+    node("Add", ["h", "offsets"], ["b"]),
+    node("Reshape", ["b", "three"], ["v5"]),
+    node("Transpose", ["v5"], ["vt"], { perm: [2, 0, 3, 1, 4] }),
+    node("Gather", ["vt", "pick1"], ["k4"], { axis: 0 }),
+    node("Gather", ["vt", "pick2"], ["v4"], { axis: 0 }),
+    node("Add", ["k4", "k4"], ["k5"]),
+    ...behindValues("v4"),
+  ],
+  "a layer of queries, keys and values in one, picked by Split": [
+    node("MatMul", ["x", "packed"], ["h"]),
+    node("Add", ["h", "offsets"], ["b"]),
+    node("Split", ["b"], ["s0", "s1", "s2"], { axis: -1 }),
+    node("Reshape", ["s1", "heads"], ["v3"]),
+    node("Transpose", ["v3"], ["v4"], { perm: [0, 2, 1, 3] }),
+    ...behindValues("v4"),
   ],
 };
 for (const [name, nodes] of Object.entries(ABSORBED)) {
@@ -85,6 +130,11 @@ for (const [name, nodes] of Object.entries(ABSORBED)) {
 
 /** What makes t, and what else reads it, where a Mul must divide. */
 const MULTIPLIED: Record<string, [NodeProto[], NodeProto[], string[]?]> = {
+  "all is read that an attention's values are picked from": [
+    ABSORBED["a layer of queries, keys and values in one, picked by Gather"],
+    [layer, node("ReduceMax", ["vt"], ["z"], { axes: [0, 1], keepdims: 0 })],
+    ["y", "z"],
+  ],
   "another operator reads the tensor": [
     ABSORBED.LayerNormalization,
     [layer, node("Neg", ["t"], ["z"])],
