@@ -5,7 +5,7 @@
  */
 import { power as raise } from "../../../core/portable_math.ts";
 import type { Levels } from "../../../core/grid.ts";
-import type { StepRange } from "./step_search.ts";
+import { refine, searchSteps, type StepRange } from "./step_search.ts";
 import type { WeightErrors } from "./weight_errors.ts";
 
 /** What is searched. */
@@ -78,6 +78,30 @@ export function stepRange(
   };
 }
 
+/**
+ * The best grids of all steps of a range.
+ *
+ * @param high Greatest code on either side of 0, where the codes of a weight depend on nothing but the step; absent where
+ * they don't: then steps are tried one by one.
+ */
+export function bestGrids(
+  { power, sweep, count }: WeightErrors,
+  range: StepRange,
+  high: number | undefined,
+): readonly Levels[] {
+  const { from, to, score } = range;
+  if (sweep === undefined || high === undefined) return searchSteps(range).slice(0, SHORTLIST);
+  // The fewer the weights, the more minima are nearly as good, and the less a look at each costs.
+  const looks = Math.max(SHORTLIST, Math.min(MOST_LOOKS, Math.ceil(LOOKED_AT / count)));
+  return sweep({ from, to, high }, looks).map(({ step, below, above }) => {
+    const start = score(step, Infinity);
+    // Squared errors are at their minimum already.
+    return power === 2 || below >= above
+      ? start
+      : refine(start, score(below, Infinity), score(above, Infinity), score);
+  });
+}
+
 /** The candidate of least error over the elements. */
 export function exactBest(errors: WeightErrors, candidates: readonly Levels[]): Levels {
   let best = { grid: candidates[0], error: Infinity };
@@ -90,7 +114,10 @@ export function exactBest(errors: WeightErrors, candidates: readonly Levels[]): 
 }
 
 /** Candidates of a search that are compared by their exact errors. */
-export const SHORTLIST = 3;
+const SHORTLIST = 3;
+/** The same for few weights: at most so many, that look at so many weights together. */
+const MOST_LOOKS = 16;
+const LOOKED_AT = 1024;
 
 /** The least float32 that is at least `x`, so that rounding the step never makes it clip. */
 export function float32AtLeast(x: number): number {

@@ -96,7 +96,12 @@ function fillPromising(
 }
 
 /** Golden sections between the neighbours of a minimum. */
-function refine(start: Scored, left: Scored, right: Scored, score: StepRange["score"]): Scored {
+export function refine(
+  start: Scored,
+  left: Scored,
+  right: Scored,
+  score: StepRange["score"],
+): Scored {
   let [a, b] = [left.step, right.step];
   const at = (part: number) => score(Math.fround(a + (b - a) * part), Infinity);
   let [x, y] = [at(1 - GOLDEN), at(GOLDEN)];

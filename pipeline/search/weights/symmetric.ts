@@ -5,14 +5,13 @@
  * @module
  */
 import {
+  bestGrids,
   exactBest,
   float32AtLeast,
-  SHORTLIST,
   stepRange,
   type WeightConstraint,
   type WeightSearch,
 } from "./constraint.ts";
-import { searchSteps } from "./step_search.ts";
 
 /** Constraint `symmetric` of weights. */
 export const symmetricWeights: WeightConstraint = { maxRange, search };
@@ -33,7 +32,7 @@ function search(input: WeightSearch) {
   const start = maxRange(input);
   const { low, high } = start;
   const span = Math.max(errors.max, -errors.min);
-  const found = searchSteps({
+  const found = bestGrids(errors, {
     ...stepRange(input, { start, span, reach: high, ends: 1 }),
     score: (step, bound) => ({
       step,
@@ -41,6 +40,6 @@ function search(input: WeightSearch) {
       high,
       error: errors.estimate({ step, low, high }, bound),
     }),
-  });
-  return exactBest(errors, [start, ...found.slice(0, SHORTLIST)]);
+  }, high);
+  return exactBest(errors, [start, ...found]);
 }

@@ -5,14 +5,14 @@
  */
 import { roundHalfEven } from "../../../core/grid.ts";
 import {
+  bestGrids,
   exactBest,
   float32AtLeast,
-  SHORTLIST,
   stepRange,
   type WeightConstraint,
   type WeightSearch,
 } from "./constraint.ts";
-import { type Scored, searchSteps } from "./step_search.ts";
+import type { Scored } from "./step_search.ts";
 import type { WeightErrors } from "./weight_errors.ts";
 
 /** Constraint `uniform` of weights. */
@@ -52,16 +52,15 @@ function search(input: WeightSearch) {
   const start = maxRange(input);
   const slides = input.clip && min < 0 && max > 0;
   const work = slides ? input.work / POSITION_COST : input.work;
-  const found = searchSteps({
-    ...stepRange({ ...input, work }, {
-      start,
-      span: max - min,
-      reach: codes,
-      ends: 2,
-    }),
-    score: (step, bound) => bestPosition(errors, step, codes, bound),
-  });
-  return exactBest(errors, [start, ...found.slice(0, SHORTLIST)]);
+  const found = bestGrids(
+    errors,
+    {
+      ...stepRange({ ...input, work }, { start, span: max - min, reach: codes, ends: 2 }),
+      score: (step, bound) => bestPosition(errors, step, codes, bound),
+    },
+    !input.clip ? Infinity : slides ? undefined : codes,
+  );
+  return exactBest(errors, [start, ...found]);
 }
 
 /**

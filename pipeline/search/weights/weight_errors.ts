@@ -5,6 +5,7 @@
  */
 import { power as raise } from "../../../core/portable_math.ts";
 import type { Levels } from "../../../core/grid.ts";
+import { type NearMinimum, sweepSteps } from "./sweep_steps.ts";
 
 /** Weights of one step, ready to judge grids for them. */
 export interface WeightErrors {
@@ -25,6 +26,14 @@ export interface WeightErrors {
   estimate(levels: Levels, bound: number): number;
   /** The error, summed over the elements. */
   exact(levels: Levels): number;
+  /**
+   * Near the steps of least error of all from one to another, for codes up to `high` on either side of 0: at most `count`. Absent
+   * for exponents other than 1 and 2.
+   */
+  readonly sweep?: (
+    range: { from: number; to: number; high: number },
+    count: number,
+  ) => NearMinimum[];
   /** Σ (Q(w) − w)² of all elements alike, whatever the error counts. */
   squared(levels: Levels): number;
 }
@@ -57,6 +66,7 @@ export function weightErrors(
     if (w < min) min = w;
     if (w > max) max = w;
   }
+  const isSmooth = power === 1 || power === 2;
   const base = {
     min,
     max,
@@ -65,6 +75,12 @@ export function weightErrors(
     isEven: importance === undefined,
     exact: (grid: Levels) => directError(weights, importance, grid, power, Infinity),
     squared: (grid: Levels) => directError(weights, undefined, grid, 2, Infinity),
+    ...(isSmooth
+      ? {
+        sweep: (range: { from: number; to: number; high: number }, count: number) =>
+          sweepSteps({ ...range, weights, counts: importance, power }, count),
+      }
+      : {}),
   };
   if (importance !== undefined) {
     return {
@@ -73,12 +89,11 @@ export function weightErrors(
       estimate: (grid, bound) => directError(weights, importance, grid, power, bound),
     };
   }
-  const isSmooth = power === 1 || power === 2;
   const borders = (isSmooth ? 2 : Infinity) * BORDER_COST * levels;
   if (weights.length > borders) {
-    weights.sort();
-    const prefix = prefixSums(weights);
-    return { ...base, cost: borders, estimate: (grid) => sortedError(prefix, grid, power) };
+    let prefix: PrefixSums | undefined;
+    const sorted = () => prefix ??= prefixSums(weights.sort());
+    return { ...base, cost: borders, estimate: (grid) => sortedError(sorted(), grid, power) };
   }
   if (isSmooth || weights.length <= 2 * KEPT_TAIL + KEPT_MIDDLE) {
     return {
