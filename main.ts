@@ -23,8 +23,9 @@ const terminal: Terminal = {
 if (import.meta.main) {
   const interruption = new AbortController();
   const interrupt = () => interruption.abort(new DOMException("Interrupted", "AbortError"));
-  Deno.addSignalListener("SIGINT", interrupt);
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  for (const signal of signals) Deno.addSignalListener(signal, interrupt);
   const code = await runCli(Deno.args, { ...denoHost, terminal }, interruption.signal);
-  Deno.removeSignalListener("SIGINT", interrupt);
+  for (const signal of signals) Deno.removeSignalListener(signal, interrupt);
   Deno.exit(code);
 }

@@ -22,8 +22,7 @@ const terminal: Terminal = {
   environment: (name) => process.env[name],
 };
 const interruption = new AbortController();
-process.on(
-  "SIGINT",
-  () => interruption.abort(new DOMException("Interrupted", "AbortError")),
-);
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.on(signal, () => interruption.abort(new DOMException("Interrupted", "AbortError")));
+}
 process.exit(await runCli(process.argv.slice(2), { ...host, terminal }, interruption.signal));

@@ -105,7 +105,10 @@ export async function readParquet(
             if (selection.has(index)) indices.push(index);
           }
           if (indices.length === 0) continue;
-          const range = { rowStart: indices[0] - groupStart, rowEnd: indices.at(-1)! + 1 - groupStart };
+          const range = {
+            rowStart: indices[0] - groupStart,
+            rowEnd: indices.at(-1)! + 1 - groupStart,
+          };
           values = [];
           for (const column of wanted) {
             const read = await readColumn(group, column, { ...range, hasIndex });
@@ -136,7 +139,9 @@ export async function readParquet(
     column: string,
     { hasIndex, ...range }: { rowStart: number; rowEnd: number; hasIndex: boolean },
   ): Promise<Record<string, unknown>[]> {
-    const columns = group.columns.filter(({ meta_data }) => meta_data?.path_in_schema[0] === column);
+    const columns = group.columns.filter(({ meta_data }) =>
+      meta_data?.path_in_schema[0] === column
+    );
     return parquetReadObjects({
       file,
       metadata: { ...metadata, row_groups: [{ ...group, columns }] },

@@ -138,12 +138,18 @@ function settingsOf(file: unknown, config: unknown) {
   const lengths = [truncation?.max_length, model_max_length].filter((length) =>
     typeof length === "number" && length > 0 && length < ANY_LENGTH
   ) as number[];
+  const side = truncation_side ?? truncation?.direction;
+  const token = isText(pad_token) ? pad_token : pad_token?.content;
   return {
     maxLength: Math.min(Infinity, ...lengths),
-    isLeft: `${truncation_side ?? truncation?.direction ?? "right"}`.toLowerCase() === "left",
-    padToken: typeof pad_token === "string" ? pad_token : pad_token?.content,
+    isLeft: isText(side) && side.toLowerCase() === "left",
+    padToken: isText(token) ? token : undefined,
     padId: padding?.pad_id,
   };
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
 }
 
 function encode(

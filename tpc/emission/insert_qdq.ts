@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { PlimsollError } from "../../core/errors.ts";
 import { LEAST_STEP, MAX_FLOAT, STORED_CODES } from "../../core/grid.ts";
 import type { Manifest } from "../manifest.ts";
 import { BIAS_INPUT } from "../../onnx/operators/operators.ts";
@@ -71,7 +72,7 @@ function isScale(scale: number): boolean {
  * Edits that make the quantized model.
  *
  * @param codes Those of weights whose `rounding` says that they aren't the nearest ones.
- * @throws {RangeError} when the weights of the manifest have no steps or codes yet.
+ * @throws {PlimsollError} kind `input` when weights have no codes; {RangeError} when they have no steps yet.
  */
 export function insertQdq(manifest: Manifest, codes: WeightCodes = new Map()): Edit[] {
   const edits: Edit[] = [];
@@ -95,7 +96,12 @@ export function insertQdq(manifest: Manifest, codes: WeightCodes = new Map()): E
     const rounded = codes.get(node);
     const { compute } = weight;
     if (weight.rounding !== undefined && rounded === undefined) {
-      throw new RangeError(`Weights ${weight.tensor} have no codes`);
+      throw new PlimsollError("input", {
+        action: "emitting the quantized model",
+        wanted: `codes of weights ${JSON.stringify(weight.tensor)}, which aren't the nearest ones`,
+        found: "a manifest without a file of codes",
+        remedy: "Give manifest and codes that were written together",
+      });
     }
     const own = {
       node,
