@@ -4,6 +4,7 @@
  * @module
  */
 import { runCli } from "./apps/cli/run.ts";
+import { UNHANDLED, unhandledMessage } from "./apps/cli/unhandled.ts";
 import type { Terminal } from "./core/host.ts";
 import { denoHost } from "./apps/hosts/deno.ts";
 
@@ -21,6 +22,11 @@ const terminal: Terminal = {
 };
 
 if (import.meta.main) {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    denoHost.printError(unhandledMessage(event.reason));
+    Deno.exit(UNHANDLED);
+  });
   const interruption = new AbortController();
   const interrupt = () => interruption.abort(new DOMException("Interrupted", "AbortError"));
   const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];

@@ -70,7 +70,7 @@ export interface PrepareOptions {
   readonly layout?: "NCHW" | "NHWC";
   /** One channel of luma, as Pillow's `convert("L")`. @default {false} */
   readonly grayscale?: boolean;
-  /** Images of more pixels are refused before they are decoded. @default {178956970} */
+  /** Images of more pixels are refused before they are decoded. @default {33554432} */
   readonly maxPixels?: number;
 }
 
@@ -165,8 +165,11 @@ export interface ImageCore {
   readonly memoryBytes: number;
 }
 
-/** Pillow's limit: a quarter of a GiB of RGB. */
-export const DEFAULT_MAX_PIXELS = Math.floor(2 ** 30 / 4 / 3) * 2;
+/**
+ * 33 million: more than most cameras have, and 100 MB of RGB, which decoding takes up to four times (16 bits a channel,
+ * interlaced, animated), the result as float32 another four. Pillow's limit, 179 million, is beyond a machine of 4 GB.
+ */
+export const DEFAULT_MAX_PIXELS = 2 ** 25;
 
 /** An instance that has grown beyond this is replaced by a new one. */
 const MAX_KEPT_BYTES = 256 * 2 ** 20;

@@ -143,7 +143,9 @@ const system: ReadableFolders & WritableFolders = {
   info: (path) => Deno.stat(path),
   realPath: (path) => Deno.realPath(path),
   unreadable: throwUnreadable,
-  exists: (path) => Deno.stat(path).then(() => true, () => false),
+  // What this process may not even look at is there as far as it goes: it couldn't be made either.
+  exists: (path) =>
+    Deno.stat(path).then(() => true, (error) => !(error instanceof Deno.errors.NotFound)),
   makeFolder: (path) => Deno.mkdir(path),
   removeFolder: (path) => Deno.remove(path),
   writeNew: async (path, pieces) => {

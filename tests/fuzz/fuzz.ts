@@ -16,6 +16,10 @@ const LOOK_MS = 100;
 
 const CORPUS = new URL("corpus/", import.meta.url);
 
+function print(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
 /** A failure of one cause. */
 interface Failure {
   readonly kind: string;
@@ -93,7 +97,7 @@ async function runSome(
     if (known !== undefined) known.count++;
     else {
       tally.failures.set(signature, { kind, index, signature, stack, count: 1 });
-      console.log(`  ${kind} ${index}: ${signature}`);
+      print(`  ${kind} ${index}: ${signature}`);
     }
   };
   let isEnded = false;
@@ -180,7 +184,7 @@ if (import.meta.main) {
   const names = values.kind ?? Object.keys(KINDS);
   const odd = names.find((name) => !Object.hasOwn(KINDS, name));
   if (odd !== undefined) {
-    console.error(`No kind ${odd}; there are ${Object.keys(KINDS).join(", ")}`);
+    print(`No kind ${odd}; there are ${Object.keys(KINDS).join(", ")}`);
     Deno.exit(2);
   }
   const seed = Number(values.seed);
@@ -200,7 +204,7 @@ if (import.meta.main) {
     total += tally.cases;
     const found = [...tally.failures.values()];
     failures.push(...found);
-    console.log(
+    print(
       `${name}: ${tally.cases} cases in ${Math.round((Date.now() - begun) / 1000)} s, ` +
         `peak ${Math.round(tally.peakBytes / 1e6)} MB, slowest ${tally.slowestMs} ms, ` +
         `${found.length} kinds of failures in ${
@@ -209,10 +213,10 @@ if (import.meta.main) {
     );
   }
   for (const failure of failures) {
-    console.log(`\n${failure.count} × ${failure.kind} --seed ${seed}, case ${failure.index}:`);
-    console.log(failure.stack ?? failure.signature);
-    if (values.keep) console.log(`kept as tests/fuzz/corpus/${await keep(failure, seed)}`);
+    print(`\n${failure.count} × ${failure.kind} --seed ${seed}, case ${failure.index}:`);
+    print(failure.stack ?? failure.signature);
+    if (values.keep) print(`kept as tests/fuzz/corpus/${await keep(failure, seed)}`);
   }
-  console.log(`\n${total} cases, ${failures.length} kinds of failures`);
+  print(`\n${total} cases, ${failures.length} kinds of failures`);
   Deno.exit(failures.length === 0 ? 0 : 1);
 }

@@ -4,7 +4,7 @@ import { openSamples, type OpenSamplesOptions } from "../../../pipeline/source/o
 import { parseLabels } from "../../../pipeline/source/labels.ts";
 import { prepareSource } from "../../../pipeline/source/prepared_samples.ts";
 import { parsePreprocessing } from "../../../tpc/recipe/preprocessing.ts";
-import { Chance, ODD_NUMBERS, ODD_TEXTS } from "../chance.ts";
+import { type Chance, ODD_NUMBERS, ODD_TEXTS } from "../chance.ts";
 import { maybeGzip, type Member, mendPng, npyOf, tarOf, zipOf } from "../containers.ts";
 import type { Kind, Kinds } from "../kind.ts";
 import { jsonBytes, mutateBytes, mutateJson } from "../mutate.ts";
