@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { denoFlags, permissionsFor } from "./apps/cli/permissions.ts";
+import { denoFlags, LAUNCHED, permissionsFor } from "./apps/cli/permissions.ts";
 import { parent } from "./apps/hosts/failures.ts";
 
 const root = new URL("./", import.meta.url).pathname;
@@ -28,6 +28,7 @@ const child = new Deno.Command(Deno.execPath(), {
     "--no-prompt",
     ...denoFlags(permissions),
     withoutDrive(`${root}main.ts`),
+    LAUNCHED,
     ...Deno.args,
   ],
 }).spawn();

@@ -35,6 +35,9 @@ const DEFAULT_FOLDER = "out";
 /** Files that belong to a folder and may lie beside it. */
 const BESIDE_FOLDERS = ["classes.txt", "preprocess.json", "statistics.plim", "comparison.json"];
 
+/** First argument of a process that was started so. */
+export const LAUNCHED = "--launched";
+
 /** Finds what a command line needs. */
 export function permissionsFor(
   [command = "", ...args]: readonly string[],
@@ -87,7 +90,7 @@ export function permissionsFor(
   return { read: [...read], write: [...write], net };
 }
 
-/** The same as flags of Deno. */
+/** The same, as flags of its runtime */
 export function denoFlags({ read, write, net }: Permissions): string[] {
   // A comma in a path is written twice.
   const list = (paths: readonly string[]) =>
