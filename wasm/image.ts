@@ -228,14 +228,17 @@ export async function createImageCore(module?: WebAssembly.Module): Promise<Imag
   return new WasmImageCore(compiled, await WebAssembly.instantiate(compiled));
 }
 
+let compiledHere: WebAssembly.Module | undefined;
+
 /**
- * Loads the image core at once, for places that can't wait. Compiling takes some 20 ms; browsers allow it in workers,
+ * Loads the image core at once, for places that can't wait. Compiling takes some 20 ms, the first time; browsers allow it in workers,
  * and of this size outside of them.
  *
  * @param module As of {@linkcode createImageCore}.
  */
 export function createImageCoreSync(module?: WebAssembly.Module): ImageCore {
-  const compiled = module ?? suppliedWasm().image ?? new WebAssembly.Module(imageBinary());
+  const compiled = module ?? suppliedWasm().image ??
+    (compiledHere ??= new WebAssembly.Module(imageBinary()));
   return new WasmImageCore(compiled, new WebAssembly.Instance(compiled));
 }
 

@@ -145,7 +145,10 @@ function spatialPadding(
     ? Array.from({ length: rank }, (_, axis) => axis)
     : constantNumbers(index, axesName);
   if (given === undefined || value === undefined || axes === undefined) return;
-  if (given.length !== 2 * axes.length || !given.every((size) => size >= 0)) return;
+  if (
+    given.length !== 2 * axes.length ||
+    !given.every((size) => size >= 0 && Number.isSafeInteger(size))
+  ) return;
   const pads = new Array<number>(2 * spatialRank).fill(0);
   for (const [i, axis] of axes.entries()) {
     const spatial = (axis < 0 ? axis + rank : axis) - 2;

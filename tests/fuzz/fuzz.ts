@@ -32,6 +32,7 @@ interface Failure {
 /** What became of a kind. */
 interface Tally {
   cases: number;
+  results: number;
   peakBytes: number;
   slowestMs: number;
   readonly failures: Map<string, Failure>;
@@ -123,6 +124,7 @@ async function runSome(
   })();
   let isDone = false;
   for await (const line of linesOf(child.stdout)) {
+    if (typeof line.results === "number") tally.results += line.results;
     if (typeof line.case === "number") {
       if (current !== undefined) tally.slowestMs = Math.max(tally.slowestMs, Date.now() - since);
       current = line.case;
@@ -195,7 +197,7 @@ if (import.meta.main) {
   for (const [i, name] of names.entries()) {
     const left = until - Date.now();
     const share = Date.now() + Math.max(1000, left / (names.length - i));
-    const tally: Tally = { cases: 0, peakBytes: 0, slowestMs: 0, failures: new Map() };
+    const tally: Tally = { cases: 0, results: 0, peakBytes: 0, slowestMs: 0, failures: new Map() };
     const begun = Date.now();
     const to = Number.isFinite(cases) ? cases : 1e9;
     for (let from = 0; from < to && Date.now() < share;) {
@@ -205,7 +207,9 @@ if (import.meta.main) {
     const found = [...tally.failures.values()];
     failures.push(...found);
     print(
-      `${name}: ${tally.cases} cases in ${Math.round((Date.now() - begun) / 1000)} s, ` +
+      `${name}: ${tally.cases} cases (${tally.results} results) in ${
+        Math.round((Date.now() - begun) / 1000)
+      } s, ` +
         `peak ${Math.round(tally.peakBytes / 1e6)} MB, slowest ${tally.slowestMs} ms, ` +
         `${found.length} kinds of failures in ${
           found.reduce((sum, { count }) => sum + count, 0)

@@ -45,6 +45,9 @@ export function signatureOf(error: unknown): string {
 /** Rejections that nobody has handled since the last case. */
 const unhandled: unknown[] = [];
 
+/** Cases that gave a result since the last time that was said: a reader that refuses everything is hardly tried. */
+let results = 0;
+
 const turn = () => new Promise<void>((resolve) => void setImmediate(resolve));
 
 /** The failure of a case; undefined for a result and for an error that a user can act on. */
@@ -52,6 +55,7 @@ async function failureOf(kind: Kind, bytes: Uint8Array): Promise<{ error: unknow
   unhandled.length = 0;
   try {
     await kind.run(bytes);
+    results++;
   } catch (error) {
     if (!(error instanceof PlimsollError)) return { error };
   }
@@ -113,12 +117,16 @@ if (import.meta.main) {
     say({ case: index });
     const failure = await failureOf(kind, bytes);
     if (failure !== undefined) say({ failed: index, ...describe(failure.error) });
+    if (index % 64 === 0) {
+      say({ results });
+      results = 0;
+    }
     if (index % 16 === 0 && Deno.memoryUsage().rss > RENEW_BYTES) {
       say({ renew: index + 1 });
       Deno.exit(0);
     }
   }
-  say({ done: true });
+  say({ done: true, results });
   Deno.exit(0);
 }
 

@@ -44,8 +44,12 @@ export function convolutional(): Model {
   });
 }
 
-/** MatMul with Add, constants that nodes compute, Reshape, Transpose, LayerNormalization, GELU, Gather, Split, If. */
-export function transforming(): Model {
+/**
+ * MatMul with Add, Reshape, Transpose, LayerNormalization, GELU, Split, If.
+ *
+ * @param computes Whether nodes compute constants, which takes a runtime.
+ */
+export function transforming(computes = false): Model {
   const branch = (op: string): GraphProto =>
     create(GraphProtoSchema, {
       name: op,
@@ -72,14 +76,29 @@ export function transforming(): Model {
         weights("w2", 4, 4),
       ],
       ...[integers("shape", [-1, 4]), integers("half", [2, 2]), scalar("one", 1), scalar("two", 2)],
+      ...[integers("one1", [1]), integers("z1", [0]), integers("four1", [4])],
+      ...[0, 1, 4].map((k) => makeTensor(`r${k}`, [], BigInt64Array.of(BigInt(k)))),
       makeTensor("cond", [], Uint8Array.of(1), TensorProto_DataType.BOOL),
     ],
     nodes: [
       node("Constant", [], ["k"], { value: makeTensor("", [4], Float32Array.of(1, 2, 3, 4)) }),
-      node("Shape", ["w"], ["sw"]),
-      node("ConstantOfShape", ["sw"], ["zero"]),
-      node("Add", ["w", "zero"], ["w0"]),
-      node("MatMul", ["x", "w0"], ["m"]),
+      ...computes
+        ? [
+          node("Shape", ["w"], ["sw"]),
+          node("ConstantOfShape", ["sw"], ["zero"]),
+          node("Add", ["w", "zero"], ["w0"]),
+          node("Concat", ["one1", "one1"], ["reps"], { axis: 0 }),
+          node("Tile", ["w0", "reps"], ["w1"]),
+          node("Expand", ["w1", "sw"], ["w2c"]),
+          node("Range", ["r0", "r4", "r1"], ["rows"]),
+          node("Gather", ["w2c", "rows"], ["w3"], { axis: 0 }),
+          node("Cast", ["w3"], ["w4"], { to: 1 }),
+          node("Slice", ["w4", "z1", "four1"], ["w5"]),
+          node("Unsqueeze", ["w5", "z1"], ["w6"]),
+          node("ReduceSum", ["w6", "z1"], ["w7"], { keepdims: 0 }),
+        ]
+        : [],
+      node("MatMul", ["x", computes ? "w7" : "w"], ["m"]),
       node("Add", ["m", "b"], ["a"]),
       node("Mul", ["a", "k"], ["ak"]),
       node("LayerNormalization", ["ak", "g", "h"], ["n"], { axis: -1 }),
@@ -134,6 +153,17 @@ export function assorted(): Model {
 /** Float models as files. */
 export function floatModels(): Uint8Array[] {
   return [convolutional(), transforming(), assorted()].map(writeModel);
+}
+
+/** Samples for {@linkcode transforming} and {@linkcode assorted}. */
+export function samplesFor(which: "transforming" | "assorted", count: number) {
+  const normal = gaussian(3);
+  return Array.from({ length: count }, (_, i) => ({
+    input: which === "transforming" ? { x: { data: floats(4, normal), dims: [4] } } : {
+      x: { data: floats(32, normal), dims: [2, 4, 4] },
+      ids: { data: BigInt64Array.of(0n, BigInt(i % 6), 5n), dims: [3] },
+    },
+  }));
 }
 
 /** Samples for {@linkcode convolutional}. */

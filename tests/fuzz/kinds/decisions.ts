@@ -215,7 +215,7 @@ export const DECISIONS: Kinds = {
           ...part,
           data: { ...part.data, sources: i === 0 ? part.data.sources : [] },
         }))));
-        mergeStatistics([other, statistics]);
+        if (bytes.length % 2 === 0) mergeStatistics([other, statistics]);
       },
     };
   },
@@ -251,6 +251,8 @@ export const DECISIONS: Kinds = {
             emitModel(prepared, decideWeights(manifest, prepared));
           },
           () => {
+            // Slow, since what other methods would choose is searched.
+            if (bytes.length % 8 !== 0) return;
             const activations = manifest.activations.slice(0, 2);
             reportPage({ title: "t", manifest: { ...manifest, activations }, statistics });
           },

@@ -16,12 +16,20 @@ import { impliedPreprocessing } from "../../../pipeline/source/implied_preproces
 import { readPlim } from "../../../pipeline/statistics/plim.ts";
 import { resolveRecipe } from "../../../tpc/recipe/recipe.ts";
 import { rewritesFor } from "../../../tpc/targets/rewrites_for.ts";
-import { parseTarget, TARGET_NAMES } from "../../../tpc/targets/read_target.ts";
+import { presetTarget, TARGET_NAMES } from "../../../tpc/targets/read_target.ts";
 import { writeModel } from "../../../onnx/file/model.ts";
 import { Chance } from "../chance.ts";
 import type { Kind, Kinds } from "../kind.ts";
 import { mutateBytes, mutateMessage } from "../mutate.ts";
-import { convolutional, floatModels, quantized, samplesOf, withExternalData } from "../seeds.ts";
+import {
+  floatModels,
+  quantized,
+  samplesFor,
+  samplesOf,
+  transforming,
+  withExternalData,
+} from "../seeds.ts";
+import type { Samples } from "../../../pipeline/source/samples.ts";
 
 /** Constants aren't computed, which takes a runtime. */
 const refuse = () =>
@@ -75,7 +83,7 @@ function makerOf(seeds: readonly Uint8Array[]) {
 async function look(bytes: Uint8Array): Promise<void> {
   // The same bytes choose the same target.
   const chance = new Chance(bytes.length, bytes[bytes.length >> 1] ?? 0);
-  const target = parseTarget(chance.pick(TARGET_NAMES), "t");
+  const target = presetTarget(chance.pick(TARGET_NAMES))!;
   const raw = readModel(bytes, "m");
   impliedPreprocessing(modelInputs(raw.graph));
   if (quantizedNodes(raw.graph).length > 0) {
@@ -126,13 +134,30 @@ export const MODELS: Kinds = {
     },
     smaller: smallerModels,
   }),
+  // Constants that nodes compute.
+  constants: (): Kind => ({
+    ending: "onnx",
+    isSlow: true,
+    make: makerOf([writeModel(transforming(true))]),
+    run: async (bytes) => {
+      const { prepared } = await loadFloatModel(bytes, "m");
+      listLayers(prepared, presetTarget("onnxruntime")!);
+    },
+    smaller: smallerModels,
+  }),
   // With the runtime: constants computed, samples run, thresholds, the quantized model and its report.
   pipeline: (): Kind => ({
     ending: "onnx",
     isSlow: true,
-    make: makerOf([writeModel(convolutional())]),
+    make: makerOf([...floatModels(), writeModel(transforming(true))]),
     run: async (bytes) => {
       const chance = new Chance(bytes.length, bytes[bytes.length >> 1] ?? 0);
+      const inputs = readModel(bytes, "m").graph.input;
+      const samples = inputs.some(({ name }) => name === "ids")
+        ? samplesFor("assorted", 2)
+        : (inputs[0] && modelInputs(readModel(bytes, "m").graph)[0]?.shape?.length === 2)
+        ? samplesFor("transforming", 2)
+        : samplesOf(2);
       const recipe = {
         target: chance.pick(TARGET_NAMES),
         ...(chance.happens(0.3)
@@ -142,7 +167,7 @@ export const MODELS: Kinds = {
       const float = await loadFloatModel(bytes, "m", {
         rewrites: rewritesFor(resolveRecipe(recipe).target),
       });
-      const { manifest, statistics } = await quantize(float, samplesOf(2), recipe);
+      const { manifest, statistics } = await quantize(float, samples as Samples, recipe);
       reportPage({ title: "t", manifest, statistics: await readPlim(statistics, "s") });
     },
     smaller: smallerModels,
