@@ -238,6 +238,11 @@ class Connection {
       pull: async (controller) => {
         for (;;) {
           try {
+            // All is here: how the connection ends is nobody's business.
+            if (byteLength !== undefined && byteLength > 0 && position >= byteLength) {
+              await body?.cancel().catch(() => {});
+              return controller.close();
+            }
             if (body === undefined) await goOn();
             const { done, value } = await this.#readSome(body!);
             if (!done) {
@@ -245,7 +250,7 @@ class Connection {
               attempt = 0;
               return controller.enqueue(value);
             }
-            if (byteLength === undefined || position >= byteLength) return controller.close();
+            if (!byteLength) return controller.close();
             throw new Temporary(this.#brokenOff(position, byteLength));
           } catch (cause) {
             await body?.cancel().catch(() => {});
