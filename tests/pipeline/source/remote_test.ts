@@ -42,10 +42,10 @@ function body(from: number, count: number, end: "close" | "fail" | "stall" = "cl
   }, { highWaterMark: 0 });
 }
 
-function part(range: string | null, count = Infinity, end?: "close" | "fail" | "stall") {
+function part(range: string | null, count?: number, end?: "close" | "fail" | "stall") {
   const from = Number(/^bytes=(\d+)-/.exec(range ?? "")?.[1] ?? 0);
   const to = Number(/-(\d+)$/.exec(range ?? "")?.[1] ?? BYTES.length - 1);
-  return new Response(body(from, Math.min(count, to + 1 - from), end), {
+  return new Response(body(from, Math.min(count ?? Infinity, to + 1 - from), end), {
     status: 206,
     headers: { "content-range": `bytes ${from}-${to}/${BYTES.length}`, "etag": '"v1"' },
   });
