@@ -59,7 +59,8 @@ export async function readParquet(
   const metadata = await parquetMetadataAsync(file).catch((cause) => {
     throw cause instanceof PlimsollError ? cause : fail((cause as Error).message, again, cause);
   });
-  const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
+  const columns = columnsOf(metadata);
+  if (columns === undefined) throw fail("metadata that make no sense", again);
   const pick = (names: readonly string[]) => names.find((column) => columns.includes(column));
   const imageColumn = pick(IMAGE_COLUMNS);
   if (imageColumn === undefined) {
@@ -185,6 +186,28 @@ const boundedCompressors: Compressors = Object.fromEntries(
     },
   ]),
 );
+
+/**
+ * Names of the columns; undefined where the metadata aren't what their types say: the library reads them as they come,
+ * with fields that are missing or of another kind.
+ */
+function columnsOf(metadata: FileMetaData): string[] | undefined {
+  try {
+    const isWhole = Number.isSafeInteger(Number(metadata.num_rows)) &&
+      metadata.row_groups.every(({ num_rows, columns }) =>
+        Number(num_rows) >= 0 &&
+        columns.every(({ meta_data }) =>
+          Array.isArray(meta_data?.path_in_schema) &&
+          Number(meta_data.total_uncompressed_size) >= 0 && Number(meta_data.num_values) >= 0
+        )
+      );
+    return isWhole
+      ? parquetSchema(metadata).children.map(({ element }) => element.name)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 function sliceOf({ slice, byteLength }: ByteSource) {
   return function sliceInside(start: number, end = byteLength!): Promise<ArrayBuffer> {
