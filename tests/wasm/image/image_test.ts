@@ -388,8 +388,11 @@ Deno.test("ImageCore needs no more memory for 1,000 images than for the first on
 Deno.test("ImageCore gives large memory back after a large image", async () => {
   const fresh = await createImageCore();
   const before = fresh.memoryBytes;
-  fresh.prepare(file("png_one.png"), { resize: { width: 9000, height: 9000 }, crop: CROP });
-  const options = { resize: { width: 6000, height: 6000 } };
+  // Both are beyond the default limit.
+  const maxPixels = 9000 * 9000;
+  const resize = { width: 9000, height: 9000 };
+  fresh.prepare(file("png_one.png"), { resize, crop: CROP, maxPixels });
+  const options = { resize: { width: 6000, height: 6000 }, maxPixels };
   assert.equal(fresh.prepare(file("png_one.png"), options).data.length, 3 * 6000 * 6000);
   assert.ok(fresh.memoryBytes <= before + 2 ** 20, `${fresh.memoryBytes}`);
   assert.equal(fresh.prepare(file("png_one.png")).data.length, 3);
