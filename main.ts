@@ -4,6 +4,8 @@
  * @module
  */
 import { runCli } from "./apps/cli/run.ts";
+import { LAUNCHED } from "./apps/cli/permissions.ts";
+import { UNHANDLED, unhandledMessage } from "./apps/cli/unhandled.ts";
 import type { Terminal } from "./core/host.ts";
 import { denoHost } from "./apps/hosts/deno.ts";
 
@@ -20,11 +22,35 @@ const terminal: Terminal = {
   },
 };
 
+/** How often to look whether the process that started this one is still there. */
+const PARENT_MS = 250;
+
+/** Ends when `launch.ts` was killed: whoever did that meant this process, which would go on by itself otherwise. */
+function endWithParent(): void {
+  const { ppid } = Deno;
+  const timer = setInterval(() => {
+    if (Deno.ppid !== ppid) Deno.exit(1);
+  }, PARENT_MS);
+  Deno.unrefTimer(timer);
+}
+
 if (import.meta.main) {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    denoHost.printError(unhandledMessage(event.reason));
+    Deno.exit(UNHANDLED);
+  });
   const interruption = new AbortController();
   const interrupt = () => interruption.abort(new DOMException("Interrupted", "AbortError"));
-  Deno.addSignalListener("SIGINT", interrupt);
-  const code = await runCli(Deno.args, { ...denoHost, terminal }, interruption.signal);
-  Deno.removeSignalListener("SIGINT", interrupt);
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  for (const signal of signals) Deno.addSignalListener(signal, interrupt);
+  const isLaunched = Deno.args[0] === LAUNCHED;
+  if (isLaunched) endWithParent();
+  const code = await runCli(
+    Deno.args.slice(isLaunched ? 1 : 0),
+    { ...denoHost, terminal },
+    interruption.signal,
+  );
+  for (const signal of signals) Deno.removeSignalListener(signal, interrupt);
   Deno.exit(code);
 }

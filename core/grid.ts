@@ -16,6 +16,20 @@ export interface Levels {
 }
 
 /**
+ * Least step of a grid: the least normal float32. Runtimes that flush subnormal numbers divide by 0 where a scale is
+ * one.
+ */
+export const LEAST_STEP = 2 ** -126;
+
+/** The largest float32. */
+export const MAX_FLOAT = 3.4028234663852886e38;
+
+/** A step as a float32 that may be a scale. */
+export function gridStep(step: number): number {
+  return Math.max(LEAST_STEP, Math.fround(step));
+}
+
+/**
  * Levels of a power-of-two or symmetric quantizer (MCT, `base_symmetric_inferable_quantizer.py`):
  * step t/2^(b−1) and values −t … t−step when signed, t/2^b and 0 … t−step when not.
  *
@@ -24,7 +38,7 @@ export interface Levels {
  */
 export function symmetricLevels(threshold: number, bits: number, signed: boolean): Levels {
   const levels = 2 ** (signed ? bits - 1 : bits);
-  return { step: Math.fround(threshold / levels), low: signed ? -levels : 0, high: levels - 1 };
+  return { step: gridStep(threshold / levels), low: signed ? -levels : 0, high: levels - 1 };
 }
 
 /**
@@ -36,7 +50,7 @@ export function symmetricLevels(threshold: number, bits: number, signed: boolean
 export function uniformLevels(min: number, max: number, bits: number): Levels {
   const [a, b] = [Math.min(min, 0), Math.max(max, 0)];
   const codes = 2 ** bits - 1;
-  const step = Math.fround((b - a) / codes);
+  const step = gridStep((b - a) / codes);
   const low = Math.max(-codes, roundHalfEven(a / step)) + 0;
   return { step, low, high: low + codes };
 }

@@ -53,15 +53,20 @@ export interface ServeOptions {
 
 /** Files by name, the network and standard input, to read from. */
 export interface Reader {
-  /** Whole content of a file. Throws {@linkcode PlimsollError} kind `input`. */
+  /**
+   * Whole content of a file. Throws {@linkcode PlimsollError} kind `input`, also for what is no file but a folder, a pipe
+   * or a device, and for files of more than 2 GiB.
+   */
   readFile(path: string): Promise<Uint8Array<ArrayBuffer>>;
-  /** Content of a file as a stream that reads on demand. Throws like {@linkcode Reader.readFile}. */
+  /** Content of a file as a stream that reads on demand. Throws like {@linkcode Reader.readFile}, for no size. */
   openFile(path: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
   /**
    * `length` bytes of a file from `offset` on. Throws {@linkcode PlimsollError} kind `input`, also when
    * the file ends before.
    */
   readRange(path: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** A path without links; absent where there are none. Throws like {@linkcode Reader.readFile}. */
+  realPath?(path: string): Promise<string>;
   /** Whether a file is there. */
   fileExists(path: string): Promise<boolean>;
   /** Size of a file in bytes; undefined for what has none: pipes, folders, nothing. */

@@ -5,6 +5,7 @@ import { VERSION } from "../core/version.ts";
 const ROOT = new URL("../", import.meta.url).href;
 /** Files that may name Deno: the entry, the host leaf and development tools. */
 const MAY_NAME_DENO = [
+  "launch.ts",
   "main.ts",
   "apps/hosts/deno.ts",
   "wasm/build.ts",
@@ -55,6 +56,7 @@ async function modules(...entries: string[]): Promise<Module[]> {
 
 const folder = (specifier: string) => path(specifier).replace(/\/?[^/]*$/, "") || ".";
 const product = await modules(
+  "launch.ts",
   "main.ts",
   "pipeline/mod.ts",
   "wasm/build.ts",

@@ -8,6 +8,7 @@ import { z } from "zod";
 import { PlimsollError } from "../core/errors.ts";
 import { recipeSchema } from "./recipe/recipe.ts";
 import { rewritesSchema } from "../onnx/rewrites/rewrites.ts";
+import { LEAST_STEP, MAX_FLOAT } from "../core/grid.ts";
 import {
   ACTIVATION_STORAGES,
   CONSTRAINTS,
@@ -21,6 +22,8 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/).describe("SHA-256, hexadecimal
 const count = z.int().min(0);
 const bits = z.int().min(2).max(16);
 const bound = z.number().nullable();
+// A normal float32: subnormal ones divide by 0 where a runtime flushes them.
+const scale = z.number().min(LEAST_STEP).max(MAX_FLOAT);
 
 const activation = z.strictObject({
   tensor: z.string().describe("Name of the tensor in the model"),
@@ -45,7 +48,7 @@ const activation = z.strictObject({
     "The target fixes the range of this operator's outputs, whatever method and data",
   ),
   threshold: z.number().positive().describe("Real magnitude up to which the tensor may be loaded"),
-  scale: z.number().positive().describe("Real units per integer step, a float32"),
+  scale: scale.describe("Real units per integer step, a float32"),
   storage: z.enum(ACTIVATION_STORAGES).describe("Type of the codes"),
   zeroPoint: z.int().describe("Code that stands for zero, as stored"),
   quantizedMin: z.int().describe("Smallest code, as stored, after the fused nodes"),
@@ -122,7 +125,7 @@ const weight = z.strictObject({
   ),
   reason: z.array(z.string()),
   steps: z.strictObject({
-    scales: z.array(z.number().positive()).min(1).describe(
+    scales: z.array(scale).min(1).describe(
       "Real units per step: one a channel, one in all, or one a block in the order of their first weights",
     ),
     zeroPoints: z.array(z.int().min(-128).max(255)).min(1).optional().describe(

@@ -70,7 +70,7 @@ export interface PrepareOptions {
   readonly layout?: "NCHW" | "NHWC";
   /** One channel of luma, as Pillow's `convert("L")`. @default {false} */
   readonly grayscale?: boolean;
-  /** Images of more pixels are refused before they are decoded. @default {178956970} */
+  /** Images of more pixels are refused before they are decoded. @default {33554432} */
   readonly maxPixels?: number;
 }
 
@@ -165,8 +165,11 @@ export interface ImageCore {
   readonly memoryBytes: number;
 }
 
-/** Pillow's limit: a quarter of a GiB of RGB. */
-export const DEFAULT_MAX_PIXELS = Math.floor(2 ** 30 / 4 / 3) * 2;
+/**
+ * 33 million: more than most cameras have, and 100 MB of RGB, which decoding takes up to four times (16 bits a channel,
+ * interlaced, animated), the result as float32 another four. Pillow's limit, 179 million, is beyond a machine of 4 GB.
+ */
+export const DEFAULT_MAX_PIXELS = 2 ** 25;
 
 /** An instance that has grown beyond this is replaced by a new one. */
 const MAX_KEPT_BYTES = 256 * 2 ** 20;
@@ -225,14 +228,17 @@ export async function createImageCore(module?: WebAssembly.Module): Promise<Imag
   return new WasmImageCore(compiled, await WebAssembly.instantiate(compiled));
 }
 
+let compiledHere: WebAssembly.Module | undefined;
+
 /**
- * Loads the image core at once, for places that can't wait. Compiling takes some 20 ms; browsers allow it in workers,
+ * Loads the image core at once, for places that can't wait. Compiling takes some 20 ms, the first time; browsers allow it in workers,
  * and of this size outside of them.
  *
  * @param module As of {@linkcode createImageCore}.
  */
 export function createImageCoreSync(module?: WebAssembly.Module): ImageCore {
-  const compiled = module ?? suppliedWasm().image ?? new WebAssembly.Module(imageBinary());
+  const compiled = module ?? suppliedWasm().image ??
+    (compiledHere ??= new WebAssembly.Module(imageBinary()));
   return new WasmImageCore(compiled, new WebAssembly.Instance(compiled));
 }
 

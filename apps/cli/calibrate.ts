@@ -66,6 +66,7 @@ async function run(options: CalibrateCommandOptions, context: Context): Promise<
   const { recipe, samples } = await loadRecipe(host, options);
   const float = await loadModel(host, options.model, { requantize: recipe.requantize });
   await host.checkWritable(options.out);
+  await host.checkWritable(sibling(options.out, "convergence.json"));
   const path = dataPath(host, { data: options.data, model: options.model, role: "calibration" });
   const work = await prepareWork(host, options, { model: float.sha256, progress });
   context.kept = options.checkpoint;

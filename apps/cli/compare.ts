@@ -115,7 +115,7 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
   const float = await loadModel(host, model, {
     requantize: variants[0].recipe.requantize,
   });
-  await host.checkWritable(`${out}/comparison.json`);
+  for (const name of ["comparison.json", "run.json"]) await host.checkWritable(`${out}/${name}`);
   const path = dataPath(host, { data: options.data, model, role: "calibration" });
   const evalPath = evaluationPath(host, options, path, progress);
   await checkReadable(host, evalPath);

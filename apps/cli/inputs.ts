@@ -30,7 +30,7 @@ import type { OpenedSamples, SampleOpener } from "../../pipeline/source/samples.
 import type { Tokenize } from "../../pipeline/source/text_inputs.ts";
 import { tokenizeBeside } from "./tokenizer_files.ts";
 import { wishesIn } from "./wish_options.ts";
-import { besideData, readJson, readText, sibling } from "./files.ts";
+import { besideData, readerBeside, readJson, readText, readWhole } from "./files.ts";
 import { loadPreprocessing } from "./preprocess_options.ts";
 import type { DataOptions, ModelOptions, TargetOptions } from "./options.ts";
 
@@ -129,16 +129,11 @@ export function modelTitle(path: string | undefined): string {
   return path === undefined ? "demo: MobileNetV2 on Fashion-MNIST" : path.split(/[/\\]/).at(-1)!;
 }
 
-/** Reads from the files beside a model. */
-function readerBeside(host: Host, file: string): NonNullable<LoadOptions["readBeside"]> {
-  return (location, offset, length) => host.readRange(sibling(file, location), offset, length);
-}
-
 /** The whole of a file or of what a server sends. */
 async function readModelFile(host: Host, path: string): Promise<Uint8Array<ArrayBuffer>> {
   if (!isUrl(path)) return await host.readFile(path);
   const bytes = await openBytes(host, path);
-  return new Uint8Array(await new Response(bytes.stream()).arrayBuffer());
+  return await readWhole(bytes);
 }
 
 /**

@@ -10,7 +10,7 @@ import type { Host } from "../../core/host.ts";
 import { exampleFeeds } from "../../pipeline/inference/example_feeds.ts";
 import { profileKernels } from "../../pipeline/inference/profile.ts";
 import { fusionReport } from "../../pipeline/report/fusion.ts";
-import { sibling } from "./files.ts";
+import { readerBeside } from "./files.ts";
 
 /** Runs a model once on inputs without meaning and explains what ran. */
 export async function inspectFusion(
@@ -21,7 +21,7 @@ export async function inspectFusion(
   const { model } = await readModelWithData(
     await host.readFile(path),
     path,
-    (location, offset, length) => host.readRange(sibling(path, location), offset, length),
+    readerBeside(host, path),
   );
   const named = nameNodes(model);
   const kernels = await profileKernels(named, exampleFeeds(named, shapes), JSON.stringify(path));

@@ -123,6 +123,21 @@ evaluation.json; with --diagnose diagnosis.json. Paths, times and versions are i
     .action((options: QuantizeCommandOptions) => run(options, context));
 }
 
+/** All that may come into the folder: whatever can't be written is found before the work, and not half-way behind it. */
+const OUTPUTS = [
+  "model.onnx",
+  "model.onnx.data",
+  "codes.bin",
+  "statistics.plim",
+  "evaluation.json",
+  "diagnosis.json",
+  "convergence.json",
+  "verdict.json",
+  "run.json",
+  "report.html",
+  "manifest.json",
+];
+
 async function run(options: QuantizeCommandOptions, context: Context): Promise<void> {
   const { host, screen, signal } = context;
   checkWork(options);
@@ -131,7 +146,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
   const record = new RunRecord(context);
   const loaded = await loadRecipe(host, options);
   const float = await loadModel(host, options.model, { requantize: loaded.recipe.requantize });
-  await host.checkWritable(`${options.out}/model.onnx`);
+  for (const name of OUTPUTS) await host.checkWritable(`${options.out}/${name}`);
   const evalPath = options.evalData ??
     (options.model === undefined ? dataPath(host, { role: "evaluation" }) : undefined);
   if (evalPath !== undefined) await checkReadable(host, evalPath);

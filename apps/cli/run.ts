@@ -8,6 +8,7 @@ import { PlimsollError } from "../../core/errors.ts";
 import type { Host } from "../../core/host.ts";
 import { commandLineWording } from "../../core/option_words.ts";
 import { VERSION } from "../../core/version.ts";
+import { visibleLine } from "../../core/visible.ts";
 import { addCalibrateCommand } from "./calibrate.ts";
 import { addCompareCommand } from "./compare.ts";
 import { type Context, EXIT_LOST } from "./context.ts";
@@ -58,7 +59,7 @@ export async function runCli(
     }
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     if (error instanceof PlimsollError) {
-      screen.failure(error.messageIn(commandLineWording));
+      screen.failure(visibleLine(error.messageIn(commandLineWording)));
       return error.kind === "usage" ? EXIT.usage : EXIT.failed;
     }
     const trace = error instanceof Error ? error.stack : String(error);

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Host } from "../../core/host.ts";
+import { visible } from "../../core/visible.ts";
 
 /** How progress is shown: by itself a bar on a terminal and lines elsewhere. */
 export const PROGRESS_FORMS = ["auto", "lines", "json"] as const;
@@ -23,7 +24,8 @@ const COLORS = { red: 31, green: 32, cyan: 36, dim: 2 } as const;
 /** Carriage return and "erase line" (ECMA-48): the next text takes the place of the line. */
 const REDRAW = "\r\x1b[2K";
 
-/** Owns standard error. What is printed through {@linkcode Screen.host} goes above a bar, or into JSON lines. */
+/**
+ * Owns the terminal: nothing else writes to it, and what is no text of this program's own is made visible here. What is printed through {@linkcode Screen.host} goes above a bar, or into JSON lines. */
 export class Screen {
   /** The host, for commands. */
   readonly host: Host;
@@ -38,7 +40,7 @@ export class Screen {
       ...host,
       print: (text) => {
         this.endBar();
-        host.print(text);
+        host.print(visible(text));
       },
       printError: (text) => this.message(text),
     };
@@ -66,19 +68,19 @@ export class Screen {
     if (this.form === "json") return this.event({ event: "message", text: text.trim() });
     if (this.#hasBar) this.#raw.printError(REDRAW);
     this.#hasBar = false;
-    this.#raw.printError(text);
+    this.#raw.printError(visible(text));
   }
 
   /** Prints the last message of a command that failed. */
   failure(text: string): void {
     if (this.form === "json") return this.event({ event: "error", text });
     this.endBar();
-    this.message(`\n${this.paint("red", "plimsoll:")} ${text}\n`);
+    this.#raw.printError(`\n${this.paint("red", "plimsoll:")} ${visible(text)}\n`);
   }
 
   /** Prints an object on a line of its own. */
   event(event: Readonly<Record<string, unknown>>): void {
-    this.#raw.printError(`${JSON.stringify(event)}\n`);
+    this.#raw.printError(`${visible(JSON.stringify(event))}\n`);
   }
 
   /** Draws a bar in the place of the one before. */

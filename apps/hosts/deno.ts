@@ -15,17 +15,16 @@ const ROOT = new URL("../..", import.meta.url);
 export const denoHost: Host = {
   machine: () =>
     `Deno ${Deno.version.deno}, ${Deno.build.os} ${Deno.build.arch}, ${navigator.hardwareConcurrency} cores`,
-  readFile: (path) => Deno.readFile(path).catch((cause) => throwUnreadable(path, cause)),
+  readFile: async (path) => {
+    await checkReadable(path, true);
+    return await Deno.readFile(path).catch((cause) => throwUnreadable(path, cause));
+  },
   openFile: async (path) => {
-    const file = await Deno.open(path).catch((cause) => throwUnreadable(path, cause));
-    // Deno opens folders, too, and fails at the first read.
-    if ((await file.stat()).isDirectory) {
-      file.close();
-      throwUnreadable(path, new Error("it is a folder"));
-    }
-    return readOnDemand(file);
+    await checkReadable(path, false);
+    return readOnDemand(await Deno.open(path).catch((cause) => throwUnreadable(path, cause)));
   },
   readRange,
+  realPath: (path) => Deno.realPath(path).catch((cause) => throwUnreadable(path, cause)),
   fileExists: async (path) => {
     try {
       return (await Deno.stat(path)).isFile;
@@ -102,11 +101,22 @@ function openInput(): ReadableStream<Uint8Array<ArrayBuffer>> {
   return readOnDemand(Deno.stdin);
 }
 
+async function checkReadable(path: string, isWhole: boolean): Promise<Deno.FileInfo> {
+  const info = await Deno.stat(path).catch((cause) => throwUnreadable(path, cause));
+  failures.checkFile(path, info, isWhole);
+  return info;
+}
+
 async function readRange(
   path: string,
   offset: number,
   length: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const { size } = await checkReadable(path, false);
+  // Before anything is allocated.
+  if (offset + length > size) {
+    throw failures.cutOff(path, offset, length, Math.max(0, size - offset));
+  }
   using file = await Deno.open(path).catch((cause) => throwUnreadable(path, cause));
   const bytes = new Uint8Array(length);
   let done = 0;
@@ -133,17 +143,33 @@ const system: ReadableFolders & WritableFolders = {
   info: (path) => Deno.stat(path),
   realPath: (path) => Deno.realPath(path),
   unreadable: throwUnreadable,
-  exists: (path) => Deno.stat(path).then(() => true, () => false),
+  // What this process may not even look at is there as far as it goes: it couldn't be made either.
+  exists: (path) =>
+    Deno.stat(path).then(() => true, (error) => !(error instanceof Deno.errors.NotFound)),
   makeFolder: (path) => Deno.mkdir(path),
   removeFolder: (path) => Deno.remove(path),
   writeNew: async (path, pieces) => {
-    using file = await Deno.open(path, { write: true, createNew: true });
-    for (const piece of pieces) {
-      for (let done = 0; done < piece.length;) done += await file.write(piece.subarray(done));
+    const file = await Deno.open(path, { write: true, createNew: true });
+    try {
+      // The system lets go of the lock when the process ends, however it ends.
+      await file.lock(true).catch(() => {});
+      for (const piece of pieces) {
+        for (let done = 0; done < piece.length;) done += await file.write(piece.subarray(done));
+      }
+      return file;
+    } catch (error) {
+      file.close();
+      throw error;
     }
   },
   rename: (from, to) => Deno.rename(from, to),
   removeFile: (path) => Deno.remove(path),
+  mark: "deno",
+  isOrphan: async (path, mark) => {
+    if (mark !== "deno") return false;
+    using file = await Deno.open(path, { write: true });
+    return await file.tryLock(true);
+  },
 };
 
 function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {

@@ -17,6 +17,35 @@ export function throwUnreadable(path: string, cause: unknown, isMissing: boolean
   });
 }
 
+/** Largest file that is read as a whole: a protobuf message ends there, and all else is far smaller. */
+const MAX_WHOLE_BYTES = 2 ** 31 - 1;
+
+/** What a path leads to, through links. */
+export interface PathInfo {
+  readonly isFile: boolean;
+  readonly isDirectory: boolean;
+  readonly size: number;
+}
+
+/**
+ * Refuses what can't be read like a file: a folder fails later, a device has no end, and opening a pipe waits for who
+ * writes into it.
+ */
+export function checkFile(path: string, { isFile, isDirectory, size }: PathInfo, isWhole: boolean) {
+  if (!isFile) {
+    const found = isDirectory ? "it is a folder" : "it is no file, but a pipe or a device";
+    throwUnreadable(path, new Error(found), false);
+  }
+  if (isWhole && size > MAX_WHOLE_BYTES) {
+    throw new PlimsollError("input", {
+      action: `opening ${JSON.stringify(path)}`,
+      wanted: `a file of at most ${MAX_WHOLE_BYTES} bytes`,
+      found: `${size}`,
+      remedy: "Name another file; weights of a larger model are external data (onnx.save_model)",
+    });
+  }
+}
+
 /** Fails to write a file. */
 export function throwUnwritable(path: string, cause: unknown): never {
   throw new PlimsollError("output", {

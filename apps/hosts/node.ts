@@ -60,13 +60,29 @@ const system: ReadableFolders & WritableFolders = {
           done += (await file.write(piece, done)).bytesWritten;
         }
       }
-    } finally {
+      return file;
+    } catch (error) {
       await file.close();
+      throw error;
     }
   },
   rename: (from, to) => rename(from, to),
   removeFile: (path) => rm(path),
+  // Node has no locks of files; its processes have numbers.
+  mark: `node${process.pid}`,
+  isOrphan: (_, mark) =>
+    Promise.resolve(/^node\d+$/.test(mark) && !isRunning(Number(mark.slice(4)))),
 };
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // One of another user.
+    return codeOf(error) === "EPERM";
+  }
+}
 
 function writeAll(descriptor: 1 | 2, text: string): void {
   let bytes = new TextEncoder().encode(text);

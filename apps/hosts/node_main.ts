@@ -5,6 +5,7 @@
  */
 import process from "node:process";
 import { runCli } from "../cli/run.ts";
+import { UNHANDLED, unhandledMessage } from "../cli/unhandled.ts";
 import type { Terminal } from "../../core/host.ts";
 import { createNodeHost } from "./node.ts";
 import { supplyNodeRuntime } from "./node_runtime.ts";
@@ -21,9 +22,12 @@ const terminal: Terminal = {
   errorColumns: () => process.stderr.isTTY ? process.stderr.columns : undefined,
   environment: (name) => process.env[name],
 };
+process.on("unhandledRejection", (reason) => {
+  host.printError(unhandledMessage(reason));
+  process.exit(UNHANDLED);
+});
 const interruption = new AbortController();
-process.on(
-  "SIGINT",
-  () => interruption.abort(new DOMException("Interrupted", "AbortError")),
-);
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.on(signal, () => interruption.abort(new DOMException("Interrupted", "AbortError")));
+}
 process.exit(await runCli(process.argv.slice(2), { ...host, terminal }, interruption.signal));

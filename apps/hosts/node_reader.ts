@@ -17,18 +17,16 @@ let isInputTaken = false;
 /** What Node reads. */
 export const nodeReader: Reader = {
   readFile: async (path) => {
+    await checkReadable(path, true);
     const bytes = await readFile(path).catch((cause) => throwUnreadable(path, cause));
     return new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength);
   },
   openFile: async (path) => {
-    const file = await open(path).catch((cause) => throwUnreadable(path, cause));
-    if ((await file.stat()).isDirectory()) {
-      await file.close();
-      throwUnreadable(path, new Error("it is a folder"));
-    }
-    return readOnDemand(file);
+    await checkReadable(path, false);
+    return readOnDemand(await open(path).catch((cause) => throwUnreadable(path, cause)));
   },
   readRange,
+  realPath: (path) => realpath(path).catch((cause) => throwUnreadable(path, cause)),
   fileExists: async (path) => (await stat(path).catch(() => undefined))?.isFile() ?? false,
   fileSize: async (path) => {
     const info = await stat(path).catch(() => undefined);
@@ -71,11 +69,27 @@ function readInput(): ReadableStream<Uint8Array<ArrayBuffer>> {
   }, { highWaterMark: 0 });
 }
 
+async function checkReadable(path: string, isWhole: boolean): Promise<{ readonly size: number }> {
+  const info = await stat(path).catch((cause) => throwUnreadable(path, cause));
+  const { size } = info;
+  failures.checkFile(
+    path,
+    { size, isFile: info.isFile(), isDirectory: info.isDirectory() },
+    isWhole,
+  );
+  return info;
+}
+
 async function readRange(
   path: string,
   offset: number,
   length: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const { size } = await checkReadable(path, false);
+  // Before anything is allocated.
+  if (offset + length > size) {
+    throw failures.cutOff(path, offset, length, Math.max(0, size - offset));
+  }
   const file = await open(path).catch((cause) => throwUnreadable(path, cause));
   const bytes = new Uint8Array(length);
   let done = 0;

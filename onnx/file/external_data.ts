@@ -52,8 +52,18 @@ export async function readModelWithData(
 ): Promise<ModelWithData> {
   const model = parseModel(bytes, name);
   const external: Uint8Array[] = [];
+  let total = 0;
   for (const tensor of externalTensors(model.graph)) {
     const { location, offset, length } = placeOf(tensor, name);
+    total += length;
+    if (total > MAX_EXTERNAL_BYTES) {
+      throw new PlimsollError("model", {
+        action: `reading external data of ${JSON.stringify(name)}`,
+        wanted: `at most ${MAX_EXTERNAL_BYTES} bytes of them, what a runtime in WebAssembly holds`,
+        found: `${total} and more`,
+        remedy: "Give a smaller model",
+      });
+    }
     const data = await read(location, offset, length);
     // Nobody else has seen this message yet.
     Object.assign(tensor, { rawData: data, externalData: [] });
@@ -62,6 +72,9 @@ export async function readModelWithData(
   }
   return { model, external };
 }
+
+/** Most that external data may be together: several tensors can name the same bytes, so a small file is no bound. */
+const MAX_EXTERNAL_BYTES = 2 ** 32;
 
 /** Where the data of an external tensor are. */
 interface Place {

@@ -13,6 +13,7 @@ import {
   TensorProto_DataLocation,
 } from "./onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
+import { checkGraph } from "./check_graph.ts";
 
 /** A model that surely has a graph. */
 export type Model = ModelProto & { graph: GraphProto };
@@ -41,7 +42,8 @@ export function readModel(bytes: Uint8Array, name: string): Model {
 /**
  * Parses an ONNX file whose weights may lie in other files; see `external_data.ts`, which reads them.
  *
- * @throws {PlimsollError} kind `input` for anything that isn't a whole ONNX model.
+ * @throws {PlimsollError} kind `input` for anything that isn't a whole ONNX model, kind `model` where nodes or tensors
+ * aren't what ONNX says.
  */
 export function parseModel(bytes: Uint8Array, name: string): Model {
   const fail = (found: string, cause?: unknown) =>
@@ -65,6 +67,7 @@ export function parseModel(bytes: Uint8Array, name: string): Model {
   }
   if (graph.output.length === 0) throw fail("a graph without outputs");
   if (model.opsetImport.length === 0) throw fail("a model without opset imports, cut off perhaps");
+  checkGraph(model);
   return model as Model;
 }
 

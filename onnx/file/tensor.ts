@@ -6,6 +6,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type TensorProto, TensorProto_DataType, TensorProtoSchema } from "./onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
+import { typedElements } from "./check_tensor.ts";
 
 /** Element types that this project makes or reads as numbers, by their ONNX number. */
 const ARRAYS = {
@@ -82,13 +83,7 @@ export function tensorData(tensor: TensorProto): TensorData {
     throw fail("a number type", `ONNX element type ${TensorProto_DataType[type] ?? type}`);
   }
   const count = elementCount(dimensions(tensor));
-  const typed = tensor.floatData.length > 0
-    ? tensor.floatData
-    : tensor.int32Data.length > 0
-    ? tensor.int32Data
-    : tensor.doubleData.length > 0
-    ? tensor.doubleData
-    : tensor.int64Data;
+  const typed = typedElements(tensor);
   const raw = tensor.rawData;
   const length = raw.length > 0 ? raw.length / ArrayType.BYTES_PER_ELEMENT : typed.length;
   if (length !== count) throw fail(`${count} elements`, `${length}`);

@@ -12,6 +12,7 @@ import {
   type NodeProto,
   NodeProtoSchema,
 } from "../file/onnx_pb.ts";
+import { PlimsollError } from "../../core/errors.ts";
 import { withFields } from "../file/model.ts";
 
 /** Value of an attribute that the quantizer reads or writes. */
@@ -65,6 +66,16 @@ export function withAttributes(
 }
 
 function makeAttribute(name: string, value: AttributeValue): AttributeProto {
+  const odd = [value].flat().find((x) => typeof x === "number" && !Number.isSafeInteger(x));
+  if (odd !== undefined) {
+    // Numbers of the model itself: its padding, axes or sizes as floats.
+    throw new PlimsollError("model", {
+      action: `rewriting the model, attribute ${name}`,
+      wanted: "whole numbers",
+      found: `${odd}`,
+      remedy: "Check the model with onnx.checker and export it again",
+    });
+  }
   if (typeof value === "number") {
     return create(AttributeProtoSchema, { name, type: INT, i: BigInt(value) });
   }

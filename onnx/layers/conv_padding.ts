@@ -15,7 +15,10 @@ export function convPadding({ node, weight }: LinearLayer): readonly number[] | 
   const kernel = weight.dims.slice(2);
   const none = new Array<number>(2 * kernel.length).fill(0);
   const autoPad = stringAttribute(node, "auto_pad", "NOTSET");
-  if (autoPad === "NOTSET") return intsAttribute(node, "pads") ?? none;
+  if (autoPad === "NOTSET") {
+    const pads = intsAttribute(node, "pads") ?? [];
+    return pads.length === 0 ? none : pads;
+  }
   if (autoPad === "VALID") return none;
   const steps = ["strides", "dilations"].flatMap((name) => intsAttribute(node, name) ?? []);
   if (!steps.every((step) => step === 1)) return;

@@ -15,10 +15,13 @@ import {
 import { editGraph } from "../graph/edit_graph.ts";
 import { indexGraph, reads } from "../graph/graph_index.ts";
 import { type Model, withFields } from "../file/model.ts";
-import { intAttribute, isOperator, subgraphs } from "../graph/node.ts";
+import { describeNode, intAttribute, isOperator, subgraphs } from "../graph/node.ts";
 import { viewNode } from "../graph/node_view.ts";
 import { operatorOf } from "../operators/operators.ts";
-import { makeTensor } from "../file/tensor.ts";
+import { byteLength, dimensions, makeTensor } from "../file/tensor.ts";
+import type { Shape } from "../operators/shape_rules.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import { ELEMENT_BYTES, resultSize } from "./result_size.ts";
 
 /**
  * Runs a model that has no inputs and returns all its outputs as tensors. Whoever has an ONNX
@@ -65,22 +68,45 @@ function constantValue(node: NodeProto): TensorProto | undefined {
 /**
  * Computes every sub-graph that depends on constants only and puts its results in place as
  * initializers. Random operators, those of other operator sets, operators with sub-graphs, strings,
- * sequences and graph outputs stay.
+ * sequences and graph outputs stay, and so do operators whose result can't be bounded beforehand.
+ *
+ * Sizes may be computed themselves (Shape, Concat, Expand), so that a result's own is known only when what it
+ * follows from is: as many rounds are run as that takes.
  *
  * Expects {@linkcode foldConstantNodes} to have run.
+ *
+ * @throws {PlimsollError} kind `model` when results would be beyond {@linkcode ROOM_BYTES}; what `run` throws goes
+ * through.
  */
 export async function foldConstantSubgraphs(model: Model, run: ConstantRunner): Promise<Model> {
+  const constantBytes = model.graph.initializer.reduce((sum, t) => sum + (byteLength(t) ?? 0), 0);
+  const room = ROOM_BYTES + ROOM_FACTOR * constantBytes;
+  for (let current = model;;) {
+    const folded = await foldRound(current, run, room);
+    if (folded === current) return current;
+    current = folded;
+  }
+}
+
+/** What all results of a round may take, those between included: so much, … */
+export const ROOM_BYTES = 2 ** 27;
+/** … and so many times the bytes of the model's constants, which a chain of Cast, Sub and Mul takes each time. */
+const ROOM_FACTOR = 16;
+
+/** Computes what can be bounded now; the same model when there is nothing. */
+async function foldRound(model: Model, run: ConstantRunner, room: number): Promise<Model> {
   const index = indexGraph(model.graph);
   const { STRING } = TensorProto_DataType;
-  const constant = new Set(
+  const shapes = new Map<string, Shape | undefined>(
     [...index.initializers.values()].filter(({ dataType }) => dataType !== STRING)
-      .map(({ name }) => name),
+      .map((tensor) => [tensor.name, dimensions(tensor)]),
   );
   const folded = new Set<NodeProto>();
+  let bytes = 0;
   for (const node of index.nodes) {
     const inputs = [...reads(node)];
     const operator = operatorOf(viewNode(node));
-    const computable = inputs.length > 0 && inputs.every((name) => constant.has(name)) &&
+    const computable = inputs.length > 0 && inputs.every((name) => shapes.has(name)) &&
       isOperator(node, node.opType) && !operator?.isRandom && !operator?.makesNoTensors &&
       !(isOperator(node, "Cast") && intAttribute(node, "to", 0) === STRING) &&
       subgraphs(node).length === 0 &&
@@ -88,13 +114,26 @@ export async function foldConstantSubgraphs(model: Model, run: ConstantRunner): 
       // A quantized weight's DequantizeLinear must stay what it is.
       node.opType !== "DequantizeLinear";
     if (!computable) continue;
+    const { shape, elements } = resultSize(node, { index, shapes });
+    if (elements === undefined) continue;
+    bytes += elements * ELEMENT_BYTES * node.output.length;
+    if (!(bytes <= room)) {
+      throw new PlimsollError("model", {
+        action: `computing constants of the model, ${describeNode(node)} among them`,
+        wanted:
+          `at most ${room} bytes for all of them, ${ROOM_FACTOR} times its own constants and ${ROOM_BYTES}`,
+        found: `${bytes}`,
+        remedy: "Export the model with the result in place of what makes it, or without it",
+      });
+    }
     folded.add(node);
-    for (const name of node.output) constant.add(name);
+    for (const name of node.output) if (name !== "") shapes.set(name, shape);
   }
   if (folded.size === 0) return model;
   const results = [...folded].flatMap(({ output }) => output).filter((name) =>
     index.consumers.get(name)?.some((reader) => !folded.has(reader))
   );
+  if (results.length === 0) return model;
   const node = index.nodes.filter((entry) => folded.has(entry));
   const needed = new Set(node.flatMap((entry) => [...reads(entry)]));
   const subgraph = withFields(model.graph, {

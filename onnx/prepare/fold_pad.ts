@@ -118,7 +118,7 @@ const LOWEST = -3.4028234663852886e38;
 /** Number of spatial axes of what a Conv or pool reads. */
 function spatialRank(node: NodeProto, index: GraphIndex): number | undefined {
   const kernel = intsAttribute(node, "kernel_shape");
-  if (kernel !== undefined) return kernel.length;
+  if (kernel !== undefined && kernel.length > 0) return kernel.length;
   const weight = node.opType === "Conv" ? index.initializers.get(node.input[1]) : undefined;
   return weight && weight.dims.length - 2;
 }
@@ -126,7 +126,8 @@ function spatialRank(node: NodeProto, index: GraphIndex): number | undefined {
 function ownPads(node: NodeProto, rank: number): number[] {
   const isExplicit = stringAttribute(node, "auto_pad", "NOTSET") === "NOTSET";
   const none = new Array<number>(2 * rank).fill(0);
-  return isExplicit ? intsAttribute(node, "pads") ?? none : none;
+  const pads = isExplicit ? intsAttribute(node, "pads") ?? [] : [];
+  return pads.length === 0 ? none : pads;
 }
 
 /** Padding of a Pad when it is constant, positive or zero, and on spatial axes only. */
@@ -144,10 +145,14 @@ function spatialPadding(
     ? Array.from({ length: rank }, (_, axis) => axis)
     : constantNumbers(index, axesName);
   if (given === undefined || value === undefined || axes === undefined) return;
-  if (given.length !== 2 * axes.length || !given.every((size) => size >= 0)) return;
+  if (
+    given.length !== 2 * axes.length ||
+    !given.every((size) => size >= 0 && Number.isSafeInteger(size))
+  ) return;
   const pads = new Array<number>(2 * spatialRank).fill(0);
   for (const [i, axis] of axes.entries()) {
     const spatial = (axis < 0 ? axis + rank : axis) - 2;
+    if (spatial < -2 || spatial >= spatialRank) return;
     const [begin, end] = [given[i], given[axes.length + i]];
     if (spatial < 0 && (begin !== 0 || end !== 0)) return;
     if (spatial < 0) continue;

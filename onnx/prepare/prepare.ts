@@ -6,6 +6,7 @@
 import { foldAffineAfter } from "./fold_affine_after.ts";
 import { foldAffineBefore } from "./fold_affine_before.ts";
 import { type ConstantRunner, foldConstantNodes, foldConstantSubgraphs } from "./fold_constants.ts";
+import { checkGraph } from "../file/check_graph.ts";
 import { inlineFunctions } from "./inline_functions.ts";
 import { foldPad } from "./fold_pad.ts";
 import { type Model, withFields } from "../file/model.ts";
@@ -27,6 +28,8 @@ import { upgradeOpset } from "./upgrade_opset.ts";
 export async function prepareModel(model: Model, run?: ConstantRunner): Promise<Model> {
   let prepared = foldConstantNodes(inlineFunctions(declareConstants(model)));
   if (run !== undefined) prepared = await foldConstantSubgraphs(prepared, run);
+  // Weights and paddings that nodes made are known only now.
+  checkGraph(prepared);
   prepared = upgradeOpset(prepared);
   prepared = removeNoOps(prepared);
   prepared = foldPad(prepared);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { roundHalfEven } from "../../core/grid.ts";
+import { LEAST_STEP, roundHalfEven } from "../../core/grid.ts";
 
 /** Codes of a table, row-major, with a grid for each block. */
 export interface BlockCodes {
@@ -20,8 +20,6 @@ export interface BlockCodes {
  * all grids would take minutes for the rows of a vocabulary.
  */
 const PARTS = [1, 0.95, 0.9, 0.85, 0.8, 0.75];
-/** Below this a step is subnormal, and dividing by it may overflow. */
-const LEAST_STEP = 2 ** -126;
 
 /** Gives each block the affine grid of least squared error among a few, all of which hold zero. */
 export function quantizeBlocks(data: Float32Array, blockSize: number, bits: number): BlockCodes {

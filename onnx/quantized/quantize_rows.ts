@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { LEAST_STEP } from "../../core/grid.ts";
 import { elementCount } from "../file/tensor.ts";
 import { quantizeWeights } from "./quantize_weights.ts";
 
@@ -24,7 +25,7 @@ export function quantizeRows(
     const largest = data.subarray(row * size, (row + 1) * size)
       .reduce((reach, x) => Math.max(reach, Math.abs(x)), 0);
     // Any step is exact for zeros; a subnormal one would divide by zero.
-    return largest / most > 2 ** -126 ? largest / most : 1;
+    return largest / most > LEAST_STEP ? largest / most : 1;
   });
   const codes = quantizeWeights(data, dims, {
     axis: 0,

@@ -87,14 +87,33 @@ class OnnxRuntime implements Runtime {
 
   readonly runConstants: ConstantRunner = async (model) => {
     const { bytes, externalData } = serialise(model);
-    const session = await this.#start(bytes, { externalData, logSeverityLevel: 3 });
+    const action = "computing constants of the model";
+    const modelBytes = externalData.reduce((sum, { data }) => sum + data.length, bytes.length);
     try {
-      const results = await this.#inTurn(() => session.run({}));
-      return Object.entries(results).map(([name, { data, dims, type }]) =>
-        makeTensor(name, dims, data as TensorData, ELEMENT_TYPES[type])
-      );
-    } finally {
-      await session.release();
+      // Errors are thrown as well.
+      const session = await this.#start(bytes, { externalData, logSeverityLevel: 4 });
+      try {
+        const results = await this.#inTurn(() => session.run({}));
+        return Object.entries(results).map(([name, { data, dims, type }]) =>
+          makeTensor(name, dims, data as TensorData, ELEMENT_TYPES[type])
+        );
+      } finally {
+        await session.release();
+      }
+    } catch (cause) {
+      if (cause instanceof PlimsollError) throw cause;
+      if (isOutOfMemory(cause)) {
+        await this.#loseIfBroken(cause);
+        throw outOfMemoryLoad(action, modelBytes, cause);
+      }
+      const operators = [...new Set(model.graph.node.map(({ opType }) => opType))];
+      throw new PlimsollError("model", {
+        action: `${action} (${operators.slice(0, 5).join(", ")})`,
+        wanted: `${this.name} to accept them`,
+        found: `${(cause as Error)?.message ?? cause}`.trim(),
+        remedy: "Check the model with onnx.checker, and that it runs in ONNX Runtime at all",
+        cause,
+      });
     }
   };
 

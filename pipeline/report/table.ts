@@ -4,6 +4,8 @@
  * @module
  */
 
+import { visibleLine } from "../../core/visible.ts";
+
 /** Options of {@linkcode formatTable}. */
 export interface TableOptions {
   /** Columns, from 0, that are aligned left; the others are right-aligned, as numbers should be. */
@@ -31,6 +33,7 @@ export function formatTable(
   options: TableOptions = {},
 ): string {
   const { left = [0], width } = options;
+  rows = rows.map((row) => row.map(visibleLine));
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, i) => widths[i] = Math.max(widths[i] ?? 0, [...cell].length));
@@ -77,5 +80,5 @@ export function formatFields(
   fields: readonly (readonly [string, string])[],
 ): string {
   const rows = formatTable(fields, { left: [0, 1] }).replace(/^(?=.)/gm, "  ");
-  return `${title}\n${rows}`;
+  return `${visibleLine(title)}\n${rows}`;
 }

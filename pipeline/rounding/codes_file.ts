@@ -31,7 +31,7 @@ export async function writeCodes(
  *
  * @param model The prepared model, which knows how many weights there are.
  * @param name How error messages call the file.
- * @throws {PlimsollError} kind `input` when the file isn't the one of the manifest.
+ * @throws {PlimsollError} kind `input` when the file isn't the one of the manifest, or has no code for each weight.
  */
 export async function readCodes(
   file: Uint8Array,
@@ -50,10 +50,21 @@ export async function readCodes(
   const sizes = new Map(
     model.graph.initializer.map((tensor) => [tensor.name, elementCount(dimensions(tensor))]),
   );
+  const total = rounded(manifest).reduce((sum, { tensor }) => sum + (sizes.get(tensor) ?? NaN), 0);
+  if (total !== file.length) {
+    throw new PlimsollError("input", {
+      action: `reading codes ${JSON.stringify(name)}`,
+      wanted: Number.isNaN(total)
+        ? "codes of weights that the model has"
+        : `a byte for each of ${total} weights of the manifest`,
+      found: `${file.length} bytes`,
+      remedy: "Give the model, manifest and codes that were written together",
+    });
+  }
   const codes = new Map<string, Int16Array>();
   let offset = 0;
   for (const { node, tensor, storage } of rounded(manifest)) {
-    const bytes = file.subarray(offset, offset += sizes.get(tensor) ?? 0);
+    const bytes = file.subarray(offset, offset += sizes.get(tensor)!);
     codes.set(node, Int16Array.from(storage.startsWith("u") ? bytes : Int8Array.from(bytes)));
   }
   return codes;

@@ -4,7 +4,7 @@
  * @module
  */
 import { decibels } from "../../core/portable_math.ts";
-import type { Levels } from "../../core/grid.ts";
+import { gridStep, type Levels } from "../../core/grid.ts";
 import type { ActivationSpec, Constraint, SettledSpec } from "../../core/types.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
 import { divideDyadic, toNumber } from "../statistics/dyadic.ts";
@@ -164,7 +164,7 @@ function fixedRange({ op, low, high }: NonNullable<ActivationSpec["fixedRange"]>
 
 /** A grid that the target fixes. */
 function fixedChoice({ op, step, low, high }: NonNullable<ActivationSpec["fixedGrid"]>): Choice {
-  const levels = { step: Math.fround(step), low, high };
+  const levels = { step: gridStep(step), low, high };
   return {
     levels,
     threshold: Math.max(-low, high + 1) * levels.step,

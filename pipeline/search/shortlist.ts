@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Levels } from "../../core/grid.ts";
+import { gridStep, type Levels } from "../../core/grid.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
 import type { SettledSpec } from "../../core/types.ts";
 import { methodOf } from "./methods/methods.ts";
@@ -54,6 +54,6 @@ export function shortlist(data: HistogramData, spec: SettledSpec): Levels[] {
   if (best === undefined) return [];
   return [
     ...list,
-    ...NEIGHBOURS.map((factor) => ({ ...best, step: Math.fround(best.step * factor) })),
+    ...NEIGHBOURS.map((factor) => ({ ...best, step: gridStep(best.step * factor) })),
   ];
 }

@@ -7,6 +7,7 @@ import { PlimsollError } from "../../core/errors.ts";
 import { sha256 } from "../../core/hash.ts";
 import type { Reader } from "../../core/host.ts";
 import { ByteReader } from "./byte_reader.ts";
+import { openRemote } from "./remote.ts";
 
 /** Opened bytes. Whoever has them reads the stream to its end or cancels. */
 export interface ByteSource {
@@ -27,11 +28,6 @@ export interface ByteSource {
 }
 
 const HEAD_BYTES = 1 << 16;
-/** Least bytes per request to a server; smaller wishes are served from what it sent before. */
-const MIN_REQUEST_BYTES = 1 << 20;
-/** Answers kept for that: enough for the arrays of an .npz read side by side. */
-const KEPT_ANSWERS = 8;
-
 /** Whether a path is an address. */
 export function isUrl(path: string): boolean {
   return /^https?:\/\//i.test(path);
@@ -44,7 +40,14 @@ export function isUrl(path: string): boolean {
  */
 export async function openBytes(reader: Reader, path: string): Promise<ByteSource> {
   if (path === "-") return await withHead(reader.openInput(), { name: "standard input", path: "" });
-  if (isUrl(path)) return await openUrl(reader, path);
+  if (isUrl(path)) {
+    const { stream, byteLength, slice, close } = await openRemote(reader, path);
+    return await withHead(
+      stream,
+      { name: path, path: new URL(path).pathname, byteLength, slice },
+      close,
+    );
+  }
   const byteLength = await reader.fileSize(path);
   return await withHead(await reader.openFile(path), {
     name: path,
@@ -126,86 +129,4 @@ async function readOr<T>(name: string, read: () => Promise<T>): Promise<T> {
       cause,
     });
   }
-}
-
-/**
- * One request opens it: it asks for the range of everything, so that the answer tells whether the
- * server knows ranges, and is the stream as well.
- */
-async function openUrl(reader: Reader, url: string): Promise<ByteSource> {
-  const closing = new AbortController();
-  // Compressed on the way, sizes and ranges would be those of other bytes.
-  const request = (range: string) =>
-    reader.fetch(url, {
-      headers: { "range": `bytes=${range}`, "accept-encoding": "identity" },
-      signal: closing.signal,
-    });
-  const response = await request("0-");
-  const fail = async (found: string, remedy: string) => {
-    await response.body?.cancel();
-    return new PlimsollError("input", {
-      action: `fetching ${JSON.stringify(url)}`,
-      wanted: "a file",
-      found,
-      remedy,
-    });
-  };
-  if (!response.ok || response.body === null) {
-    throw await fail(`status ${response.status} ${response.statusText}`, "Check the address");
-  }
-  const range = response.headers.get("content-range")?.match(/^bytes 0-(\d+)\/(\d+)$/);
-  const hasRanges = response.status === 206 && range !== undefined && range !== null;
-  if (response.status === 206 && !(hasRanges && Number(range[1]) === Number(range[2]) - 1)) {
-    throw await fail(
-      `a part of it, ${response.headers.get("content-range")}`,
-      "Ask the server's owner, or download the file first",
-    );
-  }
-  const length = hasRanges ? range[2] : response.headers.get("content-length");
-  const byteLength = length === null ? undefined : Number(length);
-  const slice = hasRanges ? rangeReader(url, byteLength!, request) : undefined;
-  return await withHead(
-    response.body,
-    { name: url, path: new URL(url).pathname, byteLength, slice },
-    () => closing.abort(),
-  );
-}
-
-function rangeReader(
-  url: string,
-  byteLength: number,
-  request: (range: string) => Promise<Response>,
-): (start: number, end: number) => Promise<ArrayBuffer> {
-  const answers: { start: number; bytes: ArrayBuffer }[] = [];
-  return async function slice(start, end) {
-    const known = answers.find((answer) =>
-      answer.start <= start && end <= answer.start + answer.bytes.byteLength
-    );
-    if (known !== undefined) return known.bytes.slice(start - known.start, end - known.start);
-    const stop = Math.min(byteLength, Math.max(end, start + MIN_REQUEST_BYTES));
-    const response = await request(`${start}-${stop - 1}`);
-    const expected = `bytes ${start}-${stop - 1}/${byteLength}`;
-    const found = response.headers.get("content-range");
-    if (response.status !== 206 || found !== expected) {
-      await response.body?.cancel();
-      throw changed(url, expected, `status ${response.status}, ${found ?? "no range"}`);
-    }
-    const bytes = await readOr(url, () => response.arrayBuffer());
-    if (bytes.byteLength !== stop - start) {
-      throw changed(url, `${stop - start} bytes`, `${bytes.byteLength}`);
-    }
-    if (end - start >= MIN_REQUEST_BYTES) return bytes;
-    answers.push({ start, bytes });
-    if (answers.length > KEPT_ANSWERS) answers.shift();
-    return bytes.slice(0, end - start);
-  };
-}
-
-function changed(url: string, wanted: string, found: string): PlimsollError {
-  return new PlimsollError("input", {
-    action: `fetching ${JSON.stringify(url)}`,
-    wanted,
-    found,
-    remedy: "Try again; the file may have changed meanwhile",
-  });
 }

@@ -86,13 +86,21 @@ export async function readNpz(source: ByteSource, selection: Selection): Promise
     const constants = new Map<OpenArray, Uint8Array<ArrayBuffer>>();
     for (const open of inputs) {
       if (open.array.count === undefined) {
-        constants.set(open, await readItem(open.bytes, open.array, true));
+        constants.set(open, await readOne(open));
       }
     }
     return { total, isLabelled, close, samples: samples(inputs, constants, labels, total) };
   } catch (error) {
     await close();
     throw error;
+  }
+
+  async function readOne({ bytes, array }: OpenArray): Promise<Uint8Array<ArrayBuffer>> {
+    try {
+      return await readItem(bytes, array, true);
+    } catch (cause) {
+      throw cutOff(source.name, 0, cause);
+    }
   }
 
   async function* samples(

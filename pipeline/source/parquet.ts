@@ -4,10 +4,12 @@
  * @module
  */
 import {
+  type Compressors,
   type FileMetaData,
   parquetMetadataAsync,
   parquetReadObjects,
   parquetSchema,
+  type RowGroup,
 } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { PlimsollError } from "../../core/errors.ts";
@@ -22,7 +24,11 @@ const IMAGE_COLUMNS = ["image", "img", "jpg", "png", "webp", "bytes", "image_byt
 const LABEL_COLUMNS = ["label", "labels", "cls", "fine_label", "class", "target"];
 /** Rows read at a time where the file has an index of its pages. */
 const BLOCK_ROWS = 64;
-const MAX_GROUP_BYTES = 2 ** 31;
+const MAX_GROUP_BYTES = 2 ** 30;
+/** Rows of a group; writers make a million at most. Each takes some bytes while its group is read. */
+const MAX_GROUP_ROWS = 2 ** 22;
+/** Bytes of an unpacked page; writers make pages of a megabyte, or of one image. */
+const MAX_PAGE_BYTES = 2 ** 28;
 const MAX_METADATA_BYTES = 2 ** 28;
 
 /**
@@ -53,7 +59,8 @@ export async function readParquet(
   const metadata = await parquetMetadataAsync(file).catch((cause) => {
     throw cause instanceof PlimsollError ? cause : fail((cause as Error).message, again, cause);
   });
-  const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
+  const columns = columnsOf(metadata);
+  if (columns === undefined) throw fail("metadata that make no sense", again);
   const pick = (names: readonly string[]) => names.find((column) => columns.includes(column));
   const imageColumn = pick(IMAGE_COLUMNS);
   if (imageColumn === undefined) {
@@ -88,26 +95,26 @@ export async function readParquet(
         const start = groupStart + from;
         const end = groupStart + Math.min(rows, from + block);
         const indices = [];
-        for (let index = start; index < end; index++) {
-          if (selection.has(index)) indices.push(index);
-        }
         if (selection.isPast(start)) return;
-        if (indices.length === 0) continue;
         let values: Record<string, unknown>[] | undefined;
         try {
-          if (size > MAX_GROUP_BYTES && !hasIndex) {
+          if (!(rows <= MAX_GROUP_ROWS)) throw new Error(`a row group of ${rows} rows`);
+          if (!(size <= MAX_GROUP_BYTES) && !hasIndex) {
             throw new Error(`a row group of ${size} bytes without page index`);
           }
-          values = await parquetReadObjects({
-            file,
-            metadata,
-            columns: wanted,
-            compressors,
-            utf8: false,
-            rowStart: indices[0],
-            rowEnd: indices.at(-1)! + 1,
-            useOffsetIndex: hasIndex,
-          });
+          for (let index = start; index < end; index++) {
+            if (selection.has(index)) indices.push(index);
+          }
+          if (indices.length === 0) continue;
+          const range = {
+            rowStart: indices[0] - groupStart,
+            rowEnd: indices.at(-1)! + 1 - groupStart,
+          };
+          values = [];
+          for (const column of wanted) {
+            const read = await readColumn(group, column, { ...range, hasIndex });
+            read.forEach((row, i) => values![i] = { ...values![i], [column]: row[column] });
+          }
         } catch (cause) {
           const rowsAtFault = `rows ${start} to ${end - 1} that can't be read`;
           selection.onBroken(fail(`${rowsAtFault}: ${(cause as Error).message}`, again, cause));
@@ -117,7 +124,7 @@ export async function readParquet(
         for (const index of indices) {
           const row = values[index - first];
           // Nobody needs it twice.
-          delete (values as unknown[])[index - first];
+          delete values[index - first];
           const sample = sampleOf(row, index);
           if (sample instanceof PlimsollError) selection.onBroken(sample);
           else yield sample;
@@ -125,6 +132,26 @@ export async function readParquet(
       }
       groupStart += rows;
     }
+  }
+
+  /** Rows of one column of a group; one at a time, so that what fails is awaited. */
+  function readColumn(
+    group: RowGroup,
+    column: string,
+    { hasIndex, ...range }: { rowStart: number; rowEnd: number; hasIndex: boolean },
+  ): Promise<Record<string, unknown>[]> {
+    const columns = group.columns.filter(({ meta_data }) =>
+      meta_data?.path_in_schema[0] === column
+    );
+    return parquetReadObjects({
+      file,
+      metadata: { ...metadata, row_groups: [{ ...group, columns }] },
+      columns: [column],
+      compressors: boundedCompressors,
+      utf8: false,
+      ...range,
+      useOffsetIndex: hasIndex,
+    });
   }
 
   function sampleOf(row: Record<string, unknown> | undefined, index: number) {
@@ -149,16 +176,58 @@ export async function readParquet(
   }
 }
 
+/** Unpackers that refuse pages whose header says that they are huge. */
+const boundedCompressors: Compressors = Object.fromEntries(
+  Object.entries(compressors as Compressors).map(([codec, unpack]) => [
+    codec,
+    (input: Uint8Array, outputLength: number) => {
+      if (!(outputLength <= MAX_PAGE_BYTES)) throw new Error(`a page of ${outputLength} bytes`);
+      return unpack!(input, outputLength);
+    },
+  ]),
+);
+
+/**
+ * Names of the columns; undefined where the metadata aren't what their types say: the library reads them as they come,
+ * with fields that are missing or of another kind.
+ */
+function columnsOf(metadata: FileMetaData): string[] | undefined {
+  try {
+    const isWhole = Number.isSafeInteger(Number(metadata.num_rows)) &&
+      metadata.row_groups.every(({ num_rows, columns }) =>
+        Number(num_rows) >= 0 &&
+        columns.every(({ meta_data }) =>
+          Array.isArray(meta_data?.path_in_schema) &&
+          Number(meta_data.total_uncompressed_size) >= 0 && Number(meta_data.num_values) >= 0
+        )
+      );
+    return isWhole
+      ? parquetSchema(metadata).children.map(({ element }) => element.name)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function sliceOf({ slice, byteLength }: ByteSource) {
   return function sliceInside(start: number, end = byteLength!): Promise<ArrayBuffer> {
     const isInside = start >= 0 && end >= start && end <= byteLength!;
     const answer = isInside
       ? slice!(start, end)
       : Promise.reject(new Error(`a place outside of the file, bytes ${start} to ${end}`));
-    // hyparquet asks for several ranges at once: when one fails, nobody awaits the others.
-    answer.catch(() => {});
-    return answer;
+    return quiet(answer);
   };
+}
+
+/**
+ * A promise whose rejection, and that of all that is made of it by `then`, needs nobody who handles it: hyparquet asks
+ * for several ranges at once, and what fails meanwhile leaves the others to nobody, which ends a process (1.31).
+ */
+function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  const then: Promise<T>["then"] = (onDone, onFailed) =>
+    quiet(Promise.prototype.then.call(promise, onDone as never, onFailed as never) as never);
+  return Object.defineProperty(promise, "then", { value: then });
 }
 
 /** The length of the metadata is read before they are asked for: it may say anything. */

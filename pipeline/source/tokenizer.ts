@@ -86,20 +86,33 @@ export async function openTokenizer(
   try {
     tokenizer = new Class(file as object, config as object);
   } catch (cause) {
-    throw new PlimsollError("input", {
-      action: `reading tokenizer ${JSON.stringify(name)}`,
-      wanted: "a tokenizer.json of Hugging Face, of a kind that @huggingface/tokenizers knows",
-      found: (cause as Error).message,
-      remedy: "Get the file again from where the model comes from, or give ids in place of text",
-      cause,
-    });
+    throw unusable(`reading tokenizer ${JSON.stringify(name)}`, cause);
   }
-  const pad = given.padToken === undefined ? undefined : tokenizer.token_to_id(given.padToken);
+  const pad = [tokenizer.token_to_id(given.padToken ?? ""), given.padId]
+    .find((id) => Number.isSafeInteger(id));
   return {
     maxLength: given.maxLength,
-    padId: pad ?? given.padId ?? 0,
-    encode: (text, most) => encode(tokenizer, text, Math.min(most, given.maxLength), given.isLeft),
+    padId: pad ?? 0,
+    encode: (text, most) => {
+      try {
+        return encode(tokenizer, text, Math.min(most, given.maxLength), given.isLeft);
+      } catch (cause) {
+        // The package looks at most of a file only when there is text.
+        if (cause instanceof PlimsollError) throw cause;
+        throw unusable(`making tokens by ${JSON.stringify(name)}`, cause);
+      }
+    },
   };
+}
+
+function unusable(action: string, cause: unknown): PlimsollError {
+  return new PlimsollError("input", {
+    action,
+    wanted: "a tokenizer.json of Hugging Face, of a kind that @huggingface/tokenizers knows",
+    found: (cause as Error).message,
+    remedy: "Get the file again from where the model comes from, or give ids in place of text",
+    cause,
+  });
 }
 
 async function loadPackage(): Promise<TokenizerClass> {
@@ -125,12 +138,18 @@ function settingsOf(file: unknown, config: unknown) {
   const lengths = [truncation?.max_length, model_max_length].filter((length) =>
     typeof length === "number" && length > 0 && length < ANY_LENGTH
   ) as number[];
+  const side = truncation_side ?? truncation?.direction;
+  const token = isText(pad_token) ? pad_token : pad_token?.content;
   return {
     maxLength: Math.min(Infinity, ...lengths),
-    isLeft: (truncation_side ?? truncation?.direction ?? "right").toLowerCase() === "left",
-    padToken: typeof pad_token === "string" ? pad_token : pad_token?.content,
+    isLeft: isText(side) && side.toLowerCase() === "left",
+    padToken: isText(token) ? token : undefined,
     padId: padding?.pad_id,
   };
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
 }
 
 function encode(
@@ -192,11 +211,11 @@ function numbered(
   const unknown = tokenizer.model?.unk_token_id;
   const ids = tokens.map((token) => {
     const id = tokenizer.token_to_id(token) ?? unknown;
-    if (id !== undefined) return id;
+    if (Number.isSafeInteger(id)) return id!;
     throw new PlimsollError("data", {
       action: `looking up token ${JSON.stringify(token)}`,
       wanted: "its id, or one for unknown tokens",
-      found: "neither in the vocabulary",
+      found: id === undefined ? "neither in the vocabulary" : `${JSON.stringify(id)}`,
       remedy: "Give the tokenizer.json that belongs to the model, or ids in place of text",
     });
   });

@@ -10,6 +10,7 @@
  */
 import { createRunSums, type RunSums, sumRuns } from "../../wasm/mod.ts";
 import type { Tensor } from "../../core/tensor.ts";
+import { addCounts, checkSums } from "./add_counts.ts";
 
 /** Axis of channels as layers have it: 1 for Conv and Gemm, the last for MatMul. */
 export type ChannelAxis = 1 | -1;
@@ -55,10 +56,12 @@ export function mergeChannels(parts: readonly ChannelStatistics[]): ChannelStati
   const seen = parts.filter(({ sums }) => sums === null || sums.length > 0);
   const length = seen[0]?.sums?.length ?? 0;
   if (seen.some(({ sums }) => sums?.length !== length)) return unknown(tensor, axis);
-  const count = seen.reduce((sum, part) => sum + part.count, 0);
+  const count = addCounts(seen.map((part) => part.count), "elements of a channel");
   const add = (key: "sums" | "squares") =>
     Array.from({ length }, (_, c) => seen.reduce((sum, part) => sum + part[key]![c], 0n));
-  return { tensor, axis, count, sums: add("sums"), squares: add("squares") };
+  const [sums, squares] = [add("sums"), add("squares")];
+  checkSums([...sums, ...squares], tensor);
+  return { tensor, axis, count, sums, squares };
 }
 
 function unknown(tensor: string, axis: ChannelAxis): ChannelStatistics {

@@ -5,6 +5,7 @@
  */
 import { PlimsollError } from "../../core/errors.ts";
 import type { HistogramData } from "../../wasm/mod.ts";
+import { addCounts } from "./add_counts.ts";
 
 /**
  * The histogram of the elements of all parts together.
@@ -25,7 +26,16 @@ export function mergeHistograms(parts: readonly HistogramData[]): HistogramData 
   const bins = Uint32Array.from(sums.keys()).sort();
   if (bins.some((bin) => sums.get(bin)!.r2 >= 1n << 64n)) throw tooMany();
   const total = (key: "finite" | "zeros" | "nan" | "positiveInfinity" | "negativeInfinity") =>
-    parts.reduce((sum, part) => sum + part[key], 0);
+    addCounts(parts.map((part) => part[key]), "elements");
+  addCounts(
+    parts.flatMap((part) => [
+      part.finite,
+      part.nan,
+      part.positiveInfinity,
+      part.negativeInfinity,
+    ]),
+    "elements",
+  );
   // Parts without elements have min and max NaN.
   const filled = parts.filter(({ finite }) => finite > 0);
   return {

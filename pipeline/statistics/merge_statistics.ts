@@ -6,6 +6,7 @@
 import { compactJson } from "../../core/canonical_json.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { addHashes } from "../../core/hash.ts";
+import { addCounts } from "./add_counts.ts";
 import { mergeChannels } from "./channel_sums.ts";
 import { mergeCoverage } from "./coverage.ts";
 import { mergeHistograms } from "./merge_histograms.ts";
@@ -49,8 +50,8 @@ export function mergeStatistics(
     ...first,
     data: {
       ...first.data,
-      samples: parts.reduce((sum, { data }) => sum + data.samples, 0),
-      skipped: parts.reduce((sum, { data }) => sum + data.skipped, 0),
+      samples: addCounts(parts.map(({ data }) => data.samples), "samples"),
+      skipped: addCounts(parts.map(({ data }) => data.skipped), "samples left out"),
       sha256: addHashes(parts.map(({ data }) => data.sha256)),
       sources: mergeCoverage(parts.map(({ data }) => data.sources)),
     },

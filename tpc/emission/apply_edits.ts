@@ -19,6 +19,7 @@ import type { Edit } from "./insert_qdq.ts";
 import { BlockTables } from "./layers/block_table.ts";
 import { BlockLayers } from "./layers/block_layer.ts";
 import { DynamicLayers } from "./layers/dynamic_layers.ts";
+import { checkGrid } from "./layers/check_grid.ts";
 import { makeRecurrentLayer } from "./layers/recurrent_layer.ts";
 import { StoredWeights } from "./layers/stored_weights.ts";
 
@@ -53,6 +54,7 @@ export function applyEdits(model: Model, edits: readonly Edit[]): Model {
   checkOpset(model);
   const emitter = new Emitter(model);
   for (const edit of edits) {
+    if ("zeroPoints" in edit) checkGrid(emitter.graph, edit);
     switch (edit.kind) {
       case "absorb":
         emitter.absorb(edit.node);
@@ -192,11 +194,6 @@ class Emitter {
   ): void {
     const { name, dims, data } = this.graph.constant(node, input);
     if (blockSize !== undefined) this.#checkBlocks();
-    if (axis !== undefined && blockSize === undefined && dims[axis] !== scales.length) {
-      throw this.graph.missing(
-        `${scales.length} channels along axis ${axis} of ${JSON.stringify(name)}`,
-      );
-    }
     const quantized = rounded ??
       quantizeWeights(data, dims, { axis, blockSize, scales, zeroPoints, codes });
     // Zero points are there even when all are zero: QGemm is only taken then (measured, 1.30).

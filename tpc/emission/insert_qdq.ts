@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { STORED_CODES } from "../../core/grid.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import { LEAST_STEP, MAX_FLOAT, STORED_CODES } from "../../core/grid.ts";
 import type { Manifest } from "../manifest.ts";
 import { BIAS_INPUT } from "../../onnx/operators/operators.ts";
 import type { WeightGrid } from "../../onnx/quantized/quantize_weights.ts";
@@ -62,11 +63,16 @@ export type Edit =
 /** Codes of weights that aren't the nearest ones, by the name of their node. */
 export type WeightCodes = ReadonlyMap<string, Int16Array>;
 
+/** Whether a float32 may be a scale. */
+function isScale(scale: number): boolean {
+  return scale >= LEAST_STEP && scale <= MAX_FLOAT;
+}
+
 /**
  * Edits that make the quantized model.
  *
  * @param codes Those of weights whose `rounding` says that they aren't the nearest ones.
- * @throws {RangeError} when the weights of the manifest have no steps or codes yet.
+ * @throws {PlimsollError} kind `input` when weights have no codes; {RangeError} when they have no steps yet.
  */
 export function insertQdq(manifest: Manifest, codes: WeightCodes = new Map()): Edit[] {
   const edits: Edit[] = [];
@@ -90,7 +96,12 @@ export function insertQdq(manifest: Manifest, codes: WeightCodes = new Map()): E
     const rounded = codes.get(node);
     const { compute } = weight;
     if (weight.rounding !== undefined && rounded === undefined) {
-      throw new RangeError(`Weights ${weight.tensor} have no codes`);
+      throw new PlimsollError("input", {
+        action: "emitting the quantized model",
+        wanted: `codes of weights ${JSON.stringify(weight.tensor)}, which aren't the nearest ones`,
+        found: "a manifest without a file of codes",
+        remedy: "Give manifest and codes that were written together",
+      });
     }
     const own = {
       node,
@@ -113,17 +124,19 @@ export function insertQdq(manifest: Manifest, codes: WeightCodes = new Map()): E
     }
     edits.push({ kind: "weight", ...own });
     const inputScale = scaleOf.get(activation);
+    // ONNX Runtime recognises the bias by exactly this float32 product.
+    const scales = grid.scales.map((s) => (inputScale ?? 1) * s);
     if (bias === undefined && shift === undefined || inputScale === undefined) continue;
     edits.push({
       kind: "bias",
       node: bias?.node ?? node,
       input: bias?.input ?? BIAS_INPUT,
       ...(shift === undefined ? {} : { shift }),
-      // A bias code has one scale for all its products: blocks have several.
-      ...(grid.blockSize !== undefined ? {} : {
+      // A bias code has one scale for all its products: blocks have several. One that would be no normal number leaves
+      // the bias float.
+      ...(grid.blockSize !== undefined || !scales.every(isScale) ? {} : {
         ...(grid.axis === undefined ? {} : { axis: 0 }),
-        // ONNX Runtime recognises the bias by exactly this float32 product.
-        scales: grid.scales.map((s) => inputScale * s),
+        scales,
       }),
     });
   }

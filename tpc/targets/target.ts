@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { LEAST_STEP, MAX_FLOAT } from "../../core/grid.ts";
 import {
   ACTIVATION_STORAGES,
   ACTIVATION_TIMES,
@@ -67,7 +68,7 @@ const outputQuantizer = activation.partial().extend({
     "Take the range that the operator has by definition (Softmax, Sigmoid, HardSigmoid 0 … 1, Tanh −1 … 1, Clip its bounds) instead of the data's",
   ),
   fixedGrid: z.strictObject({
-    scale: z.number().positive().describe("Real units per step"),
+    scale: z.number().min(LEAST_STEP).max(MAX_FLOAT).describe("Real units per step"),
     zeroPoint: z.int().describe("Code of zero, in the target's storage type"),
   }).optional().describe("Take this grid, whatever the data"),
 });

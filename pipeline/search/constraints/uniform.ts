@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Levels, uniformLevels } from "../../../core/grid.ts";
+import { gridStep, type Levels, uniformLevels } from "../../../core/grid.ts";
 import { latticeSteps } from "./lattice.ts";
 import { searchLine } from "./line_search.ts";
 import type { Judge } from "../methods/method.ts";
@@ -112,7 +112,7 @@ class UniformSearch {
       if (!isAll && Math.abs(low - best) > NEAR_ZERO_POINTS) continue;
       if (min >= 0 && low < 0 || max <= 0 && low > 1 - codes) continue;
       const at = (d: number) =>
-        this.tryLevels({ step: Math.fround(d), low, high: low + codes - 1 }).error;
+        this.tryLevels({ step: gridStep(d), low, high: low + codes - 1 }).error;
       const reach = Math.max(
         low === 0 ? 0 : -Math.min(min, 0) / -low,
         Math.max(max, 0) / Math.max(1, low + codes - 1),

@@ -73,9 +73,8 @@ for (const workers of ["1", "2"]) {
         await Deno.readFile(`${folder}/resumed.plim`),
         await Deno.readFile(`${folder}/whole.plim`),
       );
-      const left = Array.from(Deno.readDirSync(folder), ({ name }) => name).filter((name) =>
-        !name.endsWith(".partial")
-      );
+      // What was half written when it was killed is gone, too.
+      const left = Array.from(Deno.readDirSync(folder), ({ name }) => name);
       assert.deepEqual(left.sort(), ["c.plim", "resumed.plim", "whole.plim"]);
     } finally {
       await Deno.remove(folder, { recursive: true });
@@ -83,7 +82,13 @@ for (const workers of ["1", "2"]) {
   });
 }
 
-Deno.test("calibrate interrupted by the user writes a checkpoint and says how to go on", async () => {
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.test(`calibrate interrupted by ${signal} writes a checkpoint and says how to go on`, async () => {
+    await interrupted(signal);
+  });
+}
+
+async function interrupted(signal: Deno.Signal): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {
     const checkpoint = `${folder}/c.plim`;
@@ -92,7 +97,7 @@ Deno.test("calibrate interrupted by the user writes a checkpoint and says how to
     for (let i = 0; i < 4000 && !await exists(checkpoint); i++) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    process.kill("SIGINT");
+    process.kill(signal);
     const { code, stderr } = await ended;
     assert.equal(code, 130);
     assert.match(
@@ -108,6 +113,62 @@ Deno.test("calibrate interrupted by the user writes a checkpoint and says how to
     );
     assert.equal(JSON.parse(resumed.out).data.samples, SAMPLES);
   } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("calibrate from a server that breaks off and is busy resumes to the bytes of the file", async () => {
+  const folder = await Deno.makeTempDir();
+  const bytes = await Deno.readFile(CALIBRATION);
+  let requests = 0;
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+    requests++;
+    if (requests % 3 === 2) return new Response("busy", { status: 503 });
+    const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.get("range") ?? "") ?? [];
+    const begin = Number(from ?? 0);
+    const end = to ? Number(to) + 1 : bytes.length;
+    let at = begin;
+    const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      pull: (controller) => {
+        // Half of what is left, and then nothing more.
+        if (at > begin && at - begin > (end - begin) / 2) {
+          return controller.error(new Error("gone"));
+        }
+        const next = Math.min(end, at + 8192);
+        controller.enqueue(bytes.slice(at, next));
+        at = next;
+        if (at === end) controller.close();
+      },
+    });
+    const headers = { "content-range": `bytes ${begin}-${end - 1}/${bytes.length}`, etag: '"1"' };
+    return new Response(body, { status: 206, headers });
+  });
+  try {
+    const data = `http://127.0.0.1:${server.addr.port}/calibration-images-idx3-ubyte.gz`;
+    const remote = (out: string, ...more: string[]) =>
+      calibrate(folder, out, ...more).map((arg) => arg === CALIBRATION ? data : arg);
+    const preprocess = ["--preprocess", "data/fashion/preprocess.json"];
+    const whole = await runCommand(...calibrate(folder, "whole.plim"));
+    assert.equal(whole.code, 0, whole.error);
+    const checkpoint = ["--checkpoint", `${folder}/c.plim`, "--every", "16"];
+    const process = start(remote("remote.plim", ...preprocess, ...checkpoint));
+    const ended = process.output();
+    for (let i = 0; i < 4000 && !await exists(`${folder}/c.plim`); i++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    process.kill("SIGKILL");
+    await ended;
+    const resumed = await runCommand(
+      ...remote("remote.plim", ...preprocess, ...checkpoint, "--resume"),
+    );
+    assert.equal(resumed.code, 0, resumed.error);
+    assert.deepEqual(
+      await Deno.readFile(`${folder}/remote.plim`),
+      await Deno.readFile(`${folder}/whole.plim`),
+    );
+    assert.ok(requests > 3, `${requests} requests`);
+  } finally {
+    await server.shutdown();
     await Deno.remove(folder, { recursive: true });
   }
 });

@@ -1,6 +1,8 @@
 /** Standard error of whole commands. */
 import assert from "node:assert/strict";
+import { Screen } from "../../../apps/cli/screen.ts";
 import { inFolder, runCommand } from "../../support/cli.ts";
+import { memoryHost } from "../../support/streams.ts";
 
 const CALIBRATE = ["calibrate", "--samples", "6", "--out"];
 
@@ -49,3 +51,19 @@ Deno.test("--verbose says what each step decided", () =>
       /^decided: 28 thresholds, 28 by mae, least SQNR [\d.]+ dB of \S+;.*inference/m,
     );
   }));
+
+Deno.test("names of strangers reach the terminal as text, wherever they are printed", () => {
+  const host = memoryHost();
+  const screen = new Screen(host);
+  const odd = "a\x1b[31mred\x1b]0;title\x07\u202eb";
+  screen.host.print(odd);
+  screen.host.printError(odd);
+  screen.failure(odd);
+  screen.configure({ progress: "json" });
+  screen.message(odd);
+  screen.event({ name: odd });
+  const all = host.printed.out + host.printed.error;
+  // deno-lint-ignore no-control-regex
+  assert.doesNotMatch(all, /[\x07\x1b\u202e]/);
+  assert.equal(all.match(/\\u001b\[31mred/g)?.length, 5);
+});

@@ -231,3 +231,27 @@ Deno.test("a file of another format than its name or the user says is refused", 
     await assert.rejects(read(name, bytes, options), message);
   }
 });
+
+Deno.test("damage in the metadata of Parquet leaves no rejection to nobody, and skipping holds", async () => {
+  const unhandled: unknown[] = [];
+  const listen = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    unhandled.push(event.reason);
+  };
+  globalThis.addEventListener("unhandledrejection", listen);
+  try {
+    for (const name of ["snappy.parquet", "zstd.parquet", "none.parquet", "gzip.parquet"]) {
+      const whole = fixture(name);
+      const footer = new DataView(whole.buffer).getUint32(whole.length - 8, true);
+      for (let at = whole.length - 8 - footer; at < whole.length - 8; at += 5) {
+        const bytes = fixture(name);
+        bytes[at] ^= 1 << at % 8;
+        await skipping(name, bytes).catch((error) => assert.equal(error.name, "PlimsollError"));
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        assert.deepEqual(unhandled, [], `byte ${at} of ${name}`);
+      }
+    }
+  } finally {
+    globalThis.removeEventListener("unhandledrejection", listen);
+  }
+});

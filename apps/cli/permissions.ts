@@ -1,0 +1,104 @@
+/**
+ * The least that a command needs of its host: what its arguments name, and the program. `launch.ts` starts it with that
+ * and no more, so that whatever a model or a data set might make of this program can't reach beyond.
+ *
+ * @module
+ */
+import { isUrl } from "../../pipeline/source/byte_source.ts";
+
+/** What is known of the places that arguments name. */
+export interface Places {
+  /** Folders and files of the program itself. */
+  readonly program: readonly string[];
+  /** What a path leads to. */
+  kindOf(path: string): "file" | "folder" | undefined;
+  /** The folder of a path. */
+  parent(path: string): string;
+}
+
+/** What a process may do; paths allow all that is below them. */
+export interface Permissions {
+  readonly read: readonly string[];
+  readonly write: readonly string[];
+  /** Whether it may speak to the network: servers redirect to others, so that no list of names would do. */
+  readonly net: boolean;
+}
+
+/** Commands that write nothing. */
+const READERS = ["inspect", "targets", "serve"];
+/** Commands whose `--out` is a folder. */
+const TO_FOLDER = ["quantize", "compare"];
+/** Options that name what is written. */
+const WRITTEN = ["--out", "--checkpoint", "--prepared"];
+/** Where results lie when nobody says otherwise. */
+const DEFAULT_FOLDER = "out";
+/** Files that belong to a folder and may lie beside it. */
+const BESIDE_FOLDERS = ["classes.txt", "preprocess.json", "statistics.plim", "comparison.json"];
+
+/** First argument of a process that was started so. */
+export const LAUNCHED = "--launched";
+
+/** Finds what a command line needs. */
+export function permissionsFor(
+  [command = "", ...args]: readonly string[],
+  places: Places,
+): Permissions {
+  const { kindOf, parent } = places;
+  const read = new Set([...places.program, DEFAULT_FOLDER]);
+  const write = new Set<string>();
+  const outputs: { readonly path: string; readonly isFolder: boolean }[] = [];
+  let net = command === "serve";
+  let option = "";
+  for (const arg of args) {
+    const [, name, glued] = /^(--[a-z-]+)(?:=([^]*))?$/.exec(arg) ?? [];
+    if (name !== undefined) {
+      option = name;
+      if (glued === undefined) continue;
+    }
+    const value = glued ?? arg;
+    if (isUrl(value)) net = true;
+    else if (WRITTEN.includes(option)) {
+      outputs.push({ path: value, isFolder: option === "--out" && TO_FOLDER.includes(command) });
+    } else if (value !== "-" && value !== "") {
+      // `report` writes into the folder that it reads.
+      if (command === "report" && option === "") outputs.push({ path: value, isFolder: true });
+      read.add(value);
+      const kind = kindOf(value);
+      // Weights, labels and tokenizers lie beside models and data.
+      if (kind === "file") read.add(parent(value));
+      if (kind === "folder") {
+        for (const other of BESIDE_FOLDERS) read.add(`${parent(value)}/${other}`);
+      }
+    }
+    option = "";
+  }
+  if (!READERS.includes(command)) {
+    // Without --out most commands write there, and so does `evaluate` never.
+    if (!args.some((arg) => arg.startsWith("--out")) && command !== "evaluate") {
+      write.add(DEFAULT_FOLDER);
+    }
+    for (const { path, isFolder } of outputs) {
+      const folder = isFolder ? path : parent(path);
+      write.add(folder);
+      // Folders that are missing are made.
+      for (let at = folder; kindOf(at) === undefined && parent(at) !== at; at = parent(at)) {
+        write.add(at);
+      }
+    }
+  }
+  for (const path of write) read.add(path);
+  return { read: [...read], write: [...write], net };
+}
+
+/** The same, as flags of its runtime */
+export function denoFlags({ read, write, net }: Permissions): string[] {
+  // A comma in a path is written twice.
+  const list = (paths: readonly string[]) =>
+    paths.map((path) => path.replaceAll(",", ",,")).join(",");
+  return [
+    `--allow-read=${list(read)}`,
+    ...write.length === 0 ? [] : [`--allow-write=${list(write)}`],
+    ...net ? ["--allow-net"] : [],
+    "--allow-env=NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE",
+  ];
+}

@@ -1,0 +1,80 @@
+/** What a command may do: no more than its arguments name. */
+import assert from "node:assert/strict";
+import { denoFlags, permissionsFor, type Places } from "../../../apps/cli/permissions.ts";
+import { parent } from "../../../apps/hosts/failures.ts";
+import { inFolder } from "../../support/cli.ts";
+
+const places = (files: Readonly<Record<string, "file" | "folder">>): Places => ({
+  program: ["/program"],
+  kindOf: (path) => files[path] ?? (path === "." ? "folder" : undefined),
+  parent,
+});
+
+Deno.test("the network is there only where an address is named", () => {
+  const net = (...args: string[]) => permissionsFor(args, places({})).net;
+  assert.equal(net("quantize", "--model", "m.onnx", "--data", "d/"), false);
+  assert.equal(net("quantize", "--data", "https://host/d.tar"), true);
+  assert.equal(net("calibrate", "--data=http://host/d.tar"), true);
+  assert.equal(net("inspect", "m.onnx"), false);
+});
+
+Deno.test("reading is for what is named, with what lies beside it", () => {
+  const known = places({ "m/a.onnx": "file", "photos": "folder" });
+  const { read } = permissionsFor(["calibrate", "--model=m/a.onnx", "--data", "photos"], known);
+  for (
+    const path of ["/program", "m/a.onnx", "m", "photos", "./classes.txt", "./preprocess.json"]
+  ) {
+    assert.ok(read.includes(path), path);
+  }
+  assert.ok(!read.includes("."));
+  assert.ok(!read.includes("/"));
+});
+
+Deno.test("writing is for what is named, and for out/ where nothing is", () => {
+  const write = (...args: string[]) => permissionsFor(args, places({ "runs": "folder" })).write;
+  assert.deepEqual(write("inspect", "m.onnx"), []);
+  assert.deepEqual(write("targets", "show", "default"), []);
+  assert.deepEqual(write("evaluate", "m.onnx", "--data", "d"), []);
+  assert.deepEqual(write("quantize"), ["out"]);
+  assert.deepEqual(write("quantize", "--out", "runs/1"), ["runs/1"]);
+  assert.deepEqual(write("quantize", "--out", "new/1"), ["new/1", "new"]);
+  assert.deepEqual(write("search", "--out", "runs/m.json"), ["runs"]);
+  assert.deepEqual(
+    write("calibrate", "--out=runs/a.plim", "--checkpoint", "runs/c.plim"),
+    ["runs"],
+  );
+  assert.deepEqual(denoFlags({ read: ["a,b"], write: [], net: false }), [
+    "--allow-read=a,,b",
+    "--allow-env=NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE",
+  ]);
+});
+
+Deno.test("a task does its work with that, and no command of it writes where nothing was named", () =>
+  inFolder(async (folder) => {
+    const { tasks } = JSON.parse(Deno.readTextFileSync("deno.json"));
+    const run = async (task: string, ...args: string[]) => {
+      const command = tasks[task].command.split(" ").slice(1);
+      const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: [...command, ...args],
+        stdout: "null",
+      }).output();
+      return { code, error: new TextDecoder().decode(stderr) };
+    };
+    const data = "data/fashion/calibration-images-idx3-ubyte.gz";
+    const out = `${folder}/new/m.plim`;
+    const model = "data/fashion/model.onnx";
+    const done = await run(
+      "calibrate",
+      ...["--model", model, "--data", data, "--samples", "8", "--workers", "2", "--out", out],
+    );
+    assert.equal(done.code, 0, done.error);
+    assert.equal((await run("inspect", out)).code, 0);
+    const search = await run("search", "--statistics", out, "--out", `${folder}/new/m.json`);
+    assert.equal(search.code, 0, search.error);
+    // Under another name for it the place of output is one of input, and can't be written.
+    const { code } = await run("search", "--statistics", out, "--title", `${folder}/x.json`);
+    assert.equal(code, 2);
+    for (const task of ["inspect", "targets"]) {
+      assert.doesNotMatch(tasks[task].command, /--allow-(write|net)|-A/);
+    }
+  }));
