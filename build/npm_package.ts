@@ -64,6 +64,7 @@ export async function buildPackage(): Promise<void> {
       index: NODE_ENTRY,
       plimsoll: "apps/hosts/node_main.ts",
       calibration_worker: "apps/hosts/node_worker.ts",
+      request_worker: "apps/hosts/node_request_worker.ts",
       ...SUBPATHS,
       ...NODE_SUBPATHS,
     },

@@ -14,6 +14,7 @@ const host = createNodeHost({
   // This file is bundled into the root of the package.
   root: new URL("./", import.meta.url),
   worker: new URL("./calibration_worker.js", import.meta.url),
+  requestWorker: new URL("./request_worker.js", import.meta.url),
 });
 /** The terminal of this process. */
 const terminal: Terminal = {

@@ -16,6 +16,7 @@ export type Release = () => void;
 export class Gate {
   readonly #limits: Pick<Limits, "maxActive" | "maxWaiting">;
   readonly #waiting: (() => void)[] = [];
+  readonly #onIdle: (() => void)[] = [];
   #active = 0;
 
   /** Nobody is in. */
@@ -31,6 +32,12 @@ export class Gate {
   /** How many wait. */
   get waiting(): number {
     return this.#waiting.length;
+  }
+
+  /** Whether the next one would be turned away. */
+  get isFull(): boolean {
+    const { maxActive, maxWaiting } = this.#limits;
+    return this.#active >= maxActive && this.#waiting.length >= maxWaiting;
   }
 
   /**
@@ -57,9 +64,15 @@ export class Gate {
       isIn = false;
       const next = this.#waiting.shift();
       // The place goes to whoever waits.
-      if (next === undefined) this.#active--;
-      else next();
+      if (next !== undefined) return next();
+      if (--this.#active === 0) this.#onIdle.splice(0).forEach((tell) => tell());
     };
+  }
+
+  /** Resolves when nobody is in. */
+  idle(): Promise<void> {
+    if (this.#active === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onIdle.push(resolve));
   }
 
   #wait(signal: AbortSignal): Promise<void> {
