@@ -142,7 +142,8 @@ export function createHandlerFor(
     endings.add(ending);
     const signal = AbortSignal.any([request.signal, ending.signal]);
     const body = watchBody(request.body!, {
-      ...{ limits, signal },
+      limits,
+      signal,
       isContended: () => gate.waiting > 0,
       onFail: (error) => ending.abort(error),
     });

@@ -77,10 +77,17 @@ export function observe(
     if (problem !== undefined) problems.add({ problem });
     if (status < 400 && QUIET.includes(path)) return;
     onLog?.({
-      ...{ time: new Date().toISOString(), level: status >= 500 ? "warn" : "info" },
-      ...{ event: "request", id, method, path, status },
+      time: new Date().toISOString(),
+      level: status >= 500 ? "warn" : "info",
+      event: "request",
+      id,
+      method,
+      path,
+      status,
       ...(problem === undefined ? {} : { problem }),
-      ...{ milliseconds: Math.round(milliseconds), bytes, isWhole },
+      milliseconds: Math.round(milliseconds),
+      bytes,
+      isWhole,
     });
   }
 
@@ -160,7 +167,9 @@ export function observe(
       const response = await answer(request, visit);
       return watchAnswer(response, (bytes, isWhole) =>
         end(request, visit, {
-          ...{ status: response.status, bytes, isWhole },
+          status: response.status,
+          bytes,
+          isWhole,
           milliseconds: performance.now() - since,
         }));
     },

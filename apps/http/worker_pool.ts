@@ -129,7 +129,6 @@ type MemberCondition = "good" | "spent" | "stuck";
 
 /** What goes on in a worker. */
 interface Work {
-  readonly path: string;
   readonly input: OperationInput;
   readonly reader?: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   readonly answer: ReturnType<typeof deferred<readonly ResultFile[]>>;
@@ -165,8 +164,10 @@ class Member {
   work(path: string, input: OperationInput) {
     const { files, options, limits, samples, signal } = input;
     const work: Work = {
-      ...{ path, input, reader: samples?.stream.getReader() },
-      ...{ answer: deferred<readonly ResultFile[]>(), end: deferred<MemberCondition>() },
+      input,
+      reader: samples?.stream.getReader(),
+      answer: deferred<readonly ResultFile[]>(),
+      end: deferred<MemberCondition>(),
     };
     this.requests++;
     this.#work = work;
@@ -174,7 +175,10 @@ class Member {
     this.#send({
       kind: "start",
       job: {
-        ...{ path, files, options, limits },
+        path,
+        files,
+        options,
+        limits,
         ...(samples === undefined ? {} : { samples: { filename: samples.filename } }),
       },
     }, [...files.values()].map(({ buffer }) => buffer));
