@@ -104,8 +104,8 @@ export function watchBody(
 }
 
 /**
- * Reads what is left of a body and drops it, within bounds: a client that is still sending hears an answer only where
- * somebody listens to the end; a connection that is closed on it loses the answer as well.
+ * Reads what is left of a body and drops it, within bounds, before it is refused: a client that is still sending hears an
+ * answer only where somebody listens to the end; a connection that is closed on it loses the answer as well.
  */
 export async function dropBody(body: ReadableStream<Uint8Array>): Promise<void> {
   if (!body.locked) await dropRest(body.getReader());

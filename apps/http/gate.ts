@@ -9,6 +9,9 @@ import { Problem } from "./problem.ts";
 /** Seconds after which a client that was turned away may try again. */
 const RETRY_SECONDS = 10;
 
+/** Milliseconds between two signs of life of a request that waits. */
+const BEAT_MS = 1000;
+
 /** A place that was given; to be given back once. */
 export type Release = () => void;
 
@@ -77,11 +80,15 @@ export class Gate {
 
   #wait(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
+      // workerd ends a request that waits for another's doings and has nothing of its own to wait for.
+      const beat = setInterval(() => {}, BEAT_MS);
       const give = () => {
+        clearInterval(beat);
         signal.removeEventListener("abort", leave);
         resolve();
       };
       const leave = () => {
+        clearInterval(beat);
         this.#waiting.splice(this.#waiting.indexOf(give), 1);
         reject(signal.reason);
       };

@@ -170,7 +170,9 @@ export function createHandlerFor(
       return eventResponse(type);
     } catch (error) {
       leave();
-      body.drop();
+      const { problem } = problemOf(error);
+      // Of whoever is silent or gone nothing more will come.
+      if (problem !== "stalled" && problem !== "aborted") await body.drop();
       throw error;
     }
 
@@ -203,8 +205,9 @@ export function createHandlerFor(
       try {
         response = await route(request, visit);
       } catch (error) {
-        response = problemResponse(answerError(error, request, visit));
-        if (visit.problem !== "defect" && request.body !== null) dropBody(request.body);
+        const problem = answerError(error, request, visit);
+        if (problem.problem !== "defect" && request.body !== null) await dropBody(request.body);
+        response = problemResponse(problem);
       }
       response.headers.set("x-request-id", visit.id);
       for (const [name, value] of Object.entries(corsHeaders(request, options))) {
