@@ -31,9 +31,10 @@ const MAX_WASM_BYTES = 2 ** 26;
 const MAX_REQUESTS = 200;
 /** Time after which a worker that nobody needed goes, in milliseconds. */
 const IDLE_MS = 60_000;
-/** Time that a worker has to stop by itself, in milliseconds, and then to notice that its memory is gone. */
+/** Time that a worker has to stop by itself, between two times that its memory is spoilt, and in all, in milliseconds. */
 const STOP_MS = 1500;
-const TRAP_MS = 5000;
+const SPOIL_MS = 250;
+const STUCK_MS = 30_000;
 
 /** The workers of a server. */
 export class WorkerPool {
@@ -257,16 +258,15 @@ class Member {
     if (this.#work === undefined || this.#stopping !== undefined) return;
     this.#work.answer.reject(reason);
     this.#send({ kind: "stop" });
-    this.#stopping = setTimeout(() => {
-      this.#spoilMemory();
-      this.#stopping = setTimeout(() => this.#finish("stuck"), TRAP_MS);
-    }, STOP_MS);
-  }
-
-  #spoilMemory(): void {
-    if (this.#memory === undefined) return;
-    this.#isSpoilt = true;
-    new Uint8Array(this.#memory).fill(0xff);
+    const since = performance.now();
+    const spoil = () => {
+      if (performance.now() - since > STUCK_MS) return this.#finish("stuck");
+      // Again and again: on a busy machine it may only be about to begin, and there may be no memory yet.
+      this.#isSpoilt = true;
+      if (this.#memory !== undefined) new Uint8Array(this.#memory).fill(0xff);
+      this.#stopping = setTimeout(spoil, SPOIL_MS);
+    };
+    this.#stopping = setTimeout(spoil, STOP_MS);
   }
 
   #finish(condition: MemberCondition): void {
