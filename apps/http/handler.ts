@@ -85,8 +85,8 @@ export function createHandlerFor(
   const description = JSON.stringify(
     openApiDocument(operations, limits, { hasToken: token !== undefined, hasMetrics }),
   );
-  /** Those in or in front of the gate. */
-  const endings = new Set<AbortController>();
+  /** Those in or in front of the gate, with their requests: nothing else holds the signals that tell of a client's going. */
+  const endings = new Map<AbortController, Request>();
   let isStopping = false;
 
   const answerError = (error: unknown, { signal }: Request, visit: Visit): Problem => {
@@ -139,8 +139,11 @@ export function createHandlerFor(
     const contentType = checkHead(request, limits);
     if (isStopping) throw stopping();
     const ending = new AbortController();
-    endings.add(ending);
-    const signal = AbortSignal.any([request.signal, ending.signal]);
+    const { signal } = ending;
+    endings.set(ending, request);
+    const onGone = () => ending.abort(request.signal.reason);
+    request.signal.addEventListener("abort", onGone, { once: true });
+    if (request.signal.aborted) onGone();
     const body = watchBody(request.body!, {
       limits,
       signal,
@@ -163,6 +166,7 @@ export function createHandlerFor(
       leave = () => {
         endings.delete(ending);
         clearTimeout(timer);
+        request.signal.removeEventListener("abort", onGone);
         release();
       };
       const type = wantedEvents(request.headers);
@@ -223,7 +227,7 @@ export function createHandlerFor(
       });
       await Promise.race([gate.idle(), over]);
       clearTimeout(timer);
-      for (const ending of endings) ending.abort(stopping());
+      for (const ending of endings.keys()) ending.abort(stopping());
     },
   };
 }

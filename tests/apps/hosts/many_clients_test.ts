@@ -67,7 +67,8 @@ Deno.test("a model that never ends is ended when time is up or its client leaves
 });
 
 Deno.test("twenty clients that leave within half a second leave nothing behind", async () => {
-  await using server = await serveDeno();
+  // Deno doesn't tell that a client has gone which had sent everything (2.9.6), so time has to be up for some.
+  await using server = await serveDeno({ PLIMSOLL_MAX_SECONDS: "5" });
   const requests = Array.from({ length: 4 }, (_, i) => smallRequest(i));
   await Promise.all(
     Array.from(
