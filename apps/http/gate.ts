@@ -1,10 +1,6 @@
 /**
  * Lets so many in at once, lets some wait, turns the others away.
  *
- * Whoever is in or waits gives a sign of life every second, because in workerd a request whose client has gone just
- * stops: no code of it runs any more, and its place would be taken for ever. There the sign has another use, too: a
- * request that waits for another's doings and for nothing of its own is taken for hung.
- *
  * @module
  */
 import type { Limits } from "./limits.ts";
@@ -12,27 +8,19 @@ import { Problem } from "./problem.ts";
 
 /** Seconds after which a client that was turned away may try again. */
 const RETRY_SECONDS = 10;
-/** Milliseconds between two signs of life, and without one until a place is free again. */
+
+/** Milliseconds between two signs of life of a request that waits. */
 const BEAT_MS = 1000;
-const DEAD_MS = 10_000;
 
 /** A place that was given; to be given back once. */
 export type Release = () => void;
 
-/** Somebody in or in front of the gate. */
-interface Guest {
-  /** When it last gave a sign of life. */
-  seen: number;
-  /** Tells it that it is in; nothing while it is. */
-  admit?: () => void;
-}
-
 /** Counts who is in. */
 export class Gate {
   readonly #limits: Pick<Limits, "maxActive" | "maxWaiting">;
-  readonly #active = new Set<Guest>();
-  readonly #waiting = new Set<Guest>();
+  readonly #waiting: (() => void)[] = [];
   readonly #onIdle: (() => void)[] = [];
+  #active = 0;
 
   /** Nobody is in. */
   constructor(limits: Pick<Limits, "maxActive" | "maxWaiting">) {
@@ -41,19 +29,18 @@ export class Gate {
 
   /** How many are in. */
   get active(): number {
-    return this.#active.size;
+    return this.#active;
   }
 
   /** How many wait. */
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#waiting.length;
   }
 
   /** Whether the next one would be turned away. */
   get isFull(): boolean {
-    this.#sweep();
     const { maxActive, maxWaiting } = this.#limits;
-    return this.active >= maxActive && this.waiting >= maxWaiting;
+    return this.#active >= maxActive && this.#waiting.length >= maxWaiting;
   }
 
   /**
@@ -65,66 +52,48 @@ export class Gate {
   async enter(signal: AbortSignal): Promise<Release> {
     signal.throwIfAborted();
     const { maxActive, maxWaiting } = this.#limits;
-    if (this.isFull) {
+    if (this.#active < maxActive) this.#active++;
+    else if (this.#waiting.length < maxWaiting) await this.#wait(signal);
+    else {
       throw new Problem(
         "busy",
         `${maxActive} requests are at work and ${maxWaiting} wait. Try again later.`,
         { "retry-after": String(RETRY_SECONDS) },
       );
     }
-    const guest: Guest = { seen: Date.now() };
-    const beat = setInterval(() => {
-      const now = Date.now();
-      // Where something computed for long, nobody could give a sign.
-      const couldLook = now - guest.seen < 2 * BEAT_MS;
-      guest.seen = now;
-      if (couldLook) this.#sweep();
-    }, BEAT_MS);
-    const leave = () => {
-      clearInterval(beat);
-      this.#leave(guest);
+    let isIn = true;
+    return () => {
+      if (!isIn) return;
+      isIn = false;
+      const next = this.#waiting.shift();
+      // The place goes to whoever waits.
+      if (next !== undefined) return next();
+      if (--this.#active === 0) this.#onIdle.splice(0).forEach((tell) => tell());
     };
-    if (this.active < maxActive) this.#active.add(guest);
-    else await this.#wait(guest, signal).catch((error) => (leave(), Promise.reject(error)));
-    return leave;
   }
 
   /** Resolves when nobody is in. */
   idle(): Promise<void> {
-    if (this.active === 0) return Promise.resolve();
+    if (this.#active === 0) return Promise.resolve();
     return new Promise((resolve) => this.#onIdle.push(resolve));
   }
 
-  #wait(guest: Guest, signal: AbortSignal): Promise<void> {
+  #wait(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const stop = () => reject(signal.reason);
-      guest.admit = () => {
-        signal.removeEventListener("abort", stop);
+      // workerd ends a request that waits for another's doings and has nothing of its own to wait for.
+      const beat = setInterval(() => {}, BEAT_MS);
+      const give = () => {
+        clearInterval(beat);
+        signal.removeEventListener("abort", leave);
         resolve();
       };
-      signal.addEventListener("abort", stop, { once: true });
-      this.#waiting.add(guest);
+      const leave = () => {
+        clearInterval(beat);
+        this.#waiting.splice(this.#waiting.indexOf(give), 1);
+        reject(signal.reason);
+      };
+      signal.addEventListener("abort", leave, { once: true });
+      this.#waiting.push(give);
     });
-  }
-
-  /** Takes somebody out, once, and lets others in. */
-  #leave(guest: Guest): void {
-    this.#waiting.delete(guest);
-    if (!this.#active.delete(guest)) return;
-    for (const next of this.#waiting) {
-      if (this.active >= this.#limits.maxActive) break;
-      this.#waiting.delete(next);
-      this.#active.add(next);
-      next.admit?.();
-    }
-    if (this.active === 0) this.#onIdle.splice(0).forEach((tell) => tell());
-  }
-
-  /** Takes out those that gave no sign of life. */
-  #sweep(): void {
-    const now = Date.now();
-    for (const guest of [...this.#waiting, ...this.#active]) {
-      if (now - guest.seen > DEAD_MS) this.#leave(guest);
-    }
   }
 }

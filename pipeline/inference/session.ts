@@ -19,7 +19,6 @@ import {
   outOfMemoryLoad,
   outOfMemoryRun,
 } from "./out_of_memory.ts";
-import { inTurn } from "./in_turn.ts";
 import type { InferenceSession, Runtime, RuntimeSource, SessionOptions } from "./runtime.ts";
 
 /**
@@ -31,6 +30,19 @@ const OPTIMIZATION = "all";
 /** The runtime's classes, and how it is told where to run a model. */
 interface Loaded extends Pick<typeof ort, "InferenceSession" | "Tensor"> {
   readonly provider: "wasm" | "cpu";
+}
+
+/** Ends when what was begun in onnxruntime-web has ended; see {@linkcode inTurn}. */
+let webIsIdle: Promise<unknown> = Promise.resolve();
+
+/**
+ * Does one thing in onnxruntime-web after the other: creates, runs or releases. All its sessions share one stack of its WebAssembly, on which a
+ * run lays its arguments before it waits for its inputs (1.30): a second run that begins meanwhile writes over them.
+ */
+function inTurn<T>(action: () => Promise<T>): Promise<T> {
+  const result = webIsIdle.then(action);
+  webIsIdle = result.catch(() => {});
+  return result;
 }
 
 /**
