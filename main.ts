@@ -3,24 +3,53 @@
  *
  * @module
  */
-import { runCli } from "./apps/cli/run.ts";
 import { LAUNCHED } from "./apps/cli/permissions.ts";
-import { UNHANDLED, unhandledMessage } from "./apps/cli/unhandled.ts";
-import type { Terminal } from "./core/host.ts";
-import { denoHost } from "./apps/hosts/deno.ts";
+import { type FromCommand, interrupter } from "./apps/cli/supervised.ts";
 
-/** The terminal of this process. */
-const terminal: Terminal = {
-  outputColumns: () => Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined,
-  errorColumns: () => Deno.stderr.isTerminal() ? Deno.consoleSize().columns : undefined,
-  environment: (name) => {
-    try {
-      return Deno.env.get(name);
-    } catch {
-      return undefined; // Not allowed to look: as if it weren't set.
-    }
-  },
-};
+/** Calls something when the user or the system wants this process to end. */
+function onInterrupt(interrupt: () => void): void {
+  Deno.addSignalListener("SIGINT", interrupt);
+  // Windows has no other.
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", interrupt);
+}
+
+function printError(text: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(text));
+}
+
+/** Runs a command in a thread of its own; this one listens. */
+function supervise(args: readonly string[]): void {
+  const worker = new Worker(new URL("./apps/hosts/deno_command.ts", import.meta.url), {
+    type: "module",
+  });
+  worker.onmessage = ({ data }: MessageEvent<FromCommand>) => Deno.exit(data.code);
+  worker.onerror = (event) => {
+    event.preventDefault();
+    printError(`plimsoll: this is a defect of plimsoll, please report it\n${event.message}\n`);
+    Deno.exit(1);
+  };
+  onInterrupt(interrupter({
+    post: (message) => worker.postMessage(message),
+    printError,
+    exit: (code) => Deno.exit(code),
+  }));
+  worker.postMessage({ kind: "start", args });
+}
+
+/** A server runs in this thread: its requests have threads of their own. */
+async function serve(args: readonly string[]): Promise<void> {
+  const [{ runCli }, { denoHost }, { denoTerminal }] = await Promise.all([
+    import("./apps/cli/run.ts"),
+    import("./apps/hosts/deno.ts"),
+    import("./apps/hosts/deno_terminal.ts"),
+  ]);
+  const interruption = new AbortController();
+  onInterrupt(() => {
+    if (interruption.signal.aborted) Deno.exit(130);
+    interruption.abort(new DOMException("Interrupted", "AbortError"));
+  });
+  Deno.exit(await runCli(args, { ...denoHost, terminal: denoTerminal }, interruption.signal));
+}
 
 /** How often to look whether the process that started this one is still there. */
 const PARENT_MS = 250;
@@ -35,22 +64,9 @@ function endWithParent(): void {
 }
 
 if (import.meta.main) {
-  globalThis.addEventListener("unhandledrejection", (event) => {
-    event.preventDefault();
-    denoHost.printError(unhandledMessage(event.reason));
-    Deno.exit(UNHANDLED);
-  });
-  const interruption = new AbortController();
-  const interrupt = () => interruption.abort(new DOMException("Interrupted", "AbortError"));
-  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-  for (const signal of signals) Deno.addSignalListener(signal, interrupt);
   const isLaunched = Deno.args[0] === LAUNCHED;
   if (isLaunched) endWithParent();
-  const code = await runCli(
-    Deno.args.slice(isLaunched ? 1 : 0),
-    { ...denoHost, terminal },
-    interruption.signal,
-  );
-  for (const signal of signals) Deno.removeSignalListener(signal, interrupt);
-  Deno.exit(code);
+  const args = Deno.args.slice(isLaunched ? 1 : 0);
+  if (args[0] === "serve") await serve(args);
+  else supervise(args);
 }

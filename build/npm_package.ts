@@ -63,7 +63,9 @@ export async function buildPackage(): Promise<void> {
     entries: {
       index: NODE_ENTRY,
       plimsoll: "apps/hosts/node_main.ts",
+      command: "apps/hosts/node_command.ts",
       calibration_worker: "apps/hosts/node_worker.ts",
+      request_worker: "apps/hosts/node_request_worker.ts",
       ...SUBPATHS,
       ...NODE_SUBPATHS,
     },

@@ -45,8 +45,10 @@ export interface ServeOptions {
   readonly port: number;
   /** Name or address of this machine. */
   readonly hostname: string;
-  /** Stops listening, and lets requests at work go. */
+  /** Stops listening. */
   readonly signal: AbortSignal;
+  /** Called then: resolves when requests at work have ended. Those that are left over are cut off. */
+  readonly settle: () => Promise<void>;
   /** Told the address once it listens. */
   readonly onListen: (url: string) => void;
 }
@@ -118,13 +120,17 @@ export interface Host extends Reader, Writer, Printer {
   assetPath(name: string): string;
   /** Starts a worker that runs `pipeline/passes/calibration_worker.ts`; absent where there are none. */
   startWorker?(): HostWorker;
+  /** Starts a worker that runs `apps/http/request_worker.ts`; absent where there are none. */
+  startRequestWorker?(): HostWorker;
+  /** Bytes of memory that the process has; absent where a host doesn't say. */
+  residentBytes?(): number;
   /**
    * Runs models from now on with a faster runtime that is installed beside Plimsoll; absent where none can be. Throws
    * {@linkcode PlimsollError} kind `usage` when it isn't installed.
    */
   useNativeRuntime?(): Promise<void>;
   /**
-   * Answers HTTP until the signal aborts; absent where a host can't. Throws {@linkcode PlimsollError} kind `runtime`
+   * Answers HTTP until the signal aborts and what is at work then has ended; absent where a host can't. Throws {@linkcode PlimsollError} kind `runtime`
    * where it can't listen.
    */
   serve?(options: ServeOptions): Promise<void>;

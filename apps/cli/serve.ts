@@ -6,7 +6,7 @@
 import type { Command } from "commander";
 import { PlimsollError } from "../../core/errors.ts";
 import { createHandler } from "../http/mod.ts";
-import { settingsFrom } from "../http/settings.ts";
+import { serverSettings } from "../http/settings.ts";
 import type { Context } from "./context.ts";
 import { portNumber } from "./option_values.ts";
 
@@ -28,7 +28,7 @@ Examples:
   deno task serve --port 9000
   curl -F model=@m.onnx -F samples=@images.tar -o q.onnx 'localhost:9000/v1/quantize?preprocess=imagenet'
 
-/ shows the page for browsers once deno task build:browser has made it; /openapi.json describes the rest. PLIMSOLL_TOKEN asks clients for a token, PLIMSOLL_MAX_… set limits: docs/hosts.md.
+/ shows the page for browsers once deno task build:browser has made it; /openapi.json describes the rest. PLIMSOLL_TOKEN asks clients for a token, PLIMSOLL_MAX_… set limits, PLIMSOLL_LOG=none keeps quiet: docs/hosts.md.
 `,
     )
     .action((options: ServeCommandOptions) => run(options, context));
@@ -45,14 +45,19 @@ async function run({ port, host: hostname }: ServeCommandOptions, context: Conte
     });
   }
   const handler = createHandler({
-    ...settingsFrom((name) => host.terminal?.environment(name)),
-    // Clients don't see it.
-    onDefect: (error) => host.printError(`${(error as Error)?.stack ?? error}\n`),
+    ...serverSettings(
+      (name) => host.terminal?.environment(name),
+      (line) => host.printError(line),
+      hostname,
+    ),
+    startWorker: host.startRequestWorker?.bind(host),
+    residentBytes: host.residentBytes?.bind(host),
   });
   await host.serve({
     port,
     hostname,
     signal,
+    settle: () => handler.close(),
     fetch: async (request) => await host.pageFile?.(request) ?? await handler.fetch(request),
     onListen: (url) => host.printError(`Listening on ${url}\n`),
   });

@@ -7,6 +7,7 @@ import type { Host } from "../../core/host.ts";
 import * as failures from "./failures.ts";
 import { pageFile } from "./page_files.ts";
 import { listBelow, type ReadableFolders } from "./list_files.ts";
+import { soon } from "./soon.ts";
 import { checkWhole, type WritableFolders, writeWhole } from "./whole_files.ts";
 
 const ROOT = new URL("../..", import.meta.url);
@@ -43,6 +44,8 @@ export const denoHost: Host = {
     new Worker(new URL("../../pipeline/passes/calibration_worker.ts", import.meta.url), {
       type: "module",
     }),
+  startRequestWorker,
+  residentBytes: () => Deno.memoryUsage().rss,
   checkWritable: (path) => checkWhole(system, path),
   writeFiles: (files) => writeWhole(system, files),
   assetPath: (name) => {
@@ -52,22 +55,33 @@ export const denoHost: Host = {
   print: (text) => writeAll(Deno.stdout, text),
   printError: (text) => writeAll(Deno.stderr, text),
   serve: async (options) => {
-    const { fetch, port, hostname, signal, onListen } = options;
+    const { fetch, port, hostname, signal, settle, onListen } = options;
+    let server: Deno.HttpServer;
     try {
-      const server = Deno.serve({
+      server = Deno.serve({
         port,
         hostname,
-        signal,
         onListen: (address) => onListen(`http://${hostname}:${address.port}/`),
       }, fetch);
-      await server.finished;
     } catch (cause) {
       failures.throwCannotListen(options, cause);
     }
+    await new Promise<void>((resolve) => {
+      signal.addEventListener("abort", () => resolve(), { once: true });
+      if (signal.aborted) resolve();
+    });
+    const closing = server.shutdown();
+    await settle();
+    await soon(closing);
   },
   pageFile,
   isTerminal: Deno.stderr.isTerminal(),
 };
+
+/** Starts a worker that does the work of requests: option `startWorker` of `createHandler`. */
+export function startRequestWorker(): Worker {
+  return new Worker(new URL("../http/request_worker.ts", import.meta.url), { type: "module" });
+}
 
 /** Bytes per read of a file. */
 const CHUNK_BYTES = 1 << 16;

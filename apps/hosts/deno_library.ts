@@ -12,6 +12,7 @@ import {
 import { denoHost } from "./deno.ts";
 
 export * from "../../pipeline/mod.ts";
+export { startRequestWorker } from "./deno.ts";
 
 /**
  * Samples of a folder of images, a data set, an address or bytes, for `quantize`.

@@ -22,14 +22,18 @@ export interface NodeHostOptions {
   readonly root: URL;
   /** Module of calibration workers, `node_worker.ts`. */
   readonly worker: URL;
+  /** Module of workers for requests, `node_request_worker.ts`. */
+  readonly requestWorker: URL;
 }
 
 /** Files, terminal and assets of a Node process. */
-export function createNodeHost({ root, worker }: NodeHostOptions): Host {
+export function createNodeHost({ root, worker, requestWorker }: NodeHostOptions): Host {
   let runtime: NodeRuntime = "wasm";
   return {
     ...nodeReader,
     startWorker: () => startThread(worker, runtime),
+    startRequestWorker: () => startThread(requestWorker, "wasm"),
+    residentBytes: () => process.memoryUsage.rss(),
     useNativeRuntime: async () => {
       await supplyNodeRuntime("native");
       runtime = "native";

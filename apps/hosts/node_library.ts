@@ -30,3 +30,8 @@ export function startWorker(): HostWorker {
   // This file is bundled into the root of the package.
   return startThread(new URL("./calibration_worker.js", import.meta.url), "wasm");
 }
+
+/** Starts a worker thread that does the work of requests: option `startWorker` of `createHandler`. */
+export function startRequestWorker(): HostWorker {
+  return startThread(new URL("./request_worker.js", import.meta.url), "wasm");
+}

@@ -4,19 +4,37 @@
  * @module
  */
 import { createHandler, type Handler } from "../http/mod.ts";
-import { settingsFrom } from "../http/settings.ts";
+import { serverSettings } from "../http/settings.ts";
+import { startRequestWorker } from "./deno.ts";
 import { pageFile } from "./page_files.ts";
 
+const encoder = new TextEncoder();
 const handler: Handler = createHandler({
-  ...settingsFrom((name) => Deno.env.get(name)),
-  // To the log of the server; clients don't see it.
-  onDefect: (error) => Deno.stderr.writeSync(new TextEncoder().encode(`${describe(error)}\n`)),
+  ...serverSettings(
+    (name) => Deno.env.get(name),
+    (line) => Deno.stderr.writeSync(encoder.encode(line)),
+  ),
+  startWorker: startRequestWorker,
+  residentBytes: () => Deno.memoryUsage().rss,
 });
 
-function describe(error: unknown): string {
-  return error instanceof Error ? error.stack ?? error.message : String(error);
+/** Ends when what is at work has ended, or its time is up; at once when told again. */
+let isEnding = false;
+async function end(): Promise<void> {
+  if (!isEnding) {
+    isEnding = true;
+    await handler.close();
+  }
+  Deno.exit(0);
+}
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  try {
+    Deno.addSignalListener(signal, end);
+  } catch {
+    // Not on this system, or not allowed here, as on Deno Deploy.
+  }
 }
 
 export default {
-  fetch: async (request) => await pageFile(request) ?? await handler.fetch(request),
-} satisfies Handler;
+  fetch: async (request: Request) => await pageFile(request) ?? await handler.fetch(request),
+} satisfies Pick<Handler, "fetch">;

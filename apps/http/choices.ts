@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isExpression } from "../../tpc/placement/overrides.ts";
 import { type ResolvedRecipe, resolveRecipe } from "../../tpc/recipe/recipe.ts";
 import { parseWish } from "../../tpc/recipe/wish.ts";
 import { WISH_ENTRIES } from "../../tpc/recipe/wishes.ts";
@@ -44,8 +45,25 @@ export function recipeOf(options: Options, onNote: (text: string) => void): Reso
     }),
   );
   const resolved = resolveRecipe({ target, ...wishes, overrides: checkOverrides(override) });
+  refuseExpressions(resolved.target.overrides);
   resolved.notes.forEach(onNote);
   return resolved;
+}
+
+/**
+ * Names that a client asks for may have `*` in them and no more: a regular expression can be written so that it never
+ * ends, and nothing stops it.
+ */
+function refuseExpressions(overrides: ResolvedRecipe["target"]["overrides"] = []): void {
+  const patterns = overrides.flatMap(({ match }) => Object.values(match).flat());
+  const found = patterns.find((pattern) => isExpression(pattern));
+  if (found === undefined) return;
+  throw new Problem(
+    "usage",
+    `While reading the options: wanted overrides that match names with *, found the regular expression ${
+      JSON.stringify(found.slice(0, 80))
+    }. Over HTTP there are none: write the names, or * for what they don't share.`,
+  );
 }
 
 /**

@@ -4,7 +4,7 @@
  * @module
  */
 import { edgeOperations } from "./edge_operations.ts";
-import { createHandlerFor, type Handler, type HandlerOptions } from "./handler.ts";
+import { createHandlerFor, type Handler, handlerOf, type HandlerOptions } from "./handler.ts";
 
 export type { Handler, HandlerOptions };
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
@@ -23,5 +23,5 @@ export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
  * ```
  */
 export function createEdgeHandler(options: HandlerOptions = {}): Handler {
-  return createHandlerFor(edgeOperations(), options);
+  return handlerOf(createHandlerFor(edgeOperations(), options));
 }

@@ -9,6 +9,9 @@ import { Problem } from "./problem.ts";
 /** Seconds after which a client that was turned away may try again. */
 const RETRY_SECONDS = 10;
 
+/** Milliseconds between two signs of life of a request that waits. */
+const BEAT_MS = 1000;
+
 /** A place that was given; to be given back once. */
 export type Release = () => void;
 
@@ -16,6 +19,7 @@ export type Release = () => void;
 export class Gate {
   readonly #limits: Pick<Limits, "maxActive" | "maxWaiting">;
   readonly #waiting: (() => void)[] = [];
+  readonly #onIdle: (() => void)[] = [];
   #active = 0;
 
   /** Nobody is in. */
@@ -31,6 +35,12 @@ export class Gate {
   /** How many wait. */
   get waiting(): number {
     return this.#waiting.length;
+  }
+
+  /** Whether the next one would be turned away. */
+  get isFull(): boolean {
+    const { maxActive, maxWaiting } = this.#limits;
+    return this.#active >= maxActive && this.#waiting.length >= maxWaiting;
   }
 
   /**
@@ -57,18 +67,28 @@ export class Gate {
       isIn = false;
       const next = this.#waiting.shift();
       // The place goes to whoever waits.
-      if (next === undefined) this.#active--;
-      else next();
+      if (next !== undefined) return next();
+      if (--this.#active === 0) this.#onIdle.splice(0).forEach((tell) => tell());
     };
+  }
+
+  /** Resolves when nobody is in. */
+  idle(): Promise<void> {
+    if (this.#active === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onIdle.push(resolve));
   }
 
   #wait(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
+      // workerd ends a request that waits for another's doings and has nothing of its own to wait for.
+      const beat = setInterval(() => {}, BEAT_MS);
       const give = () => {
+        clearInterval(beat);
         signal.removeEventListener("abort", leave);
         resolve();
       };
       const leave = () => {
+        clearInterval(beat);
         this.#waiting.splice(this.#waiting.indexOf(give), 1);
         reject(signal.reason);
       };

@@ -4,34 +4,56 @@
  * @module
  */
 import { deferred } from "../../core/deferred.ts";
-import type { Runtime } from "../../pipeline/inference/runtime.ts";
 import { VERSION } from "../../core/version.ts";
 import { checkToken } from "./auth.ts";
-import { tooLarge, watchBody } from "./body.ts";
-import { EventWriter, wantedEvents } from "./event_stream.ts";
+import { dropBody, tooLarge, watchBody } from "./body.ts";
+import { type EventType, EventWriter, wantedEvents } from "./event_stream.ts";
 import { Gate } from "./gate.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { openApiDocument } from "./openapi.ts";
+import { checkOrigin, corsHeaders, type OriginSettings, preflight } from "./origin.ts";
 import type { Operation, OperationInput, PartSpec, ResultFile } from "./operation.ts";
 import { type Options, readOptions } from "./options.ts";
 import { type Part, readParts, wholePart } from "./parts.ts";
-import { Problem, problemOf, problemResponse } from "./problem.ts";
+import { Problem, type ProblemName, problemOf, problemResponse } from "./problem.ts";
 import { fileResponse, type SendGuard } from "./results.ts";
 
 /** Settings of a handler. */
-export interface HandlerOptions {
+export interface HandlerOptions extends OriginSettings {
   /** Other limits than the default ones. */
   readonly limits?: Partial<Limits>;
-  /** Token without which nothing but health and description is answered. */
+  /** Token without which nothing but health, readiness and description is answered. */
   readonly token?: string;
-  /** Told about defects, whose messages clients don't get. Default: nobody. */
-  readonly onDefect?: (error: unknown) => void;
+  /** Told about defects, whose messages clients don't get, with the id of the request. Default: nobody. */
+  readonly onDefect?: (error: unknown, id: string) => void;
 }
 
 /** As much of a server as every host has: Deno, workerd, Node's adapters. */
 export interface Handler {
   /** Answers a request. Never rejects. */
   fetch(request: Request): Promise<Response>;
+  /** Takes no more work, waits for what runs up to `limits.maxShutdownSeconds`, and ends the rest. */
+  close(): Promise<void>;
+}
+
+/** What becomes known of a request while it is answered. */
+export interface Visit {
+  /** Its id. */
+  readonly id: string;
+  /** Address of the operation that it asked for. */
+  operation?: string;
+  /** What it was answered, where it went wrong. */
+  problem?: ProblemName;
+}
+
+/** The handler itself, for whatever goes around it. */
+export interface Core {
+  /** Answers a request. Never rejects. */
+  answer(request: Request, visit: Visit): Promise<Response>;
+  /** Who is in. */
+  readonly gate: Gate;
+  /** See {@linkcode Handler.close}. */
+  close(): Promise<void>;
 }
 
 /** Bytes of the part `options`. */
@@ -39,107 +61,192 @@ const MAX_OPTIONS_BYTES = 2 ** 20;
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Makes a handler for some operations; `/health` says when their runtime, if they have one, is lost. */
+/** Addresses that answer GET, whoever asks. */
+const OPEN = ["/health", "/ready", "/openapi.json"];
+
+/** What goes around a handler. */
+export interface Surroundings {
+  /** Whether nothing but a restart helps; `/health` says so. Default: never. */
+  readonly isLost?: () => boolean;
+  /** Whether something around it answers `/metrics`. Default: no. */
+  readonly hasMetrics?: boolean;
+}
+
+/** Makes a handler for some operations. */
 export function createHandlerFor(
   operations: readonly Operation[],
-  { limits: own, token, onDefect }: HandlerOptions,
-  runtime?: Runtime,
-): Handler {
+  options: HandlerOptions,
+  { isLost = () => false, hasMetrics = false }: Surroundings = {},
+): Core {
+  const { limits: own, token, onDefect } = options;
   const limits: Limits = { ...DEFAULT_LIMITS, ...own };
   const gate = new Gate(limits);
   const routes = new Map(operations.map((operation) => [operation.path, operation]));
-  const description = JSON.stringify(openApiDocument(operations, limits, token !== undefined));
+  const description = JSON.stringify(
+    openApiDocument(operations, limits, { hasToken: token !== undefined, hasMetrics }),
+  );
+  /** Those in or in front of the gate, with their requests: nothing else holds the signals that tell of a client's going. */
+  const endings = new Map<AbortController, Request>();
+  let isStopping = false;
 
-  const answerError = (error: unknown): Problem => {
-    const problem = problemOf(error);
-    if (problem.problem === "defect") onDefect?.(error);
+  const answerError = (error: unknown, { signal }: Request, visit: Visit): Problem => {
+    const problem = signal.aborted && error === signal.reason
+      ? new Problem("aborted", "The client has gone.")
+      : problemOf(error);
+    visit.problem = problem.problem;
+    if (problem.problem === "defect") onDefect?.(error, visit.id);
     return problem;
   };
 
-  async function answer(request: Request): Promise<Response> {
+  async function route(request: Request, visit: Visit): Promise<Response> {
     const { pathname } = new URL(request.url);
-    if (pathname === "/health" || pathname === "/openapi.json") {
+    const asked = preflight(request, options);
+    if (asked !== undefined) return asked;
+    if (OPEN.includes(pathname)) {
       if (request.method !== "GET" && request.method !== "HEAD") throw wrongMethod("GET, HEAD");
-      return pathname === "/health" ? health() : json(description);
+      if (pathname === "/health") return health();
+      return pathname === "/ready" ? readiness() : json(description);
     }
+    if (token === undefined) checkOrigin(request, options);
     const operation = routes.get(pathname);
     if (operation === undefined) {
       throw new Problem("not-found", "See /openapi.json for what there is.");
     }
     await checkToken(request, token);
     if (request.method !== "POST") throw wrongMethod("POST");
-    return await work(operation, request);
+    visit.operation = operation.path;
+    return await work(operation, request, visit);
   }
 
   function health(): Response {
     const { active, waiting } = gate;
-    const isLost = runtime?.lost !== undefined;
+    const lost = isLost();
     return json(
-      JSON.stringify({ status: isLost ? "lost" : "ok", version: VERSION, active, waiting }),
-      isLost ? 503 : 200,
+      JSON.stringify({ status: lost ? "lost" : "ok", version: VERSION, active, waiting }),
+      lost ? 503 : 200,
     );
   }
 
-  async function work(operation: Operation, request: Request): Promise<Response> {
+  function readiness(): Response {
+    const status = isStopping ? "stopping" : isLost() ? "lost" : gate.isFull ? "busy" : "ready";
+    return json(JSON.stringify({ status }), status === "ready" ? 200 : 503);
+  }
+
+  async function work(operation: Operation, request: Request, visit: Visit): Promise<Response> {
     const query = new URL(request.url).searchParams;
     // Faults that the head of the request shows are told before its body is read.
     const options = readOptions(operation.options, query);
     const contentType = checkHead(request, limits);
+    if (isStopping) throw stopping();
     const ending = new AbortController();
-    const signal = AbortSignal.any([request.signal, ending.signal]);
-    const release = await gate.enter(signal);
-    const timer = setTimeout(
-      () => ending.abort(new Problem("too-long", `${limits.maxSeconds} s are over. Send less.`)),
-      limits.maxSeconds * 1000,
-    );
-    const leave = () => {
-      clearTimeout(timer);
-      release();
-    };
-    const body = watchBody(request.body!, limits, signal);
+    const { signal } = ending;
+    endings.set(ending, request);
+    const onGone = () => ending.abort(request.signal.reason);
+    request.signal.addEventListener("abort", onGone, { once: true });
+    if (request.signal.aborted) onGone();
+    const body = watchBody(request.body!, {
+      limits,
+      signal,
+      isContended: () => gate.waiting > 0,
+      onFail: (error) => ending.abort(error),
+    });
+    let leave = () => void endings.delete(ending);
     const run = async (tell: Pick<OperationInput, "onProgress" | "onNote">) => {
+      const head = { contentType, options, query };
       const input = { ...tell, limits, signal };
-      return await abortable(
-        runOperation(operation, body, { contentType, options, query }, input),
-        signal,
-      );
+      return await abortable(runOperation(operation, body.stream, head, input), signal);
     };
-    const type = wantedEvents(request.headers);
     const guard: SendGuard = (stream) => watchSending(stream, limits, leave);
-    if (type === undefined) {
-      try {
-        return fileResponse(await run({ onNote: () => {} }), guard);
-      } catch (error) {
-        leave();
-        throw error;
-      }
+    try {
+      const release = await gate.enter(signal);
+      const timer = setTimeout(
+        () => ending.abort(new Problem("too-long", `${limits.maxSeconds} s are over. Send less.`)),
+        limits.maxSeconds * 1000,
+      );
+      leave = () => {
+        endings.delete(ending);
+        clearTimeout(timer);
+        request.signal.removeEventListener("abort", onGone);
+        release();
+      };
+      const type = wantedEvents(request.headers);
+      if (type === undefined) return fileResponse(await run({ onNote: () => {} }), guard);
+      return eventResponse(type);
+    } catch (error) {
+      leave();
+      const { problem } = problemOf(error);
+      // Of whoever is silent or gone nothing more will come.
+      if (problem !== "stalled" && problem !== "aborted") await body.drop();
+      throw error;
     }
-    const writer = new EventWriter(type);
-    run({
-      onProgress: (progress) => writer.tell({ event: "progress", ...progress }),
-      onNote: (text) => writer.tell({ event: "note", text }),
-    })
-      .then((files) => writer.send(files), (error) => writer.fail(answerError(error)))
-      // The client is gone.
-      .catch((error) => ending.abort(error));
-    return new Response(
-      watchSending(writer.readable, limits, (reason) => {
+
+    function eventResponse(type: EventType): Response {
+      const writer = new EventWriter(type);
+      run({
+        onProgress: (progress) => writer.tell({ event: "progress", ...progress }),
+        onNote: (text) => writer.tell({ event: "note", text }),
+      })
+        .then((files) => writer.send(files), (error) => {
+          body.drop();
+          return writer.fail(answerError(error, request, visit));
+        })
+        // The client is gone.
+        .catch((error) => ending.abort(error));
+      const sending = watchSending(writer.readable, limits, (reason) => {
         ending.abort(reason);
         leave();
-      }),
-      { headers: { "content-type": type, "cache-control": "no-store" } },
-    );
+      });
+      return new Response(sending, {
+        headers: { "content-type": type, "cache-control": "no-store" },
+      });
+    }
   }
 
   return {
-    fetch: async (request) => {
+    gate,
+    answer: async (request, visit) => {
+      let response: Response;
       try {
-        return await answer(request);
+        response = await route(request, visit);
       } catch (error) {
-        return problemResponse(answerError(error));
+        const problem = answerError(error, request, visit);
+        if (problem.problem !== "defect" && request.body !== null) await dropBody(request.body);
+        response = problemResponse(problem);
       }
+      response.headers.set("x-request-id", visit.id);
+      for (const [name, value] of Object.entries(corsHeaders(request, options))) {
+        response.headers.set(name, value);
+      }
+      return response;
+    },
+    close: async () => {
+      isStopping = true;
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const over = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, limits.maxShutdownSeconds * 1000);
+      });
+      await Promise.race([gate.idle(), over]);
+      clearTimeout(timer);
+      for (const ending of endings.keys()) ending.abort(stopping());
     },
   };
+}
+
+/** The handler as servers take it. */
+export function handlerOf({ answer, close }: Core): Handler {
+  return { fetch: (request) => answer(request, { id: requestId(request) }), close };
+}
+
+/** The id that a request brought, where it is sane, or a new one. */
+export function requestId({ headers }: Request): string {
+  const given = headers.get("x-request-id") ?? "";
+  return /^[\w.:/+=-]{1,128}$/.test(given) ? given : crypto.randomUUID();
+}
+
+function stopping(): Problem {
+  return new Problem("stopping", "This server is about to end. Ask another one, or later.", {
+    "retry-after": "10",
+  });
 }
 
 function wrongMethod(allow: string): Problem {

@@ -22,8 +22,10 @@ export interface Limits {
   readonly maxStallSeconds: number;
   /** Requests at work at once. Default 4. */
   readonly maxActive: number;
-  /** Requests that wait for that, their bodies unread. More are turned away. Default 32. */
+  /** Requests that wait for that, 64 KiB of their bodies read. More are turned away. Default 32. */
   readonly maxWaiting: number;
+  /** Seconds that requests at work have when the server is told to end. Default 4. */
+  readonly maxShutdownSeconds: number;
 }
 
 /** What holds where nothing else is said. */
@@ -37,4 +39,5 @@ export const DEFAULT_LIMITS: Limits = {
   maxStallSeconds: 30,
   maxActive: 4,
   maxWaiting: 32,
+  maxShutdownSeconds: 4,
 };

@@ -51,11 +51,22 @@ const healthSchema = {
   },
 };
 
+const readinessSchema = {
+  type: "object",
+  required: ["status"],
+  properties: {
+    status: {
+      enum: ["ready", "busy", "stopping", "lost"],
+      description: "busy: the next request would be turned away",
+    },
+  },
+};
+
 /** Describes what a handler answers. */
 export function openApiDocument(
   operations: readonly Operation[],
   limits: Limits,
-  hasToken: boolean,
+  { hasToken, hasMetrics }: { readonly hasToken: boolean; readonly hasMetrics: boolean },
 ): Json {
   return {
     openapi: "3.1.0",
@@ -72,13 +83,24 @@ export function openApiDocument(
       "/health": {
         get: {
           operationId: "health",
-          summary: "Whether the server can work, and how busy it is",
+          summary: "Whether the server works, and how busy it is; if not, restart it",
           responses: {
             200: answerOf("It can", "application/json", "Health"),
             503: answerOf("Its runtime is lost", "application/json", "Health"),
           },
         },
       },
+      "/ready": {
+        get: {
+          operationId: "readiness",
+          summary: "Whether the server takes another request now",
+          responses: {
+            200: answerOf("It does", "application/json", "Readiness"),
+            503: answerOf("It doesn't", "application/json", "Readiness"),
+          },
+        },
+      },
+      ...(hasMetrics ? { "/metrics": { get: describeMetrics(hasToken) } } : {}),
       "/openapi.json": {
         get: {
           operationId: "description",
@@ -96,7 +118,12 @@ export function openApiDocument(
       ),
     },
     components: {
-      schemas: { Problem: problemSchema, Event: eventSchema, Health: healthSchema },
+      schemas: {
+        Problem: problemSchema,
+        Event: eventSchema,
+        Health: healthSchema,
+        Readiness: readinessSchema,
+      },
       ...(hasToken ? { securitySchemes: { token: { type: "http", scheme: "bearer" } } } : {}),
     },
   };
@@ -106,6 +133,26 @@ function answerOf(description: string, type: string, schema: string): Json {
   return {
     description,
     content: { [type]: { schema: { $ref: `#/components/schemas/${schema}` } } },
+  };
+}
+
+function describeMetrics(hasToken: boolean): Json {
+  const refused = hasToken ? { 401: "unauthorized" } : { 403: "forbidden" };
+  return {
+    operationId: "metrics",
+    summary: "What the server has done and does, for Prometheus",
+    ...(hasToken ? { security: [{ token: [] }] } : {}),
+    responses: {
+      200: {
+        description: "Prometheus text format 0.0.4",
+        content: { "text/plain": { schema: { type: "string" } } },
+      },
+      ...Object.fromEntries(
+        Object.entries(refused).map((
+          [status, name],
+        ) => [status, answerOf(name, PROBLEM_TYPE, "Problem")]),
+      ),
+    },
   };
 }
 
@@ -124,7 +171,7 @@ function describe({ path, summary, options, parts, results }: Operation, hasToke
     "application/x-ndjson": events,
   };
   const names = PROBLEM_NAMES.filter((name) =>
-    !["not-found", "method"].includes(name) && (hasToken || name !== "unauthorized")
+    !["not-found", "method"].includes(name) && name !== (hasToken ? "forbidden" : "unauthorized")
   );
   const statuses = [...new Set(names.map(statusOf))];
   return {
@@ -139,6 +186,12 @@ function describe({ path, summary, options, parts, results }: Operation, hasToke
     requestBody: { required: true, content: { "multipart/form-data": bodyOf(parts) } },
     responses: {
       200: {
+        headers: {
+          "x-request-id": {
+            description: "The id that the request brought, or one that it got; logs have it",
+            schema: { type: "string" },
+          },
+        },
         description: `${
           results.map(({ name }) => name).join(", ")
         }; events when Accept asks for them`,

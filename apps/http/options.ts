@@ -57,7 +57,9 @@ export const targetOptions = {
       return Array.isArray(json) ? json : [json];
     },
     z.array(z.record(z.string(), z.unknown())),
-  ).describe("Settings for tensors, nodes or operators by name or pattern: JSON"),
+  ).describe(
+    "Settings for tensors, nodes or operators by name, in which * stands for anything: JSON",
+  ),
 };
 
 /** A wish as text or as JSON has it; yes and no stay texts, as a description says best. */

@@ -28,6 +28,7 @@ const PROBLEMS = {
   "input": [400, "A part of the body can't be read"],
   "aborted": [400, "The body ended early"],
   "unauthorized": [401, "A token is wanted"],
+  "forbidden": [403, "Not from there"],
   "not-found": [404, "There is nothing here"],
   "method": [405, "This method is not for this address"],
   "stalled": [408, "The client stopped sending"],
@@ -40,6 +41,7 @@ const PROBLEMS = {
   "output": [500, "The result can't be written"],
   "defect": [500, "A defect of plimsoll"],
   "busy": [503, "Too many requests at once"],
+  "stopping": [503, "The server is about to end"],
   "too-long": [503, "It took too long"],
   "lost": [503, "The inference runtime is lost"],
 } as const satisfies Record<ErrorKind | string, readonly [number, string]>;

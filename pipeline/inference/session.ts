@@ -36,7 +36,7 @@ interface Loaded extends Pick<typeof ort, "InferenceSession" | "Tensor"> {
 let webIsIdle: Promise<unknown> = Promise.resolve();
 
 /**
- * Does one thing in onnxruntime-web after the other. All its sessions share one stack of its WebAssembly, on which a
+ * Does one thing in onnxruntime-web after the other: creates, runs or releases. All its sessions share one stack of its WebAssembly, on which a
  * run lays its arguments before it waits for its inputs (1.30): a second run that begins meanwhile writes over them.
  */
 function inTurn<T>(action: () => Promise<T>): Promise<T> {
@@ -98,7 +98,7 @@ class OnnxRuntime implements Runtime {
           makeTensor(name, dims, data as TensorData, ELEMENT_TYPES[type])
         );
       } finally {
-        await session.release();
+        await this.#inTurn(() => session.release());
       }
     } catch (cause) {
       if (cause instanceof PlimsollError) throw cause;
@@ -184,7 +184,8 @@ class OnnxRuntime implements Runtime {
         }));
       },
       endProfiling: () => capturePrints(() => session.endProfiling()),
-      [Symbol.asyncDispose]: () => session.release(),
+      // Not while another session runs, nor this one, whose caller may have given up on it.
+      [Symbol.asyncDispose]: () => this.#inTurn(() => session.release()),
     };
   }
 
@@ -246,7 +247,7 @@ class OnnxRuntime implements Runtime {
       const x = new TensorOf("float32", Float32Array.of(-1, 2), [2]);
       const { y } = await this.#inTurn(() => session.run({ x }));
       if ((y.data as Float32Array)[1] !== 2) throw new Error("It computes something else");
-      await session.release();
+      await this.#inTurn(() => session.release());
       return false;
     } catch {
       this.#lost ??= new LostRuntimeError(cause);

@@ -1,8 +1,11 @@
 /** Every example runs as it is. tests/apps/hosts/npm_test.ts runs the first one from the package, too. */
 import assert from "node:assert/strict";
+import { DEFAULT_LIMITS } from "../../apps/http/limits.ts";
+import { limitVariable } from "../../apps/http/settings.ts";
 import { readModel } from "../../onnx/file/model.ts";
 import { inFolder, runCommand } from "../support/cli.ts";
 import { imagenetModel } from "../support/imagenet_model.ts";
+import { sendSmall, smallRequest } from "../support/small_requests.ts";
 
 /** A folder with what examples read. */
 async function withInputs(test: (folder: string) => Promise<void>): Promise<void> {
@@ -48,6 +51,44 @@ const EXAMPLES: Readonly<Record<string, (folder: string) => Promise<void>>> = {
       handler.fetch(new Request("http://localhost/v1/search", { method: "POST", ...init }));
     assert.equal((await ask({})).status, 401);
     assert.equal((await ask({ headers: { authorization: "Bearer secret" } })).status, 415);
+  },
+  // There is no container here: what it would run is run.
+  Dockerfile: async () => {
+    const text = (await Deno.readTextFile("examples/Dockerfile")).replaceAll("\\\n", "");
+    assert.match(text, /^USER 65534:65534$/m);
+    const [program, ...args] = JSON.parse(/^ENTRYPOINT (.*)$/m.exec(text)![1]) as string[];
+    assert.equal(program, "deno");
+    const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+    const port = String((listener.addr as Deno.NetAddr).port);
+    listener.close();
+    const server = new Deno.Command(Deno.execPath(), {
+      args: args.map((argument) => argument.replace("8000", port)),
+      ...{ stdin: "null", stdout: "null", stderr: "null" },
+    }).spawn();
+    try {
+      const probe = JSON.parse(/CMD (.*)$/m.exec(text)![1]).at(-1).replace("8000", port) as string;
+      for (let i = 0;; i++) {
+        const { code } = await new Deno.Command(Deno.execPath(), { args: ["eval", probe] })
+          .output();
+        if (code === 0) break;
+        assert.ok(i < 20, "it isn't healthy");
+      }
+      const answer = await sendSmall(`http://127.0.0.1:${port}/`, smallRequest(0));
+      assert.equal(answer.status, 200, await answer.text());
+    } finally {
+      server.kill("SIGTERM");
+      assert.equal((await server.status).code, 0);
+    }
+  },
+  "plimsoll.service": async () => {
+    const text = await Deno.readTextFile("examples/plimsoll.service");
+    assert.match(text, /^ExecStart=.*plimsoll\.js serve/m);
+    const settings = Object.keys(DEFAULT_LIMITS).map((name) =>
+      limitVariable(name as keyof typeof DEFAULT_LIMITS)
+    );
+    for (const [, name] of text.matchAll(/^Environment=(\w+)=/gm)) {
+      assert.ok(settings.includes(name), name);
+    }
   },
   "recipe.json": async (folder) => {
     const inputs = ["--model", `${folder}/m.onnx`, "--data", `${folder}/images`];

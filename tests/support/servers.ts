@@ -11,6 +11,8 @@ export interface Server {
   readonly pid: number;
   /** Milliseconds until it answered. */
   readonly milliseconds: number;
+  /** Resolves when its process has ended by itself; absent where nobody watches. */
+  readonly ended?: Promise<unknown>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -39,8 +41,10 @@ export async function serveDeno(variables: Record<string, string> = {}): Promise
   url = url.replace("0.0.0.0", "127.0.0.1").replace(/\/?$/, "/");
   return {
     ...{ url, pid: process.pid, milliseconds: performance.now() - started },
+    ended: process.status,
     [Symbol.asyncDispose]: async () => {
-      process.kill();
+      // Told twice, it doesn't wait for what is at work.
+      process.kill("SIGKILL");
       await process.status;
       await rest.catch(() => {});
     },

@@ -47,6 +47,11 @@ export function describeOverride({ match }: Override): string {
     .join(", ");
 }
 
+/** Whether a pattern is a regular expression, which may take longer than anybody waits. */
+export function isExpression(pattern: string): boolean {
+  return pattern.length > 1 && pattern.startsWith("/") && pattern.endsWith("/");
+}
+
 /**
  * Whether a name fits a pattern: `*` stands for any characters, `/…/` is a regular expression, anything else is the
  * name itself.
@@ -54,7 +59,7 @@ export function describeOverride({ match }: Override): string {
  * @throws {SyntaxError} for a broken regular expression.
  */
 export function matchesPattern(pattern: string, name: string): boolean {
-  if (pattern.length > 1 && pattern.startsWith("/") && pattern.endsWith("/")) {
+  if (isExpression(pattern)) {
     return new RegExp(pattern.slice(1, -1)).test(name);
   }
   const parts = pattern.split("*");

@@ -9,7 +9,11 @@ import { inFolder } from "../../support/cli.ts";
 const root = pathToFileURL(`${Deno.cwd()}/`);
 const HOSTS: Record<string, Host> = {
   deno: denoHost,
-  node: createNodeHost({ root, worker: new URL("apps/hosts/node_worker.ts", root) }),
+  node: createNodeHost({
+    root,
+    worker: new URL("apps/hosts/node_worker.ts", root),
+    requestWorker: new URL("apps/hosts/node_request_worker.ts", root),
+  }),
 };
 
 const collect = async (stream: ReadableStream<Uint8Array>) =>
