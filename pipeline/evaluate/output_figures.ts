@@ -36,7 +36,8 @@ export interface OutputFigures {
   /** Cosine between the two, the mean over samples. */
   readonly cosine: number;
   /**
-   * The slice with the least SQNR, where slices have different ranges: boxes beside scores, channels of a map. Null for
+   * The slice with the least SQNR, where slices have different ranges: boxes beside scores, channels of a map, but no rows
+   * and columns of an image. Null for
    * outputs of fewer than three axes, and where all slices are equal.
    */
   readonly worstSlice: {
@@ -118,10 +119,11 @@ export class OutputSums {
 
   #begin(dims: readonly number[]): void {
     if (this.#samples === 0) {
+      const positions = positionAxes(dims);
       this.#slices = dims.length < 2
         ? []
-        : dims.map((size) =>
-          size > 1 && size <= MOST_SLICES
+        : dims.map((size, axis) =>
+          size > 1 && size <= MOST_SLICES && !positions.has(axis)
             ? [new Float64Array(size), new Float64Array(size)] as const
             : undefined
         );
@@ -256,6 +258,23 @@ export class OutputSums {
     }
     return worst;
   }
+}
+
+/**
+ * Axes of a map that are places in an image: a row of it with next to nothing in it, as where there is no text, has lost nothing.
+ * Two neighbours of equal size are, or else the larger ones beside channels in front or behind.
+ *
+ * @param dims Without the axis of samples.
+ */
+function positionAxes(dims: readonly number[]): Set<number> {
+  if (dims.length < 3) return new Set();
+  const squares = dims.flatMap((size, axis) =>
+    size > 1 && size === dims[axis + 1] ? [axis, axis + 1] : []
+  );
+  if (squares.length > 0 || dims.length > 3) return new Set(squares);
+  const [first, , last] = dims;
+  const least = Math.min(...dims);
+  return new Set(first === least ? [1, 2] : last === least ? [0, 1] : []);
 }
 
 /** Adds an output of a batch of `size` samples to the sums of its name. */

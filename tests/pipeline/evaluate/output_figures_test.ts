@@ -99,3 +99,20 @@ Deno.test("an axis whose size changes from sample to sample has no slices", () =
   }
   assert.equal(sums.figures().worstSlice?.axis, 2);
 });
+
+Deno.test("rows of an image with nothing in them are no slices, channels are, in front and behind", () => {
+  const map = (wrong: number) =>
+    figuresOf(
+      "map",
+      [1, 2, 3, 3],
+      [5, 5, 5, 5, 5, 5, 1e-3, 1e-3, 1e-3, ...Array(9).fill(1)],
+      [5, 5, 5, 5, 5, 5, 2e-3, 2e-3, 2e-3, ...Array(9).fill(wrong)],
+    ).worstSlice;
+  assert.equal(map(1)?.axis, 1);
+  assert.deepEqual(map(0), { axis: 1, index: 1, sqnr: 0 });
+  const behind = figuresOf("map", [1, 3, 4, 2], Array(24).fill(1), [
+    ...Array(8).fill(0),
+    ...Array(16).fill(1),
+  ]);
+  assert.equal(behind.worstSlice?.axis, 3);
+});
