@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import { PlimsollError } from "../core/errors.ts";
 import { recipeSchema } from "./recipe/recipe.ts";
 import { rewritesSchema } from "../onnx/rewrites/rewrites.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import { VERSION } from "../../core/version.ts";
 import type { Limits } from "./limits.ts";
 import type { Operation, PartSpec } from "./operation.ts";

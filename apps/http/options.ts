@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import { optionName, requestWording, wordOptions } from "../../core/option_words.ts";
 import { formOf, type Wish, wishText } from "../../tpc/recipe/wish.ts";
 import { WISH_ENTRIES, WISHES } from "../../tpc/recipe/wishes.ts";

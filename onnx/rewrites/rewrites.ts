@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import { clampFlat } from "./clamp_flat.ts";
 import { equalize } from "./equalize.ts";
 import type { Model } from "../file/model.ts";

@@ -18,7 +18,7 @@
  *
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import { BIN_COUNT, checkHistogramData, type HistogramData } from "../../wasm/mod.ts";
 import { compactJson } from "../../core/canonical_json.ts";
 import { plainBytes } from "../../core/plain_bytes.ts";

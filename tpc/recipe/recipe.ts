@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import { PlimsollError } from "../../core/errors.ts";
 import { option, wordOptions } from "../../core/option_words.ts";
 import {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 
 /** A further pass over the samples that a wish takes, beside the calibration. */
 export type FurtherPass =

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import { canonicalJson } from "../../core/canonical_json.ts";
 import { commandLineWording, optionName, wordOptions } from "../../core/option_words.ts";
 import { manifestSchema } from "../manifest.ts";

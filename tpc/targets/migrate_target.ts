@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import { PlimsollError } from "../../core/errors.ts";
 import type { Target } from "./target.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { z } from "zod";
+import type * as z from "zod";
 import { PlimsollError } from "../../core/errors.ts";
 import { option } from "../../core/option_words.ts";
 import { importMctTarget, isMctTarget, type MctImport } from "./import_mct.ts";

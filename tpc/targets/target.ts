@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import { LEAST_STEP, MAX_FLOAT } from "../../core/grid.ts";
 import {
   ACTIVATION_STORAGES,

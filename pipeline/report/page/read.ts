@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 import { PlimsollError } from "../../../core/errors.ts";
 import type { Diagnosis } from "../../diagnose/diagnosis.ts";
 import type { EvaluatedModel } from "./collect.ts";

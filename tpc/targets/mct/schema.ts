@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { z } from "zod";
+import * as z from "zod";
 
 /** MCT's `QuantizationMethod` by its number. */
 export const MCT_METHODS = [
