@@ -60,10 +60,12 @@ export function permissionsFor(
     else if (WRITTEN.includes(option)) {
       outputs.push({ path: value, isFolder: option === "--out" && TO_FOLDER.includes(command) });
     } else if (value !== "-" && value !== "") {
+      const kind = kindOf(value);
+      // JSON, as of --override, and other lists are no paths.
+      if (kind === undefined && value.includes(",")) continue;
       // `report` writes into the folder that it reads.
       if (command === "report" && option === "") outputs.push({ path: value, isFolder: true });
       read.add(value);
-      const kind = kindOf(value);
       // Weights, labels and tokenizers lie beside models and data.
       if (kind === "file") read.add(parent(value));
       if (kind === "folder") {
@@ -87,14 +89,18 @@ export function permissionsFor(
     }
   }
   for (const path of write) read.add(path);
-  return { read: [...read], write: [...write], net };
+  const list = (paths: Set<string>) => [...new Set([...paths].map(separable))];
+  return { read: list(read), write: list(write), net };
+
+  /** Deno parts paths by commas, and knows no way to write one (2.9.6): a folder above has none. */
+  function separable(path: string): string {
+    return path.includes(",") ? separable(parent(path)) : path;
+  }
 }
 
 /** The same, as flags of its runtime */
 export function denoFlags({ read, write, net }: Permissions): string[] {
-  // A comma in a path is written twice.
-  const list = (paths: readonly string[]) =>
-    paths.map((path) => path.replaceAll(",", ",,")).join(",");
+  const list = (paths: readonly string[]) => paths.join(",");
   return [
     `--allow-read=${list(read)}`,
     ...write.length === 0 ? [] : [`--allow-write=${list(write)}`],

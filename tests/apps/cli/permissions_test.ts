@@ -43,10 +43,21 @@ Deno.test("writing is for what is named, and for out/ where nothing is", () => {
     write("calibrate", "--out=runs/a.plim", "--checkpoint", "runs/c.plim"),
     ["runs"],
   );
-  assert.deepEqual(denoFlags({ read: ["a,b"], write: [], net: false }), [
-    "--allow-read=a,,b",
+  assert.deepEqual(denoFlags({ read: ["a", "b"], write: [], net: false }), [
+    "--allow-read=a,b",
     "--allow-env=NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE",
   ]);
+});
+
+Deno.test("JSON among the arguments is no path, and a path with a comma is allowed by a folder above", () => {
+  const override = '{"match":{"node":"/head/*"},"quantize":false}';
+  const known = places({ "d/a,b/m.onnx": "file" });
+  const { read, write } = permissionsFor(
+    ["quantize", "--model", "d/a,b/m.onnx", "--override", override, "--out", "runs/x,y"],
+    known,
+  );
+  assert.deepEqual(read, ["/program", "out", "d", "runs"]);
+  assert.deepEqual(write, ["runs"]);
 });
 
 Deno.test("a task does its work with that, and no command of it writes where nothing was named", () =>
