@@ -16,13 +16,6 @@ const scope = globalThis as unknown as {
 // Under Deno location.origin is "null" in a worker, and onnxruntime-web stumbles over it when imported.
 if (scope.location?.origin === "null") Reflect.deleteProperty(scope, "location");
 
-// Events of this kind stay in the thread where they are.
-globalThis.addEventListener("unhandledrejection", (event) => {
-  event.preventDefault();
-  Deno.stderr.writeSync(new TextEncoder().encode(unhandledMessage(event.reason)));
-  scope.postMessage({ code: UNHANDLED });
-});
-
 const ready = load();
 scope.onmessage = async ({ data }) => (await ready)(data);
 
@@ -33,6 +26,12 @@ async function load(): Promise<(message: ToCommand) => void> {
     import("./deno.ts"),
     import("./deno_terminal.ts"),
   ]);
+  // Events of this kind stay in the thread where they are.
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    denoHost.printError(unhandledMessage(event.reason));
+    scope.postMessage({ code: UNHANDLED });
+  });
   return commandThread(
     (args, signal) => runCli(args, { ...denoHost, terminal: denoTerminal }, signal),
     (message) => scope.postMessage(message),
