@@ -40,16 +40,17 @@ const QUANT_TYPES: Record<ActivationStorage, string> = {
 
 function write({ activations, weights, inner }: Decisions) {
   const notes = new Notes();
-  const data: Record<string, unknown> = {};
+  // A map, since tensors may be called toString or __proto__.
+  const data = new Map<string, unknown>();
   for (const activation of activations) {
     const { tensor, scale, bits } = activation;
     const levels = levelRange(activation);
     const [lowest, highest] = [levels.low, levels.high].map((k) => Math.fround(k * scale));
-    data[tensor] = {
+    data.set(tensor, {
       CLS: "TensorData",
       highest: float32(highest),
       lowest: float32(lowest),
-    };
+    });
     const stored = storageBits(activation.storage);
     if (bits !== stored) {
       notes.add(tensor, `${bits} bits become ${stored}: the cache holds ranges, not bits`);
@@ -63,7 +64,9 @@ function write({ activations, weights, inner }: Decisions) {
   }
   // ORT asks for the ranges of tensors that it then replaces by the end of the chain (KeyError in
   // `try_replacing_upstream_output` without them, 1.30).
-  for (const { tensor, like } of inner ?? []) data[tensor] ??= data[like];
+  for (const { tensor, like } of inner ?? []) {
+    if (!data.has(tensor) && data.has(like)) data.set(tensor, data.get(like));
+  }
   if (inner === undefined && activations.some(({ fused }) => fused.length > 0)) {
     notes.say(
       "ranges inside fused chains, as between Conv and Relu, are missing, and quantize_static fails " +
@@ -86,7 +89,7 @@ function write({ activations, weights, inner }: Decisions) {
     text: canonicalJson({
       CLS: "TensorsData",
       calibration_method: { CLS: "CalibrationMethod", value: "CalibrationMethod.MinMax" },
-      data,
+      data: Object.fromEntries(data),
       smooth_quant: false,
     }),
     notes: notes.list(),

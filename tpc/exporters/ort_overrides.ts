@@ -37,7 +37,8 @@ const QUANT_TYPES: Record<ActivationStorage | WeightStorage, string> = {
 
 function write({ activations, weights }: Decisions) {
   const notes = new Notes();
-  const overrides: Record<string, unknown[]> = {};
+  // A map, since tensors may be called toString or __proto__.
+  const overrides = new Map<string, unknown[]>();
   const checkBits = (tensor: string, bits: number, stored: number) => {
     if (bits !== stored) {
       notes.add(
@@ -49,7 +50,7 @@ function write({ activations, weights }: Decisions) {
   for (const activation of activations) {
     const { tensor, scale, zeroPoint, bits, storage } = activation;
     checkBits(tensor, bits, storageBits(storage));
-    overrides[tensor] = [{ quant_type: QUANT_TYPES[storage], scale, zero_point: zeroPoint }];
+    overrides.set(tensor, [{ quant_type: QUANT_TYPES[storage], scale, zero_point: zeroPoint }]);
   }
   notes.addStepless(weights);
   for (const weight of weights) {
@@ -62,15 +63,15 @@ function write({ activations, weights }: Decisions) {
       ...(granularity === "channel" ? { axis } : {}),
     };
     const list = steps.map(({ scale, zeroPoint }) => ({ ...common, scale, zero_point: zeroPoint }));
-    const other = overrides[tensor];
+    const other = overrides.get(tensor);
     if (other !== undefined && canonicalJson(other) !== canonicalJson(list)) {
       notes.add(tensor, "read by several nodes with different steps; the first ones are kept");
       continue;
     }
-    overrides[tensor] = list;
+    overrides.set(tensor, list);
   }
   if (weights.some(({ granularity }) => granularity === "channel")) {
     notes.say("give quantize_static per_channel=True");
   }
-  return { text: canonicalJson(overrides), notes: notes.list() };
+  return { text: canonicalJson(Object.fromEntries(overrides)), notes: notes.list() };
 }
