@@ -92,7 +92,8 @@ const weight = z.strictObject({
   ),
   bias: z.strictObject({
     tensor: z.string(),
-    input: z.int(),
+    // No operator has its bias further behind, and inputs up to it are made where there are fewer.
+    input: z.int().min(0).max(16),
     node: z.string().optional().describe(
       "Node that adds it, where that is another one, as the Add behind a MatMul",
     ),
