@@ -68,16 +68,13 @@ interface Minimum extends NearMinimum {
 }
 
 function sweepOctave(sweep: Sweep, count: number): Minimum[] {
-  const { from, to } = sweep;
-  const cells = cellCount(sweep);
-  const { constants, linears, squares } = sweep.power === 2
-    ? squaredChanges(sweep, cells)
-    : absoluteChanges(sweep, cells);
-  const [first, last] = [1 / to, 1 / from];
-  const width = (last - first) / cells;
+  const cells = emptyCells(sweep);
+  (sweep.power === 2 ? addSquaredChanges : addAbsoluteChanges)(sweep, cells);
+  const { first, last, count: cellCount, constants, linears, squares } = cells;
+  const width = (last - first) / cellCount;
   const least: { error: number; step: number; cell: number }[] = [];
   let [constant, linear, square] = [0, 0, 0];
-  for (let cell = 0; cell <= cells; cell++) {
+  for (let cell = 0; cell <= cellCount; cell++) {
     constant += constants[cell];
     linear += linears[cell];
     square += squares[cell];
@@ -85,7 +82,7 @@ function sweepOctave(sweep: Sweep, count: number): Minimum[] {
     // An envelope of parabolas from below has its minima at vertices, or at the ends. That of the parabola here is at
     // 1/s = −2·square/linear, and an upper bound of the error there wherever it is. Broken lines are looked at everywhere.
     const isNear = Math.abs(2 * square + linear * place) <= -linear * width;
-    const isEnd = cell === 0 || cell === cells;
+    const isEnd = cell === 0 || cell === cellCount;
     if (!isNear && !isEnd && sweep.power === 2) continue;
     const step = isNear && square > 0 ? -linear / (2 * square) : 1 / place;
     const error = constant + (linear + square * step) * step;
@@ -106,8 +103,8 @@ function sweepOctave(sweep: Sweep, count: number): Minimum[] {
   }));
 }
 
-/** In proportion to the changes of codes. */
-function cellCount({ weights, power, from, to }: Sweep): number {
+/** Cells in proportion to the changes of codes. */
+function countOfCells({ weights, power, from, to }: Sweep): number {
   let sum = 0;
   for (let i = 0; i < weights.length; i++) sum += Math.abs(weights[i]);
   const changes = sum * (1 / from - 1 / to) * (power === 1 ? 2 : 1);
@@ -115,21 +112,25 @@ function cellCount({ weights, power, from, to }: Sweep): number {
   return Math.min(1 + Math.ceil(cells), MOST_CELLS);
 }
 
-/**
- * How the coefficients of 1, s and s² change from one border of cells of 1/s to the next, the first one with all that they are
- * at the greatest step.
- */
-interface Changes {
+/** Cells of 1/s, of equal width. */
+interface Cells {
+  readonly count: number;
+  /** 1/s at the greatest and at the least step. */
+  readonly first: number;
+  readonly last: number;
+  /**
+   * How the coefficients of 1, s and s² change from one border of cells to the next, the first one with all that they are at
+   * the greatest step.
+   */
   readonly constants: Float64Array;
   readonly linears: Float64Array;
   readonly squares: Float64Array;
 }
 
 /** Of (a − k·s)². */
-function squaredChanges({ weights, counts, from, to, high }: Sweep, cells: number): Changes {
-  const [constants, linears, squares] = emptyCells(cells);
-  const [first, last] = [1 / to, 1 / from];
-  const scale = cells / (last - first);
+function addSquaredChanges({ weights, counts, high }: Sweep, cells: Cells): void {
+  const { first, last, constants, linears, squares } = cells;
+  const scale = cells.count / (last - first);
   for (let i = 0; i < weights.length; i++) {
     const a = Math.abs(weights[i]);
     if (a === 0) continue;
@@ -148,14 +149,12 @@ function squaredChanges({ weights, counts, from, to, high }: Sweep, cells: numbe
       squares[cell] += c * (2 * code + 1);
     }
   }
-  return { constants, linears, squares };
 }
 
 /** Of |a − k·s|, which also turns where it is 0, at 1/s = k/a. */
-function absoluteChanges({ weights, counts, from, to, high }: Sweep, cells: number): Changes {
-  const [constants, linears, squares] = emptyCells(cells);
-  const [first, last] = [1 / to, 1 / from];
-  const scale = cells / (last - first);
+function addAbsoluteChanges({ weights, counts, to, high }: Sweep, cells: Cells): void {
+  const { first, last, constants, linears } = cells;
+  const scale = cells.count / (last - first);
   for (let i = 0; i < weights.length; i++) {
     const a = Math.abs(weights[i]);
     if (a === 0) continue;
@@ -176,19 +175,20 @@ function absoluteChanges({ weights, counts, from, to, high }: Sweep, cells: numb
       isAbove = !isAbove;
     }
   }
-  return { constants, linears, squares };
 }
 
 /** The cells of all sweeps, one after the other: making them anew took a third of the time. */
 const SCRATCH = [0, 1, 2].map(() => new Float64Array(MOST_CELLS + 2));
 
-/** One cell more for rounding at the end. */
-function emptyCells(cells: number): Float64Array[] {
-  return SCRATCH.map((all) => all.subarray(0, cells + 2).fill(0));
+function emptyCells(sweep: Sweep): Cells {
+  const count = countOfCells(sweep);
+  // One more for rounding at the end.
+  const [constants, linears, squares] = SCRATCH.map((all) => all.subarray(0, count + 2).fill(0));
+  return { count, first: 1 / sweep.to, last: 1 / sweep.from, constants, linears, squares };
 }
 
-/** Adding and taking away 1.5·2^52 rounds a float64 below 2^51 to the nearest integer. */
-const ROUND = 1.5 * 2 ** 52;
+/** Adding and taking away 1.5·2^52 rounds a float64 below 2^51 to the nearest integer, ties to even. */
+export const ROUND = 1.5 * 2 ** 52;
 
 /** The step that fits the codes best, again and again, as Lloyd does: the error can only fall. */
 function leastSquares({ weights, counts, from, to, high }: Sweep, start: number): number {

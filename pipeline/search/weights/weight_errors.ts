@@ -5,7 +5,7 @@
  */
 import { power as raise } from "../../../core/portable_math.ts";
 import type { Levels } from "../../../core/grid.ts";
-import { type NearMinimum, sweepSteps } from "./sweep_steps.ts";
+import { type NearMinimum, ROUND, sweepSteps } from "./sweep_steps.ts";
 
 /** Weights of one step, ready to judge grids for them. */
 export interface WeightErrors {
@@ -109,9 +109,6 @@ export function weightErrors(
     estimate: (grid, bound) => directError(values, counts, grid, power, bound),
   };
 }
-
-/** Adding and taking away 1.5·2^52 rounds a float64 below 2^51 to the nearest integer, ties to even. */
-const ROUND = 1.5 * 2 ** 52;
 
 /** Σ count·|Q(w) − w|^power, given up once it passes `bound`. */
 function directError(
