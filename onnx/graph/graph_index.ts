@@ -29,6 +29,15 @@ export interface GraphIndex<Node = NodeProto, Constant = TensorProto> extends Co
   readonly nodes: readonly Node[];
 }
 
+/** The node that reads a tensor, where nothing else does and the model doesn't give it out. */
+export function onlyReader(
+  tensor: string,
+  { consumers, outputs }: Pick<GraphIndex, "consumers" | "outputs">,
+): NodeProto | undefined {
+  const readers = consumers.get(tensor) ?? [];
+  return readers.length === 1 && !outputs.has(tensor) ? readers[0] : undefined;
+}
+
 /** Tensors of outer graphs that a node reads: its inputs and what its sub-graphs capture. */
 export function reads(node: NodeProto): Set<string> {
   const names = new Set(node.input.filter((name) => name !== ""));

@@ -7,7 +7,7 @@
 import type { NodeProto } from "../file/onnx_pb.ts";
 import { constantFloats, constantNumbers } from "../graph/constant_value.ts";
 import { editGraph, repeatPass } from "../graph/edit_graph.ts";
-import { type GraphIndex, indexGraph } from "../graph/graph_index.ts";
+import { type GraphIndex, indexGraph, onlyReader } from "../graph/graph_index.ts";
 import { inferShapes } from "../operators/infer_shapes.ts";
 import { mappedInput } from "../layers/channel_affine.ts";
 import { linearLayer } from "../layers/linear_layer.ts";
@@ -74,12 +74,6 @@ function raiseOnce(model: Model): Model {
     });
   }
   return model;
-}
-
-/** The node that alone reads a tensor, as its first or only data. */
-function onlyReader(tensor: string, index: GraphIndex): NodeProto | undefined {
-  const readers = index.consumers.get(tensor) ?? [];
-  return readers.length === 1 && !index.outputs.has(tensor) ? readers[0] : undefined;
 }
 
 /** Where the channels are behind a node that moves elements; undefined for others, and where they would be cut. */

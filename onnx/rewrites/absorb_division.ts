@@ -7,6 +7,7 @@ import type { NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import type { RewriteInProgress } from "../layers/fold_layers.ts";
 import { linearLayer } from "../layers/linear_layer.ts";
 import { withFields } from "../file/model.ts";
+import { onlyReader } from "../graph/graph_index.ts";
 import { constantFloats, type FloatConstant } from "../graph/constant_value.ts";
 import { intAttribute, isOperator } from "../graph/node.ts";
 import { viewNode } from "../graph/node_view.ts";
@@ -84,8 +85,7 @@ export function absorbDivision(
   let isOffset = false;
   for (let step = 0; step < MOST_STEPS; step++) {
     const node = index.producers.get(name);
-    const isSole = name === tensor ||
-      index.consumers.get(name)?.length === 1 && !index.outputs.has(name);
+    const isSole = name === tensor || onlyReader(name, index) !== undefined;
     if (node === undefined || !isSole || node.output[0] !== name) return;
     if (isOperator(node, "LayerNormalization")) {
       const isLast = division.axis === -1 && intAttribute(node, "axis", -1) === -1;

@@ -5,7 +5,7 @@
  */
 import type { NodeProto } from "../file/onnx_pb.ts";
 import type { RewriteInProgress } from "../layers/fold_layers.ts";
-import type { GraphIndex } from "../graph/graph_index.ts";
+import { type GraphIndex, onlyReader } from "../graph/graph_index.ts";
 import { type LinearLayer, linearLayer } from "../layers/linear_layer.ts";
 import { intAttribute } from "../graph/node.ts";
 import { viewNode } from "../graph/node_view.ts";
@@ -34,7 +34,7 @@ export function layerPairs(
     const first = linearLayer(node, index, shapes);
     if (first === undefined) continue;
     const link = linkBehind(node.output[0], index);
-    const reader = onlyReader(link.tensor, index);
+    const reader = onlyDataReader(link.tensor, index);
     const second = reader && linearLayer(reader, index, shapes);
     if (second !== undefined && haveSameChannels(first, second)) {
       pairs.push({ first, second, ...link });
@@ -45,7 +45,7 @@ export function layerPairs(
 
 /** The tensor behind the activation that reads a tensor; the tensor itself where none does. */
 function linkBehind(tensor: string, index: GraphIndex): Pick<LayerPair, "tensor" | "bound"> {
-  const reader = onlyReader(tensor, index);
+  const reader = onlyDataReader(tensor, index);
   const bound = reader && homogeneousUpTo(reader, index);
   return reader === undefined || bound === undefined
     ? { tensor, bound: Infinity }
@@ -53,11 +53,9 @@ function linkBehind(tensor: string, index: GraphIndex): Pick<LayerPair, "tensor"
 }
 
 /** The node that reads a tensor as its first input, when nothing else does. */
-function onlyReader(tensor: string, index: GraphIndex): NodeProto | undefined {
-  const readers = index.consumers.get(tensor) ?? [];
-  const isOnly = readers.length === 1 && !index.outputs.has(tensor) &&
-    readers[0].input.lastIndexOf(tensor) === 0;
-  return isOnly ? readers[0] : undefined;
+function onlyDataReader(tensor: string, index: GraphIndex): NodeProto | undefined {
+  const reader = onlyReader(tensor, index);
+  return reader?.input.lastIndexOf(tensor) === 0 ? reader : undefined;
 }
 
 /** Result up to which a factor passes a node; undefined for operators that it doesn't pass. */

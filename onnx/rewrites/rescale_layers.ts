@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { MAX_FLOAT } from "../../core/grid.ts";
 import type { NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import type { RewriteInProgress } from "../layers/fold_layers.ts";
 import { changeLayer, layerBias, type LinearLayer } from "../layers/linear_layer.ts";
@@ -18,9 +19,6 @@ export interface LayerFactors {
   /** Factor of the weights and the bias of each output channel; 1 when absent. */
   readonly output?: Float64Array;
 }
-
-/** The largest float32. */
-const MAX_FLOAT32 = 3.4028234663852886e38;
 
 /** Collects factors, then makes the new layers. */
 export class LayerRescaling {
@@ -80,8 +78,8 @@ export class LayerRescaling {
     const bias = layerBias(layer, this.#workshop.index);
     if (bias === undefined) return false;
     const most = magnitude(output);
-    return magnitude(layer.weight.data) * magnitude(input) * most <= MAX_FLOAT32 &&
-      magnitude(bias) * most <= MAX_FLOAT32;
+    return magnitude(layer.weight.data) * magnitude(input) * most <= MAX_FLOAT &&
+      magnitude(bias) * most <= MAX_FLOAT;
   }
 }
 

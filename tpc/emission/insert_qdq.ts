@@ -124,9 +124,9 @@ export function insertQdq(manifest: Manifest, codes: WeightCodes = new Map()): E
     }
     edits.push({ kind: "weight", ...own });
     const inputScale = scaleOf.get(activation);
-    // ONNX Runtime recognises the bias by exactly this float32 product.
-    const scales = grid.scales.map((s) => (inputScale ?? 1) * s);
     if (bias === undefined && shift === undefined || inputScale === undefined) continue;
+    // ONNX Runtime recognises the bias by exactly this float32 product.
+    const scales = grid.scales.map((s) => inputScale * s);
     edits.push({
       kind: "bias",
       node: bias?.node ?? node,
