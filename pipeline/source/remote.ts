@@ -112,6 +112,26 @@ class Connection {
     return await this.persist(() => this.#ask(range, version));
   }
 
+  /** Asks for a range, and refuses an answer that isn't just that, or the whole where it may be. */
+  async requestPart(
+    range: string,
+    version: string | null,
+    { expected, mayBeWhole = false }: {
+      readonly expected: string;
+      readonly mayBeWhole?: boolean;
+    },
+  ): Promise<Response> {
+    const response = await this.request(range, version);
+    const { status, headers, body } = response;
+    const found = headers.get("content-range");
+    const isWhole = mayBeWhole && status === 200;
+    if (body === null || !isWhole && (status !== 206 || found !== expected)) {
+      await body?.cancel().catch(() => {});
+      throw changed(this.url, expected, `status ${status}, ${found ?? "no range"}`);
+    }
+    return response;
+  }
+
   /** Does something again while it fails for a reason that may be gone in a moment. */
   async persist<T>(action: () => Promise<T>): Promise<T> {
     for (let attempt = 1;; attempt++) {
@@ -223,16 +243,12 @@ class Connection {
     let position = 0;
     let attempt = 0;
     const goOn = async () => {
-      const response = await this.request(`${position}-`, version);
-      const expected = `bytes ${position}-${byteLength! - 1}/${byteLength}`;
-      const found = response.headers.get("content-range");
-      // Nothing has come yet: a server without ranges begins again just as well.
-      const isAgain = position === 0 && response.status === 200;
-      if (response.body === null || !isAgain && (response.status !== 206 || found !== expected)) {
-        await response.body?.cancel().catch(() => {});
-        throw changed(this.url, expected, `status ${response.status}, ${found ?? "no range"}`);
-      }
-      body = response.body.getReader() as typeof body;
+      const response = await this.requestPart(`${position}-`, version, {
+        expected: `bytes ${position}-${byteLength! - 1}/${byteLength}`,
+        // Nothing has come yet: a server without ranges begins again just as well.
+        mayBeWhole: position === 0,
+      });
+      body = response.body!.getReader() as typeof body;
     };
     return new ReadableStream({
       pull: async (controller) => {
@@ -343,17 +359,10 @@ function rangeReader(
     if (known !== undefined) return known.bytes.slice(start - known.start, end - known.start);
     const stop = Math.min(byteLength, Math.max(end, start + MIN_REQUEST_BYTES));
     const bytes = await connection.persist(async () => {
-      const response = await connection.request(`${start}-${stop - 1}`, version);
-      const expected = `bytes ${start}-${stop - 1}/${byteLength}`;
-      const found = response.headers.get("content-range");
-      if (response.status !== 206 || found !== expected || response.body === null) {
-        await response.body?.cancel().catch(() => {});
-        throw changed(
-          connection.url,
-          expected,
-          `status ${response.status}, ${found ?? "no range"}`,
-        );
-      }
+      const range = `${start}-${stop - 1}`;
+      const response = await connection.requestPart(range, version, {
+        expected: `bytes ${range}/${byteLength}`,
+      });
       return await connection.readWhole(response, stop - start);
     });
     if (end - start >= MIN_REQUEST_BYTES) return bytes;
