@@ -1,19 +1,10 @@
 /** Containers whose checksums are right, whatever is in them. */
 import { deflateRawSync, gzipSync } from "node:zlib";
+import { crc32 } from "../../pipeline/source/zip.ts";
 import type { Chance } from "./chance.ts";
 import { ODD_NUMBERS } from "./chance.ts";
 
 const text = new TextEncoder();
-
-/** The CRC of zip and PNG. */
-export function crcOf(bytes: Uint8Array): number {
-  let crc = -1;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let i = 0; i < 8; i++) crc = crc >>> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  return ~crc >>> 0;
-}
 
 /** Pieces in one array. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
@@ -51,7 +42,7 @@ export function zipOf(chance: Chance, members: readonly Member[], lies: number):
       view.setUint16(from, 20, true);
       view.setUint16(from + 2, chance.happens(lies) ? 8 : 0, true);
       view.setUint16(from + 4, isDeflated ? 8 : chance.happens(lies) ? 14 : 0, true);
-      view.setUint32(from + 10, crcOf(bytes), true);
+      view.setUint32(from + 10, crc32(bytes), true);
       view.setUint32(from + 14, number(data.length), true);
       view.setUint32(from + 18, number(bytes.length), true);
       view.setUint16(from + 22, number(encoded.length), true);
@@ -112,7 +103,7 @@ export function mendPng(bytes: Uint8Array): Uint8Array {
   for (let at = 8; at + 12 <= mended.length;) {
     const length = view.getUint32(at);
     if (at + 12 + length > mended.length) break;
-    view.setUint32(at + 8 + length, crcOf(mended.subarray(at + 4, at + 8 + length)));
+    view.setUint32(at + 8 + length, crc32(mended.subarray(at + 4, at + 8 + length)));
     at += 12 + length;
   }
   return mended;

@@ -1,5 +1,6 @@
 /** Mutations of bytes, JSON and protobuf messages. */
 import { type DescMessage, type Message, toBinary } from "@bufbuild/protobuf";
+import { concat } from "./containers.ts";
 import { type Chance, ODD_FLOATS, ODD_NUMBERS, ODD_TEXTS } from "./chance.ts";
 
 /** Bytes with some of them changed, taken out, doubled or put in. */
@@ -12,15 +13,7 @@ export function mutateBytes(chance: Chance, bytes: Uint8Array, from = 0): Uint8A
 function mutateOnce(chance: Chance, bytes: Uint8Array, from: number): Uint8Array {
   const at = from + chance.below(Math.max(1, bytes.length - from));
   const length = Math.min(bytes.length - at, 1 + chance.below(chance.happens(0.8) ? 8 : 256));
-  const join = (...parts: Uint8Array[]) => {
-    const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-    let offset = 0;
-    for (const part of parts) {
-      all.set(part, offset);
-      offset += part.length;
-    }
-    return all;
-  };
+  const join = (...parts: Uint8Array[]) => concat(parts);
   const result = bytes.slice();
   switch (chance.below(8)) {
     case 0:
