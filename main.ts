@@ -4,7 +4,7 @@
  * @module
  */
 import { LAUNCHED } from "./apps/cli/permissions.ts";
-import { type FromCommand, interrupter } from "./apps/cli/supervised.ts";
+import { abortOrExit, type FromCommand, interrupter } from "./apps/cli/supervised.ts";
 
 /** Calls something when the user or the system wants this process to end. */
 function onInterrupt(interrupt: () => void): void {
@@ -43,12 +43,9 @@ async function serve(args: readonly string[]): Promise<void> {
     import("./apps/hosts/deno.ts"),
     import("./apps/hosts/deno_terminal.ts"),
   ]);
-  const interruption = new AbortController();
-  onInterrupt(() => {
-    if (interruption.signal.aborted) Deno.exit(130);
-    interruption.abort(new DOMException("Interrupted", "AbortError"));
-  });
-  Deno.exit(await runCli(args, { ...denoHost, terminal: denoTerminal }, interruption.signal));
+  const { signal, interrupt } = abortOrExit((code) => Deno.exit(code));
+  onInterrupt(interrupt);
+  Deno.exit(await runCli(args, { ...denoHost, terminal: denoTerminal }, signal));
 }
 
 /** How often to look whether the process that started this one is still there. */

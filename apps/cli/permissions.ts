@@ -100,10 +100,9 @@ export function permissionsFor(
 
 /** The same, as flags of its runtime */
 export function denoFlags({ read, write, net }: Permissions): string[] {
-  const list = (paths: readonly string[]) => paths.join(",");
   return [
-    `--allow-read=${list(read)}`,
-    ...write.length === 0 ? [] : [`--allow-write=${list(write)}`],
+    `--allow-read=${read}`,
+    ...write.length === 0 ? [] : [`--allow-write=${write}`],
     ...net ? ["--allow-net"] : [],
     "--allow-env=NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE",
   ];

@@ -23,10 +23,17 @@ import { addSearchCommand } from "./search.ts";
 import { Screen } from "./screen.ts";
 import { addRuntimeOption } from "./runtime_option.ts";
 import { addServeCommand } from "./serve.ts";
+import { INTERRUPTED } from "./supervised.ts";
 import { addTargetsCommand } from "./targets.ts";
 
 /** Exit codes; the same for every command. */
-export const EXIT = { done: 0, failed: 1, usage: 2, lost: EXIT_LOST, interrupted: 130 } as const;
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  lost: EXIT_LOST,
+  interrupted: INTERRUPTED,
+} as const;
 
 /**
  * Runs one command. Results go to standard output, all else to standard error.

@@ -27,8 +27,11 @@ export interface Supervision {
 
 /** Time that a command has to end by itself when it is interrupted, in milliseconds. */
 const GRACE_MS = 4000;
-/** Exit code of what was interrupted; see `EXIT` in `run.ts`, which is in the other thread. */
-const INTERRUPTED = 130;
+/** Exit code of what was interrupted. */
+export const INTERRUPTED = 130;
+
+/** What an interruption aborts with. */
+const interrupted = () => new DOMException("Interrupted", "AbortError");
 
 /**
  * What to do when the user or the system interrupts: the command is told, and ended when it doesn't listen, or when it
@@ -49,6 +52,18 @@ export function interrupter({ post, printError, exit }: Supervision): () => void
   };
 }
 
+/** The same for what runs in the first thread itself, as a server does: told once, and ended when it is told twice. */
+export function abortOrExit(
+  exit: (code: number) => void,
+): { readonly signal: AbortSignal; readonly interrupt: () => void } {
+  const interruption = new AbortController();
+  const { signal } = interruption;
+  return {
+    signal,
+    interrupt: () => signal.aborted ? exit(INTERRUPTED) : interruption.abort(interrupted()),
+  };
+}
+
 /** Takes the messages of the thread that watches: runs the command, and tells its exit code. */
 export function commandThread(
   run: (args: readonly string[], signal: AbortSignal) => Promise<number>,
@@ -57,7 +72,7 @@ export function commandThread(
   const interruption = new AbortController();
   return (message) => {
     if (message.kind === "interrupt") {
-      return interruption.abort(new DOMException("Interrupted", "AbortError"));
+      return interruption.abort(interrupted());
     }
     run(message.args, interruption.signal).then((code) => post({ code }));
   };

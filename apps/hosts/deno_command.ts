@@ -3,18 +3,17 @@
  *
  * @module
  */
+import { dropNullLocation } from "../../core/worker_location.ts";
 import type { FromCommand, ToCommand } from "../cli/supervised.ts";
 import { UNHANDLED, unhandledMessage } from "../cli/unhandled.ts";
 
 /** As much of the worker's global scope as is needed. */
 const scope = globalThis as unknown as {
-  location?: { origin?: string };
   onmessage: (event: MessageEvent<ToCommand>) => void;
   postMessage(message: FromCommand): void;
 };
 
-// Under Deno location.origin is "null" in a worker, and onnxruntime-web stumbles over it when imported.
-if (scope.location?.origin === "null") Reflect.deleteProperty(scope, "location");
+dropNullLocation();
 
 const ready = load();
 scope.onmessage = async ({ data }) => (await ready)(data);

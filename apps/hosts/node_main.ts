@@ -8,7 +8,7 @@ import { writeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { runCli } from "../cli/run.ts";
 import { UNHANDLED, unhandledMessage } from "../cli/unhandled.ts";
-import { type FromCommand, interrupter } from "../cli/supervised.ts";
+import { abortOrExit, type FromCommand, interrupter } from "../cli/supervised.ts";
 import { installedHost } from "./node_installed.ts";
 import { supplyNodeRuntime } from "./node_runtime.ts";
 import { INPUT_WANTED, terminalColumns } from "./node_terminal.ts";
@@ -52,17 +52,14 @@ function supervise(args: readonly string[]): void {
 /** A server runs in this thread: its requests have threads of their own. */
 async function serve(args: readonly string[]): Promise<void> {
   await supplyNodeRuntime("wasm");
-  const interruption = new AbortController();
-  onInterrupt(() => {
-    if (interruption.signal.aborted) process.exit(130);
-    interruption.abort(new DOMException("Interrupted", "AbortError"));
-  });
+  const { signal, interrupt } = abortOrExit((code) => process.exit(code));
+  onInterrupt(interrupt);
   const terminal = {
     outputColumns: () => terminalColumns().output,
     errorColumns: () => terminalColumns().error,
     environment: (name: string) => process.env[name],
   };
-  process.exit(await runCli(args, { ...installedHost(ROOT), terminal }, interruption.signal));
+  process.exit(await runCli(args, { ...installedHost(ROOT), terminal }, signal));
 }
 
 const args = process.argv.slice(2);

@@ -19,8 +19,6 @@ import { preprocessingSchema } from "./preprocessing.ts";
 import { wishText } from "./wish.ts";
 import { furtherPasses, WISH_ENTRIES, WISHES, type Wishes, type WishKey } from "./wishes.ts";
 
-const NOT_FINITE = "a number is larger than any float64";
-
 /** Whether a value of JSON holds no number that reading has made infinite, as 1e999: it could not be written again. */
 function hasFiniteNumbers(value: unknown): boolean {
   if (typeof value === "number") return Number.isFinite(value);
@@ -33,7 +31,10 @@ export const recipeSchema = z.strictObject({
   schemaVersion: z.literal(1).optional().describe("Version of this format"),
   target: z.union([
     z.string(),
-    z.record(z.string(), z.unknown()).refine(hasFiniteNumbers, NOT_FINITE),
+    z.record(z.string(), z.unknown()).refine(
+      hasFiniteNumbers,
+      "a number is larger than any float64",
+    ),
   ]).optional().describe(
     "Name of a target, or what a target file holds; default when absent",
   ),
