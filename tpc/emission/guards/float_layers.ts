@@ -11,7 +11,7 @@
  */
 import type { NodeProto } from "../../../onnx/file/onnx_pb.ts";
 import type { GraphIndex } from "../../../onnx/graph/graph_index.ts";
-import { isOperator } from "../../../onnx/graph/node.ts";
+import { intAttribute, isOperator } from "../../../onnx/graph/node.ts";
 import { dequantizerBefore, quantizersBehind } from "./quantizer_paths.ts";
 
 /** Whether the optimizer would quantize the weights of a layer that was left float. */
@@ -21,4 +21,30 @@ export function isUndone(node: NodeProto, index: GraphIndex): boolean {
   const further = isOperator(node, "MatMul") ? ["Add"] : [];
   return dequantizerBefore(node.input[0], index) !== undefined &&
     quantizersBehind(node.output[0], index, further).length > 0;
+}
+
+/**
+ * Where a layer with constant weights has the channels of its input: the axis, −1 for the last, and their number.
+ * Undefined where the weights don't tell.
+ */
+export function inputChannels(
+  node: NodeProto,
+  { initializers }: GraphIndex,
+): { readonly axis: number; readonly size: number } | undefined {
+  const dims = initializers.get(node.input[1])?.dims.map(Number);
+  if (dims === undefined || dims.length < 2) return undefined;
+  switch (node.opType) {
+    case "Conv":
+      return { axis: 1, size: dims[1] * intAttribute(node, "group", 1) };
+    case "ConvTranspose":
+      return { axis: 1, size: dims[0] };
+    case "Gemm": {
+      if (intAttribute(node, "transA", 0) !== 0) return undefined;
+      return { axis: 1, size: dims[intAttribute(node, "transB", 0) === 0 ? 0 : 1] };
+    }
+    case "MatMul":
+      return { axis: -1, size: dims.at(-2)! };
+    default:
+      return undefined;
+  }
 }

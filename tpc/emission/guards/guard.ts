@@ -23,7 +23,7 @@ import { makePackedTensor } from "../../../onnx/file/packed_tensor.ts";
 import { readCodes } from "../../../onnx/quantized/codes.ts";
 import { makeTensor, type TensorData, tensorData } from "../../../onnx/file/tensor.ts";
 import { int8Bias, type VectorBias } from "./fused_products.ts";
-import { isUndone } from "./float_layers.ts";
+import { inputChannels, isUndone } from "./float_layers.ts";
 import { movesInt8 } from "./moved_int8.ts";
 import { isMoved } from "./moved_resizes.ts";
 import { wideWeights } from "./wide_products.ts";
@@ -38,7 +38,8 @@ export function guardModel(model: Model): Model {
   const guards = new Guards(model, index);
   const isNew = opsetVersion(model) >= OPSET_OF_DTYPE;
   for (const node of index.nodes) {
-    if (isUndone(node, index) || canWrap(node, index)) guards.keep(node);
+    if (canWrap(node, index)) guards.keep(node);
+    else if (isUndone(node, index)) guards.separate(node);
     if (isMoved(node, index)) guards.hold(node);
     if (isNew && movesInt8(node, index)) guards.keep(node, "both");
     const bias = isNew ? int8Bias(node, index) : undefined;
@@ -59,6 +60,8 @@ class Guards {
   readonly #initializers: TensorProto[] = [];
   /** The guarded name of a tensor. */
   readonly #kept = new Map<string, string>();
+  /** What float layers read in place of a tensor, by it and its channels. */
+  readonly #separated = new Map<string, string>();
 
   constructor(model: Model, index: GraphIndex) {
     this.#model = model;
@@ -73,6 +76,33 @@ class Guards {
     for (const reader of this.#index.consumers.get(node.output[0]) ?? []) {
       if (reader.opType === "QuantizeLinear") this.#redirect(reader, node.output[0]);
     }
+  }
+
+  /**
+   * Gives a float layer a DequantizeLinear of its own with one step, the same, for each channel. What quantizes forgotten
+   * layers wants a single one (`IsScalar` in WeightBiasQuantization, 1.30 and 1.32), and it costs nothing. Where the
+   * layer doesn't read a DequantizeLinear itself, a copy does it.
+   */
+  separate(node: NodeProto): void {
+    const dequantizer = this.#index.producers.get(node.input[0]);
+    const channels = inputChannels(node, this.#index);
+    if (dequantizer?.opType !== "DequantizeLinear" || channels === undefined) {
+      return this.keep(node);
+    }
+    const { axis, size } = channels;
+    const key = `${node.input[0]} ${axis} ${size}`;
+    let separate = this.#separated.get(key);
+    if (separate === undefined) {
+      separate = this.#fresh(`${node.input[0]}/float`);
+      this.#separated.set(key, separate);
+      const [codes, ...grid] = dequantizer.input;
+      const input = [codes, ...grid.map((name) => this.#perColumn(name, size))];
+      const name = this.#fresh(`${separate}/DequantizeLinear`);
+      const made = withFields(dequantizer, { name, input, output: [separate] });
+      this.#added.push(withAttributes(made, { axis }));
+    }
+    const current = this.#current(node);
+    this.#replace.set(node, withFields(current, { input: current.input.with(0, separate) }));
   }
 
   /** Puts what no Transpose is moved through before a node of four axes: DepthToSpace of blocks of 1, which copies. */
