@@ -50,8 +50,19 @@ interface ProfileEvent {
   };
 }
 
+/** A kernel that ran, with the size of what it made. */
+export interface KernelEvent extends KernelRun {
+  /** Elements of its first output. */
+  readonly elements: number;
+}
+
 /** Kernels of a profile that onnxruntime-web printed. */
 export function parseProfile(text: string): KernelRun[] {
+  return parseEvents(text).map(({ elements: _, ...run }) => run);
+}
+
+/** As {@linkcode parseProfile}, with sizes. */
+export function parseEvents(text: string): KernelEvent[] {
   const events: ProfileEvent[] = [];
   for (const line of text.split("\n")) {
     const event = line.trim().replace(/,$/, "");
@@ -65,6 +76,7 @@ export function parseProfile(text: string): KernelRun[] {
         inputs: types(args.input_type_shape),
         outputs: types(args.output_type_shape),
         microseconds: dur,
+        elements: elementsOf(args.output_type_shape),
       }]
       : []
   );
@@ -72,4 +84,9 @@ export function parseProfile(text: string): KernelRun[] {
 
 function types(list: readonly Readonly<Record<string, unknown>>[] = []): string[] {
   return list.flatMap((entry) => Object.keys(entry));
+}
+
+function elementsOf([first]: readonly Readonly<Record<string, unknown>>[] = []): number {
+  const [shape] = first === undefined ? [] : Object.values(first);
+  return Array.isArray(shape) ? shape.reduce((product, size) => product * Number(size), 1) : 0;
 }

@@ -12,6 +12,8 @@ import {
   watchedTensors,
 } from "../../tpc/placement/types.ts";
 import type { GraphOutline } from "../../onnx/graph/outline.ts";
+import { addOverrides } from "../../tpc/targets/read_target.ts";
+import { planByCosts } from "../plan/plan_by_costs.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 
@@ -22,16 +24,23 @@ import type { Statistics } from "../statistics/statistics.ts";
  * @throws {PlimsollError} kind `target` for an override that the target doesn't allow.
  */
 export function placementFor(
-  { outline, tensors }: Pick<Statistics, "outline" | "tensors">,
+  statistics: Pick<Statistics, "outline" | "tensors" | "channels" | "data">,
   target: Target,
 ): Placement {
+  const { outline, tensors } = statistics;
   const ranges = new Map(tensors.map(({ tensor, histogram: { finite, min, max } }) => {
     const range: SeenRange = finite === 0
       ? { low: 0, high: 0 }
       : { low: Math.min(0, min), high: Math.max(0, max) };
     return [tensor, range];
   }));
-  const placement = resolve(outline, target, { seen: (tensor) => ranges.get(tensor) });
+  const seen = (tensor: string) => ranges.get(tensor);
+  const usual = resolve(outline, target, { seen });
+  // As if a user had said so: what is planned is behind nothing else.
+  const planned = planByCosts(statistics, usual, target);
+  const placement = planned.length === 0
+    ? usual
+    : resolve(outline, addOverrides(target, planned), { seen });
   const isKnown = placement.activations.every(({ tensor, sameAs, sharedWith = [] }) =>
     sameAs !== undefined || ranges.has(tensor) || sharedWith.length > 0
   );

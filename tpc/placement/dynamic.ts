@@ -80,7 +80,7 @@ export function dynamicPlan(unit: Unit, context: WeightContext): WeightPlan {
   });
   const { blockSize: _, ...spec } = plan.spec;
   const wished = overridesFor(target, subjectsOf(unit)).findLast(({ compute }) =>
-    compute !== undefined
+    compute === "dynamic"
   );
   const by = wished === undefined ? "" : `, by the override for ${describeOverride(wished)}`;
   return {

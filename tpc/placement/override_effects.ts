@@ -63,20 +63,21 @@ export class OverrideEffects {
 const WHAT: Readonly<Record<Part, string>> = {
   activation: "a quantizer of an activation",
   weight: "a quantizer of weights",
-  compute: "a MatMul or Gemm with a constant matrix, or an LSTM with constant weights,",
+  compute: "how something computes",
 };
 const LIST = "`inspect` lists the names; * stands for anything in them";
 const REMEDIES: Readonly<Record<Part, string>> = {
   activation:
     "Override the tensor whose grid it has, or leave the override out; `inspect` lists what is quantized",
-  compute: "Give a linear layer that can be quantized; `inspect` lists them",
+  compute:
+    "Give a node that can be quantized, for dynamic a MatMul, Gemm or LSTM with constant weights; `inspect` lists them",
   weight: "Give a node with weights that are quantized; `inspect` lists them",
 };
 
 function whyNot(unit: Unit, part: Part, whyFloat: (unit: Unit) => string | undefined): string {
   const reason = whyFloat(unit);
   if (reason !== undefined) return `float, ${reason}`;
-  if (part === "compute") return "no layer that can quantize its input";
+  if (part === "compute") return "no layer that can compute so";
   return part === "weight" ? "no quantized weights" : "no grid of its own";
 }
 

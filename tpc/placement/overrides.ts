@@ -33,18 +33,25 @@ function fits(match: Override["match"], subject: Subject): boolean {
   });
 }
 
-/** The last override that keeps one of some subjects float. */
+/** The last override that keeps one of some subjects float, with its weights in codes or not. */
 export function exclusionOf(
   target: Pick<Target, "overrides">,
   subjects: readonly Subject[],
 ): Override | undefined {
-  return overridesFor(target, subjects).findLast(({ quantize }) => quantize === false);
+  return overridesFor(target, subjects).findLast(({ quantize, compute }) =>
+    quantize === false || compute === "float"
+  );
 }
 
 /** How messages and the manifest call an override. */
 export function describeOverride({ match }: Override): string {
   return Object.entries(match).map(([key, pattern]) => `${key} ${[pattern].flat().join(" or ")}`)
     .join(", ");
+}
+
+/** Why an override keeps something float. */
+export function exclusionReason(override: Override): string {
+  return override.reason ?? `left float by the override for ${describeOverride(override)}`;
 }
 
 /** Whether a pattern is a regular expression, which may take longer than anybody waits. */

@@ -42,13 +42,20 @@ export function recurrentPlans(
     const weights = weightsOf(node, graph);
     const wished = weights.length === 0
       ? undefined
-      : overridesFor(target, subjectsOf(unit)).findLast(({ compute }) => compute !== undefined);
-    const how = wished === undefined ? setOf(unit)?.recurrent : "dynamic";
-    if (how === undefined || exclusionOf(target, subjectsOf(unit)) !== undefined) continue;
+      : overridesFor(target, subjectsOf(unit)).findLast(({ compute }) =>
+        compute !== undefined && compute !== "integer"
+      );
+    const how = wished === undefined
+      ? setOf(unit)?.recurrent
+      : wished.compute === "float"
+      ? "stored"
+      : "dynamic";
+    const isExcluded = exclusionOf(target, subjectsOf(unit))?.quantize === false;
+    if (how === undefined || isExcluded) continue;
+    if (wished !== undefined) effects.note(wished, "compute");
     const why = how === "dynamic" ? whyStored(node, weights, graph) : undefined;
     if (how === "dynamic" && why === undefined) {
       replaced.add(node.name);
-      if (wished !== undefined) effects.note(wished, "compute");
       recurrent.push({
         node: node.name,
         op: node.op,

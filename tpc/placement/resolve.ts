@@ -19,14 +19,16 @@ import { insideIslands, numberIslands } from "./islands.ts";
 import { FEW_STEPS, idleJoins, isJoin, lostSource, rangeThrough, readersBehind } from "./joins.ts";
 import { unitsByPattern } from "./by_pattern.ts";
 import { recurrentPlans } from "./recurrent.ts";
+import { pinnedUnits } from "./pinned.ts";
+import { keptPlans } from "./kept_weights.ts";
 import type { RangeOf } from "./seen_range.ts";
 import { operatorSetOf } from "./operator_sets.ts";
 import { OverrideEffects } from "./override_effects.ts";
 import { describeOverride, exclusionOf, overridesFor } from "./overrides.ts";
 import { activationInputs, type GridShare, shareGrids } from "./share_grids.ts";
 import { tablePlans } from "./tables.ts";
-import type { ActivationPlan, Placement } from "./types.ts";
-import { nameOf, outputOf, subjectsOf, type Unit, unitsOf } from "./units.ts";
+import type { ActivationPlan, PlacedUnit, Placement } from "./types.ts";
+import { isClamp, nameOf, outputOf, subjectsOf, type Unit, unitsOf } from "./units.ts";
 import { checkBlocks, constantPlans, type WeightContext } from "./weight_plans.ts";
 import { placeWeightsOnly } from "./weight_only.ts";
 import { readsMask, whyFloat } from "./why_float.ts";
@@ -86,14 +88,22 @@ export function resolve(
   const isPlainAdd = (unit: Unit) =>
     unit.op === "AddBias" &&
     isFloat(unitOf.get(graph.producer(unit.inputs[0]!)!)!);
-  const candidates = units.filter((unit) =>
-    !isFloat(unit) && (sets.get(unit)?.onlyIfCheaper || isPlainAdd(unit))
-  );
+  // Costs say what pays, unit by unit; without them it is counted in quantizers.
+  const pinned = pinnedUnits(units.filter((unit) => !isFloat(unit)), target, effects);
+  const isOptional = (unit: Unit) => !isFloat(unit) && !pinned.has(unit);
+  const candidates = target.costs !== undefined
+    ? []
+    : units.filter((unit) =>
+      isOptional(unit) && (sets.get(unit)?.onlyIfCheaper || isPlainAdd(unit))
+    );
   const givesEither = (unit: Unit) => sets.get(unit)?.floatOutput === true;
   for (const unit of worthFloat(units, candidates, { ...joins, givesEither })) {
     reasons.set(unit, "on integers it would take as many quantizers or more, and save no time");
   }
-  for (const unit of insideIslands(units.filter((unit) => !isPreserving(unit)), graph, isFloat)) {
+  const loose = units.filter((unit) =>
+    !isPreserving(unit) && (!pinned.has(unit) || isClamp(unit, graph))
+  );
+  for (const unit of insideIslands(loose, graph, isFloat)) {
     reasons.set(unit, "on an island of float operators: on integers it would only add a quantizer");
   }
 
@@ -138,10 +148,26 @@ export function resolve(
   const weights = [
     ...groups.flatMap((group) => constantPlans(group, context)),
     ...[...dynamic].map((unit) => dynamicPlan(unit, context)),
+    ...keptPlans(units.filter((unit) => isFloat(unit) && !dynamic.has(unit)), context),
   ].toSorted((a, b) => positions.get(a.node)! - positions.get(b.node)!);
   effects.check(target, units, graph, (unit) => reasons.get(unit));
   checkBlocks(target, weights);
   return {
+    units: [
+      ...groups.map((group) => ({
+        node: nameOf(group.units[0]),
+        op: group.units[0].op,
+        nodes: group.units.flatMap(({ nodes }) => nodes.map(({ name }) => name)),
+        inputs: activationInputs(group.units[0], graph),
+        outputs: [groupOutput(group)],
+        kind: "integer" as const,
+        givesFloat: givesEither(group.units[0]),
+        ...(group.units.some((unit) => pinned.has(unit)) && { isPinned: true as const }),
+      })),
+      ...preserving.map((unit) => describeUnit(unit, "moving", graph)),
+      ...units.filter((unit) => isFloat(unit) && !taken.has(unit) && isActivation(unit, graph))
+        .map((unit) => describeUnit(unit, "float", graph)),
+    ],
     activations,
     weights,
     tables,
@@ -163,6 +189,22 @@ interface Context extends WeightContext {
   readonly shares: ReadonlyMap<string, GridShare>;
   /** What quantizers get by pattern. */
   readonly settings: ReadonlyMap<Unit, NonNullable<Target["settings"]>[number]>;
+}
+
+function describeUnit(
+  unit: Unit,
+  kind: "moving" | "float",
+  graph: GraphView,
+): PlacedUnit {
+  return {
+    node: nameOf(unit),
+    op: unit.op,
+    nodes: unit.nodes.map(({ name }) => name),
+    inputs: activationInputs(unit, graph).filter((name) => graph.isFloat(name)),
+    outputs: unit.nodes.at(-1)!.outputs.filter((name) => name !== "" && graph.isFloat(name)),
+    kind,
+    givesFloat: kind === "float",
+  };
 }
 
 /** Whether a unit works on activations at all: shape arithmetic is no island. */

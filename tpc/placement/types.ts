@@ -94,8 +94,30 @@ export interface FloatNode {
   readonly reason: string;
 }
 
+/** What computes as one, as it was placed. */
+export interface PlacedUnit {
+  /** Node that overrides name it by: the first of a fused chain, the last of a composite. */
+  readonly node: string;
+  /** Operator, or name of the composite. */
+  readonly op: string;
+  /** Names of all its nodes, with those fused into it. */
+  readonly nodes: readonly string[];
+  /** Activations that it reads. */
+  readonly inputs: readonly string[];
+  /** Float tensors that it makes, of which the runtime sees codes where they are quantized. */
+  readonly outputs: readonly string[];
+  /** integer = computes with codes, moving = only moves elements, of codes or floats, float = computes with floats. */
+  readonly kind: "integer" | "moving" | "float";
+  /** Whether its kernel can give floats. */
+  readonly givesFloat: boolean;
+  /** Whether the user wants it on integers, whatever it costs. */
+  readonly isPinned?: true;
+}
+
 /** Everything that was decided about a graph before looking at data. */
 export interface Placement {
+  /** Integer ones first, each kind in topological order; empty where nothing but weights is quantized. */
+  readonly units: readonly PlacedUnit[];
   /** In topological order. */
   readonly activations: readonly ActivationPlan[];
   readonly weights: readonly WeightPlan[];

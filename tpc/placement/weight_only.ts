@@ -16,7 +16,7 @@ import type { Target } from "../targets/target.ts";
 import { isMatrixLayer } from "./dynamic.ts";
 import type { GraphView } from "./graph_view.ts";
 import { OverrideEffects } from "./override_effects.ts";
-import { describeOverride, exclusionOf } from "./overrides.ts";
+import { exclusionOf, exclusionReason } from "./overrides.ts";
 import { LEAST_STORED, recurrentPlans, sizeOf } from "./recurrent.ts";
 import { activationInputs } from "./share_grids.ts";
 import { tablePlans } from "./tables.ts";
@@ -59,6 +59,7 @@ export function placeWeightsOnly(
   const picking = new Set(tables.map(({ node }) => node));
   const float = units.filter((unit) => graph.isFloat(outputOf(unit)) && !picking.has(nameOf(unit)));
   return {
+    units: [],
     activations: [],
     weights,
     tables,
@@ -78,7 +79,7 @@ export function placeWeightsOnly(
 const ONLY_WEIGHTS = "nothing but weights is quantized: it computes in float";
 
 /** Weights of one layer, or why they stay float32; undefined for what has none. */
-function planLayer(
+export function planLayer(
   unit: Unit,
   weightOnly: "int8" | "int4",
   context: WeightContext,
@@ -93,9 +94,7 @@ function planLayer(
     return undefined;
   }
   const exclusion = exclusionOf(target, subjectsOf(unit));
-  if (exclusion !== undefined) {
-    return `left float by the override for ${describeOverride(exclusion)}`;
-  }
+  if (exclusion !== undefined && exclusion.compute === undefined) return exclusionReason(exclusion);
   const size = sizeOf(constant.shape);
   if (size < LEAST_STORED || constant.shape.length < 2) {
     return `its weights are ${size} numbers, too few to gain by`;

@@ -6,7 +6,7 @@
 import { attributeOf, clampRange, dataInputs, weightSlot } from "../../onnx/operators/operators.ts";
 import type { OperatorSet, Target } from "../targets/target.ts";
 import type { GraphView } from "./graph_view.ts";
-import { describeOverride, exclusionOf } from "./overrides.ts";
+import { describeOverride, exclusionOf, exclusionReason } from "./overrides.ts";
 import { isLayer, subjectsOf, type Unit } from "./units.ts";
 
 /** The reason, or undefined when the unit can be quantized as its set says. */
@@ -17,9 +17,7 @@ export function whyFloat(
   target: Target,
 ): string | undefined {
   const exclusion = exclusionOf(target, subjectsOf(unit));
-  if (exclusion !== undefined) {
-    return `left float by the override for ${describeOverride(exclusion)}`;
-  }
+  if (exclusion !== undefined) return exclusionReason(exclusion);
   // An input of the model has no node that could be left float: those that read it are.
   const inputs = unit.inputs.filter((name) =>
     graph.producer(name) === undefined && graph.constant(name) === undefined

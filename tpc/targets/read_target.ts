@@ -14,6 +14,7 @@ import defaultTarget from "./default.json" with { type: "json" };
 import imx500 from "./imx500.json" with { type: "json" };
 import onnxruntime from "./onnxruntime.json" with { type: "json" };
 import onnxruntimeReduced from "./onnxruntime-reduced.json" with { type: "json" };
+import onnxruntimeWeb from "./onnxruntime-web.json" with { type: "json" };
 import qnnpack from "./qnnpack.json" with { type: "json" };
 import tflite from "./tflite.json" with { type: "json" };
 
@@ -23,6 +24,7 @@ const PRESETS: Readonly<Record<string, unknown>> = {
   imx500,
   onnxruntime,
   "onnxruntime-reduced": onnxruntimeReduced,
+  "onnxruntime-web": onnxruntimeWeb,
   tflite,
   qnnpack,
 };

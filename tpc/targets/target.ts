@@ -152,6 +152,37 @@ const fusing = z.strictObject({
   ),
 });
 
+const nanoseconds = z.number().min(0).max(1e9);
+const work = z.strictObject({
+  output: nanoseconds.describe("For every element that it makes"),
+  multiplication: nanoseconds.optional().describe(
+    "For every multiplication, of layers with weights; default 0",
+  ),
+  weight: nanoseconds.optional().describe("For every weight; default 0"),
+});
+
+const cost = z.strictObject({
+  operators: operatorNames.describe("Operators and composites"),
+  kernel: z.enum(["depthwise", "pointwise"]).optional().describe(
+    "Only convolutions of one input channel an output, or of windows of one element that aren't; default any",
+  ),
+  float: work.describe("The float kernel"),
+  integer: work.describe("The integer kernel"),
+}).describe("What an operator takes in nanoseconds; of several that hold it the first counts");
+
+const costs = z.strictObject({
+  measured: z.string().min(1).describe("On what they were measured"),
+  operators: z.array(cost).min(1).describe(
+    "Operators with a float and an integer kernel; others take as long either way",
+  ),
+  quantize: nanoseconds.describe(
+    "For an element that goes from floats to codes, with changes of layout",
+  ),
+  dequantize: nanoseconds.describe(
+    "For an element that goes from codes to floats, with changes of layout",
+  ),
+}).describe("What kernels take on the target's runtime");
+
 const override = z.strictObject({
   match: z.strictObject({
     tensor: z.string().optional().describe("Name of the activation tensor"),
@@ -164,9 +195,10 @@ const override = z.strictObject({
     "Say nothing when it fits no tensor or node of a model; otherwise that is an error",
   ),
   quantize: z.literal(false).optional().describe("Leave the node float"),
-  compute: z.literal("dynamic").optional().describe(
-    "Quantize the input of a MatMul, Gemm or LSTM with constant weights as the model runs, whatever its neighbours do",
+  compute: z.enum(["dynamic", "float", "integer"]).optional().describe(
+    "dynamic = quantize the input of a MatMul, Gemm or LSTM with constant weights as the model runs, whatever its neighbours do; float = leave the node float and store its weights in codes; integer = compute with codes where the target can, whatever costs and `onlyIfCheaper` say",
   ),
+  reason: z.string().min(1).optional().describe("Why, for the manifest"),
   activation: activation.partial().optional().describe("What differs for the tensor"),
   weight: weight.partial().optional().describe("What differs for the weights of the node"),
 }).describe("Setting for tensors and nodes by name; of several that fit the last counts");
@@ -216,6 +248,20 @@ export const targetSchema = z.strictObject({
   ),
   settings: z.array(setting).optional().describe(
     "What quantizers get by pattern that differs from `activation`; overrides count more",
+  ),
+  options: z.strictObject({
+    float: z.boolean().optional().describe(
+      "Whether a unit may stay float, its weights in codes or not; default false",
+    ),
+    weightBits: z.array(weightBits).min(1).optional().describe(
+      "Bits that the weights of a layer may have beside the usual ones",
+    ),
+    activationBits: z.array(activationBits).min(1).optional().describe(
+      "Bits that a tensor may have beside the usual ones",
+    ),
+  }).optional().describe("What a plan may choose for each unit and tensor"),
+  costs: costs.optional().describe(
+    "What kernels take in time: units whose integer kernels take longer than their float ones, quantizers at their borders included, stay float with weights in codes, instead of what `onlyIfCheaper` counts",
   ),
   composites: z.array(composite).optional().describe(
     "Sub-graphs that count as one operator, beside the built-in ones",
@@ -277,5 +323,7 @@ export type Target = Readonly<z.infer<typeof targetSchema>>;
 export type OperatorSet = Target["operatorSets"][number];
 /** Which operators of a graph a rule is about. */
 export type Pattern = Readonly<z.infer<z.ZodObject<typeof pattern>>>;
+/** What kernels take on a target's runtime. */
+export type Costs = NonNullable<Target["costs"]>;
 /** A setting for tensors and nodes by name. */
 export type Override = NonNullable<Target["overrides"]>[number];
