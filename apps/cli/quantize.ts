@@ -20,6 +20,8 @@ import {
   quantizeAll,
   type QuantizeEvent,
 } from "../../pipeline/quantize/quantize.ts";
+import type { PlanWish } from "../../pipeline/plan/plan.ts";
+import { planReport } from "../../pipeline/report/plan.ts";
 import { accuracyReport } from "../../pipeline/report/accuracy.ts";
 import { quantizedCounts } from "../../pipeline/report/counts.ts";
 import { diagnosisReport } from "../../pipeline/report/diagnosis.ts";
@@ -64,6 +66,7 @@ import {
   type OutputOptions,
   type TargetOptions,
 } from "./options.ts";
+import { addPlanOptions, type PlanOptions, planWish } from "./plan_options.ts";
 import { ProgressPrinter } from "./progress.ts";
 import { RunRecord } from "./run_record.ts";
 import { watchThresholds } from "./watch_thresholds.ts";
@@ -71,7 +74,13 @@ import { EVERY_WISH } from "./wish_options.ts";
 import { addWorkOptions, checkWork, prepareWork, type WorkOptions } from "./work_options.ts";
 
 interface QuantizeCommandOptions
-  extends DataOptions, TargetOptions, WorkOptions, OutputOptions, DiagnoseCommandOptions {
+  extends
+    DataOptions,
+    TargetOptions,
+    WorkOptions,
+    OutputOptions,
+    DiagnoseCommandOptions,
+    PlanOptions {
   model?: string;
   evalData?: string;
   untilStable?: number;
@@ -103,7 +112,7 @@ export function addQuantizeCommand(program: Command, context: Context): void {
     )
     .option("--verify", "prove the reported errors by a second pass over the elements")
     .option("--accept", "end with 0 whatever the verdict: 3 where the model lost what it is for");
-  addOutputOptions(addRemedyOptions(addDiagnoseOptions(command)))
+  addOutputOptions(addPlanOptions(addRemedyOptions(addDiagnoseOptions(command))))
     .option("--out <folder>", "where the results go", folder, "out")
     .addHelpText(
       "after",
@@ -114,10 +123,11 @@ Examples:
       --mean 0.5 --std 0.5 --eval-data t10k-images-idx3-ubyte.gz --out m-int8
   deno task quantize --error noclipping --bits 6      the demo with other choices
   deno task quantize --bits 4 --diagnose              which layers lose it, and what would help
+  deno task quantize --plan --target onnxruntime-web --max-latency 0.8     closest to float in 0.8 of its time
   deno task quantize --recipe out/manifest.json --out again      the same run, the same bytes
 
 Writes model.onnx, manifest.json, statistics.plim, report.html and, with evaluation data,
-evaluation.json; with --diagnose diagnosis.json. Paths, times and versions are in run.json.
+evaluation.json; with --diagnose diagnosis.json; with --plan plan.json and sensitivity.json. Paths, times and versions are in run.json.
 `,
     )
     .action((options: QuantizeCommandOptions) => run(options, context));
@@ -132,6 +142,8 @@ const OUTPUTS = [
   "evaluation.json",
   "diagnosis.json",
   "convergence.json",
+  "plan.json",
+  "sensitivity.json",
   "verdict.json",
   "run.json",
   "report.html",
@@ -145,6 +157,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
   const progress = new ProgressPrinter(screen, options);
   const record = new RunRecord(context);
   const loaded = await loadRecipe(host, options);
+  const plan = await planWish(host, options);
   const float = await loadModel(host, options.model, { requantize: loaded.recipe.requantize });
   for (const name of OUTPUTS) await host.checkWritable(`${options.out}/${name}`);
   const evalPath = options.evalData ??
@@ -192,7 +205,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
   const watching = watchThresholds({ ...options, progress });
   const [result, baseline] = await quantizeAll(
     float,
-    recipesOf(loaded, evaluation !== undefined),
+    recipesOf(loaded, evaluation !== undefined, plan),
     calibration,
     {
       ...work,
@@ -268,6 +281,12 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
       ? [[`${options.out}/convergence.json`, canonicalJson(convergence)]] as const
       : []),
     ...(verdict ? [[`${options.out}/verdict.json`, canonicalJson(verdict)]] as const : []),
+    ...(result.plan
+      ? [
+        [`${options.out}/plan.json`, canonicalJson(result.plan)],
+        [`${options.out}/sensitivity.json`, canonicalJson(result.sensitivity)],
+      ] as const
+      : []),
     [`${options.out}/run.json`, record.json()],
     [
       `${options.out}/report.html`,
@@ -315,8 +334,12 @@ function readingOf(options: QuantizeCommandOptions, { recipe, samples }: LoadedR
 }
 
 /** The recipe, and the baseline from the same calibration where results are compared. */
-function recipesOf({ recipe, target }: LoadedRecipe, isCompared: boolean): NamedRecipe[] {
-  const wished = { ...recipe, name: "the recipe" };
+function recipesOf(
+  { recipe, target }: LoadedRecipe,
+  isCompared: boolean,
+  plan: PlanWish | undefined,
+): NamedRecipe[] {
+  const wished = { ...recipe, name: "the recipe", ...(plan && { plan }) };
   const hasBaseline = computationOf(target) === undefined && target.activation.error !== BASELINE;
   if (!isCompared || !hasBaseline) return [wished];
   const { exact: _, autoBy: _by, autoRuns: _runs, weightRounding: _rounding, ...rest } = recipe;
@@ -348,7 +371,7 @@ function filesOf(
 
 /** What a user reads at the end. */
 function summary(
-  { manifest, target }: Quantization,
+  { manifest, target, plan }: Quantization,
   { evaluations, diagnosis, verdict, culprits, paths, width }: {
     readonly evaluations?: readonly ModelEvaluation[];
     readonly diagnosis?: Diagnosis;
@@ -366,6 +389,7 @@ function summary(
     (diagnosis === undefined
       ? ""
       : diagnosisReport(diagnosis, { tensors: "worst", width }) + "\n") +
+    (plan === undefined ? "" : planReport(plan) + "\n") +
     (verdict === undefined ? "" : verdictReport(verdict)) +
     (culprits === undefined ? "" : culpritReport(culprits)) +
     (verdict === undefined ? "" : "\n") +

@@ -13,7 +13,7 @@
  * @module
  */
 import type { GraphOutline } from "../../onnx/graph/outline.ts";
-import { isExpression } from "../../tpc/placement/overrides.ts";
+import { exactly } from "../../tpc/placement/overrides.ts";
 import type { PlacedUnit, Placement } from "../../tpc/placement/types.ts";
 import type { Override } from "../../tpc/targets/target.ts";
 import type { Choices, TensorChoice, UnitChoice } from "./choices.ts";
@@ -234,10 +234,4 @@ export function overridesOf(
       : [{ match: { tensor: exactly(tensor) }, activation: { bits } }]
   );
   return [...ofUnits, ...ofTensors];
-}
-
-/** A pattern that fits one name and no other. */
-export function exactly(name: string): string {
-  if (!name.includes("*") && !isExpression(name)) return name;
-  return `/^${name.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&")}$/`;
 }

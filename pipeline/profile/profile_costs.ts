@@ -7,16 +7,16 @@
 import type { InputTensor } from "../../core/tensor.ts";
 import { emitModel } from "../../tpc/emission/emit.ts";
 import { nameNodes } from "../../tpc/emission/fusion.ts";
+import { exactly } from "../../tpc/placement/overrides.ts";
 import type { PlacedUnit } from "../../tpc/placement/types.ts";
 import { addOverrides } from "../../tpc/targets/read_target.ts";
 import type { Override, Target } from "../../tpc/targets/target.ts";
 import type { Model } from "../../onnx/file/model.ts";
-import { exactly } from "../plan/plan_problem.ts";
 import { decide } from "../search/decide.ts";
 import { placementFor } from "../search/placement.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import { defaultRuntime } from "../inference/default_runtime.ts";
-import type { CostsFile } from "./costs_file.ts";
+import type { CostsFile } from "../plan/costs_file.ts";
 import { type KernelTime, measureKernels, type MeasureOptions } from "./measure_kernels.ts";
 
 /** What {@linkcode profileCosts} measures. */

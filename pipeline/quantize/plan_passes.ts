@@ -18,6 +18,7 @@ import type { Target } from "../../tpc/targets/target.ts";
 import { migratedTensors, migrationKey } from "../passes/learn_migration.ts";
 import { needsData } from "../passes/learn_rewrites.ts";
 import { watchedFor } from "../search/placement.ts";
+import type { PlanWish } from "../plan/plan.ts";
 import type { FloatModel } from "./float_model.ts";
 import type { RunOptions } from "./run.ts";
 import type { SampleOpener } from "../source/samples.ts";
@@ -31,6 +32,8 @@ export interface Planned {
   readonly float: FloatModel;
   /** Whether its result is neither run nor judged. */
   readonly isUnchecked?: true;
+  /** What is planned, unit by unit, once statistics are there. */
+  readonly plan?: PlanWish;
 }
 
 /** Recipes by what the same statistics serve. */

@@ -18,6 +18,7 @@
  *
  * @module
  */
+import { PlimsollError } from "../../core/errors.ts";
 import { compactJson } from "../../core/canonical_json.ts";
 import { sha256 } from "../../core/hash.ts";
 import type { OnProgress } from "../../core/progress.ts";
@@ -36,7 +37,8 @@ import { openerOf, type SampleOpener, type Samples } from "../source/samples.ts"
 import { coveredBy } from "../statistics/coverage.ts";
 import { writePlim } from "../statistics/plim.ts";
 import type { Statistics } from "../statistics/statistics.ts";
-import { floatReference, VERDICT_SAMPLES } from "../verdict/verdict.ts";
+import type { PlanWish } from "../plan/plan.ts";
+import { floatReference, type Reference, VERDICT_SAMPLES } from "../verdict/verdict.ts";
 import { begin } from "./begin_pass.ts";
 import {
   type FloatModel,
@@ -54,6 +56,7 @@ import {
   type Planned,
   refuseImpossible,
 } from "./plan_passes.ts";
+import { planVariant, withEverything } from "./plan_loop.ts";
 import type { Quantization, RunOptions } from "./run.ts";
 
 export type { Pass, Quantization, QuantizeEvent, RunOptions } from "./run.ts";
@@ -64,6 +67,8 @@ export interface NamedRecipe extends Recipe {
   readonly name?: string;
   /** Whether its result is neither run nor judged: for what is compared with, and not written. */
   readonly isUnchecked?: true;
+  /** What each unit is, is planned by what it costs; see `planVariant`. */
+  readonly plan?: PlanWish;
 }
 
 /**
@@ -160,7 +165,7 @@ export async function quantizeAll(
   checkEmittable(original.prepared);
   const { variants, groups } = await prepareAll(original, recipes, opener, options);
   const { onEvent } = options;
-  const made = new Map<Planned, Quantization>();
+  const results = new Map<Planned, Quantization>();
   let judgedOn: Omit<JudgedOn, "statistics"> | undefined;
   for (const [index, group] of groups.entries()) {
     const calibrated = await calibrateGroup(group, index, groups, opener, options);
@@ -170,19 +175,44 @@ export async function quantizeAll(
       const make = (planned: Planned) =>
         makeVariant(planned, place, calibrated, variants, { opener, options });
       if (!variant.isUnchecked) judgedOn ??= await samplesToJudge(original, calibrated, options);
-      const result = variant.isUnchecked || judgedOn === undefined
-        ? await make(variant)
+      const planned = variant.plan === undefined
+        ? undefined
+        : await planWith(variant, calibrated, judgedOn?.reference, options);
+      const current = planned?.variant ?? variant;
+      const made = variant.isUnchecked || judgedOn === undefined
+        ? await make(current)
         : await makeJudged(
-          variant,
+          current,
           make,
           { ...judgedOn, statistics: calibrated.statistics },
           options,
         );
+      const result = planned === undefined
+        ? made
+        : { ...made, plan: planned.plan, sensitivity: planned.sensitivity };
       await onEvent?.({ kind: "made", result });
-      made.set(variant, result);
+      results.set(variant, result);
     }
   }
-  return variants.map((variant) => made.get(variant)!);
+  return variants.map((variant) => results.get(variant)!);
+}
+
+/** Plans a variant; where no sample is left to measure models on, nothing can be planned. */
+async function planWith(
+  variant: Planned,
+  calibrated: Calibrated,
+  reference: Reference | undefined,
+  options: RunOptions,
+) {
+  if (reference === undefined || reference.runs.length === 0) {
+    throw new PlimsollError("data", {
+      action: "planning",
+      wanted: "samples to measure models on",
+      found: "none",
+      remedy: "Give samples, or statistics together with samples",
+    });
+  }
+  return await planVariant({ variant, wish: variant.plan!, calibrated, reference }, options);
 }
 
 /** The float model's outputs on the samples that results are judged by; undefined where there are none. */
@@ -223,10 +253,18 @@ async function prepareAll(
 ): Promise<{ variants: Planned[]; groups: Planned[][] }> {
   const prepare = rememberingRewriter(original, options.runtime);
   const variants: Planned[] = [];
-  for (const { name = "the recipe", isUnchecked, ...wished } of recipes) {
+  for (const { name = "the recipe", isUnchecked, plan, ...rest } of recipes) {
+    const wished = plan === undefined ? rest : withEverything(rest);
     const { recipe, target } = resolveRecipe(wished);
     const float = await prepare(rewritesFor(target));
-    variants.push({ name, recipe, target, float, ...(isUnchecked && { isUnchecked }) });
+    variants.push({
+      name,
+      recipe,
+      target,
+      float,
+      ...(isUnchecked && { isUnchecked }),
+      ...(plan && { plan }),
+    });
   }
   refuseImpossible(variants, opener, options);
   const learned = await learnAll(variants, prepare, opener, options);

@@ -10,6 +10,8 @@ import type { Model } from "../../onnx/file/model.ts";
 import type { Manifest } from "../../tpc/manifest.ts";
 import type { Recipe } from "../../tpc/recipe/recipe.ts";
 import type { Target } from "../../tpc/targets/target.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { Sensitivity } from "../plan/sensitivity_file.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import type { CalibrateOptions } from "../passes/calibrate.ts";
 import type { Statistics } from "../statistics/statistics.ts";
@@ -110,4 +112,8 @@ export interface Quantization {
   readonly pass: number;
   /** Whether it still does what the float model does; absent where nothing was there to run it on, or nobody wanted it. */
   readonly verdict?: Verdict;
+  /** How its units were planned, where they were. */
+  readonly plan?: Plan;
+  /** What every quantizer alone costs the outputs, where plans were wished: a later plan can begin with it. */
+  readonly sensitivity?: Sensitivity;
 }

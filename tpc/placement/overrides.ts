@@ -43,6 +43,12 @@ export function exclusionOf(
   );
 }
 
+/** A pattern that fits one name and no other. */
+export function exactly(name: string): string {
+  if (!name.includes("*") && !isExpression(name)) return name;
+  return `/^${name.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&")}$/`;
+}
+
 /** How messages and the manifest call an override. */
 export function describeOverride({ match }: Override): string {
   return Object.entries(match).map(([key, pattern]) => `${key} ${[pattern].flat().join(" or ")}`)

@@ -1,0 +1,106 @@
+/**
+ * `--plan` and the limits that belong to it.
+ *
+ * @module
+ */
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Host } from "../../core/host.ts";
+import { parseCosts } from "../../pipeline/plan/costs_file.ts";
+import type { PlanWish } from "../../pipeline/plan/plan.ts";
+import { parseSensitivity } from "../../pipeline/plan/sensitivity_file.ts";
+import { MEASURES } from "../../pipeline/passes/output_measure.ts";
+import { readJson } from "./files.ts";
+
+/** Options of {@linkcode addPlanOptions}. */
+export interface PlanOptions {
+  plan?: boolean;
+  maxLoss?: NonNullable<PlanWish["maxLoss"]>;
+  maxLatency?: number;
+  maxSize?: number;
+  bitsBudget?: number;
+  costs?: string;
+  sensitivity?: string;
+  planSeconds?: number;
+  planError?: PlanWish["measure"];
+}
+
+/** Adds them. */
+export function addPlanOptions(command: Command): Command {
+  return command
+    .option(
+      "--plan",
+      "measure what each layer costs in loss and time, and choose bits or float for each; without a limit the fastest model that loses no more; writes plan.json and sensitivity.json, too",
+    )
+    .option(
+      "--max-loss <loss>",
+      "most that a plan loses: 0.5dB below everything on integers, or 0.1% of the power of the outputs",
+      loss,
+    )
+    .option("--max-latency <part>", "most time of a run, as part of the float model's", positive)
+    .option("--max-size <bytes>", "most bytes of the model: 1200000, 1.2MB, 800kB", bytes)
+    .option(
+      "--bits-budget <bits>",
+      "most bits of a weight on average, where the target has several",
+      positive,
+    )
+    .option(
+      "--costs <file>",
+      "what kernels take, as `profile` writes it (default: measured here, where units may be float)",
+    )
+    .option("--sensitivity <file>", "what was measured by an earlier plan, where it still holds")
+    .option(
+      "--plan-seconds <n>",
+      "most seconds for measuring what quantizers cost; the rest is estimated",
+      positive,
+    )
+    .addOption(
+      new Option("--plan-error <measure>", "what a plan takes for a loss").choices(MEASURES),
+    );
+}
+
+/** What is asked of a plan; undefined where nobody wants one. A limit is a wish for a plan. */
+export async function planWish(host: Host, options: PlanOptions): Promise<PlanWish | undefined> {
+  const { plan, maxLoss, maxLatency, maxSize, bitsBudget, costs, sensitivity } = options;
+  const { planSeconds: seconds, planError: measure } = options;
+  const given = { maxLoss, maxLatency, maxSize, bitsBudget, seconds, measure };
+  const wished = Object.entries(given).filter(([, value]) => value !== undefined);
+  const files = [costs, sensitivity].some((file) => file !== undefined);
+  if (!plan && wished.length === 0 && !files) return undefined;
+  return {
+    ...Object.fromEntries(wished),
+    ...(costs === undefined ? {} : { costs: parseCosts(await readJson(host, costs), costs) }),
+    ...(sensitivity === undefined
+      ? {}
+      : { sensitivity: parseSensitivity(await readJson(host, sensitivity), sensitivity) }),
+  };
+}
+
+function loss(text: string): NonNullable<PlanWish["maxLoss"]> {
+  const [, number, unit] = /^([\d.]+(?:e-?\d+)?)\s*(dB|%)$/i.exec(text.trim()) ?? [];
+  const value = Number(number);
+  if (unit === undefined || !Number.isFinite(value) || unit === "%" && !(value > 0)) {
+    throw new InvalidArgumentError("Give decibels or percent, as 0.5dB or 0.1%.");
+  }
+  return unit === "%" ? { part: value / 100 } : { decibels: value };
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value) || value <= 0) {
+    throw new InvalidArgumentError("Give a number above 0.");
+  }
+  return value;
+}
+
+/** Bytes of units of 1000. */
+const UNITS: Readonly<Record<string, number>> = { "": 1, b: 1, kb: 1e3, mb: 1e6, gb: 1e9 };
+
+function bytes(text: string): number {
+  const [, number, unit] = /^([\d.]+)\s*([kmg]?b?)$/i.exec(text.trim()) ?? [];
+  const factor = unit === undefined ? undefined : UNITS[unit.toLowerCase()];
+  const value = Number(number) * (factor ?? NaN);
+  if (!Number.isFinite(value) || value < 1) {
+    throw new InvalidArgumentError("Give bytes, as 1200000, 1.2MB or 800kB.");
+  }
+  return value;
+}

@@ -1,0 +1,91 @@
+/**
+ * Plans: what is asked of one, what it may spend, and what became of it. Plain JSON: `plan.json`, part of the report.
+ *
+ * @module
+ */
+import type { CostsFile } from "./costs_file.ts";
+import type { Sensitivity } from "./sensitivity_file.ts";
+
+/** What is asked of a plan. Without a limit: the fastest model that loses no more than everything on integers does. */
+export interface PlanWish {
+  /**
+   * Most that the outputs lose: decibels below everything on integers with the usual bits, or the part of their power
+   * that is lost, Σ(y′ − y)² / Σy².
+   */
+  readonly maxLoss?: { readonly decibels: number } | { readonly part: number };
+  /** Most time of a run, as part of the float model's. */
+  readonly maxLatency?: number;
+  /** Most bytes of the model with its weights. */
+  readonly maxSize?: number;
+  /** Most bits of a weight, on average over all weights that can be quantized. */
+  readonly bitsBudget?: number;
+  /** What kernels take; they are measured where the target can have floats and nobody says. */
+  readonly costs?: CostsFile;
+  /** What was measured before. */
+  readonly sensitivity?: Sensitivity;
+  /** Most seconds for measuring what quantizers cost; what is left then is estimated. */
+  readonly seconds?: number;
+  /** What a loss is, default squared. */
+  readonly measure?: Sensitivity["measure"];
+}
+
+/** What a model costs. */
+export interface PlanFigures {
+  /** Of the outputs, in the measure of the plan; null when infinite. */
+  readonly loss: number | null;
+  /** Part of the float model's time; null where nobody knows. */
+  readonly latency: number | null;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** A model that was made and measured on the way. */
+export interface PlanRound {
+  /** What it is. */
+  readonly name: string;
+  /** What was expected of it; null of those that aren't planned. */
+  readonly predicted: PlanFigures | null;
+  readonly measured: PlanFigures;
+}
+
+/** What became of a unit. */
+export interface PlannedUnit {
+  readonly node: string;
+  readonly op: string;
+  readonly choice: "integer" | "stored" | "float";
+  /** Bits of its weights; null without any that are quantized. */
+  readonly weightBits: number | null;
+  /** What rounding its weights costs the outputs. */
+  readonly loss: number | null;
+  /** Nanoseconds of a run; null where nobody knows. */
+  readonly time: number | null;
+  /** Nanoseconds that its other kernel would take. */
+  readonly otherTime: number | null;
+  /** Bytes of its weights. */
+  readonly size: number;
+  readonly reason: string;
+}
+
+/** A plan with all that it follows from. */
+export interface Plan {
+  readonly schemaVersion: 1;
+  /** What was asked, in words. */
+  readonly goal: string;
+  readonly measure: Sensitivity["measure"];
+  readonly units: readonly PlannedUnit[];
+  /** Tensors whose codes cost the outputs something, the most first. */
+  readonly tensors: readonly {
+    readonly tensor: string;
+    readonly bits: number;
+    readonly loss: number | null;
+  }[];
+  /** Models that were made, the first with everything on integers. */
+  readonly rounds: readonly PlanRound[];
+  /** Number of the round that is written. */
+  readonly chosen: number;
+  /** Whether what is written keeps all limits. */
+  readonly isWithin: boolean;
+  /** Samples that losses were measured on, and others that the made models were. */
+  readonly samples: { readonly sensitivity: number; readonly models: number };
+  readonly costs: CostsFile | null;
+}
