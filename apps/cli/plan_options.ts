@@ -24,13 +24,26 @@ export interface PlanOptions {
   planError?: PlanWish["measure"];
 }
 
-/** Adds them. */
+/** Adds `--plan` with its limits, and how it measures. */
 export function addPlanOptions(command: Command): Command {
-  return command
+  command.option(
+    "--plan",
+    "measure what each layer costs in loss and time, and choose bits or float for each; without a limit the fastest model that loses no more; writes plan.json and sensitivity.json, too",
+  );
+  return addLimitOptions(command)
     .option(
-      "--plan",
-      "measure what each layer costs in loss and time, and choose bits or float for each; without a limit the fastest model that loses no more; writes plan.json and sensitivity.json, too",
+      "--plan-seconds <n>",
+      "most seconds for measuring what quantizers cost; the rest is estimated",
+      positive,
     )
+    .addOption(
+      new Option("--plan-error <measure>", "what a plan takes for a loss").choices(MEASURES),
+    );
+}
+
+/** Adds the limits of a plan, and what was measured before. */
+export function addLimitOptions(command: Command): Command {
+  return command
     .option(
       "--max-loss <loss>",
       "most that a plan loses: 0.5dB below everything on integers, or 0.1% of the power of the outputs",
@@ -47,15 +60,7 @@ export function addPlanOptions(command: Command): Command {
       "--costs <file>",
       "what kernels take, as `profile` writes it (default: measured here, where units may be float)",
     )
-    .option("--sensitivity <file>", "what was measured by an earlier plan, where it still holds")
-    .option(
-      "--plan-seconds <n>",
-      "most seconds for measuring what quantizers cost; the rest is estimated",
-      positive,
-    )
-    .addOption(
-      new Option("--plan-error <measure>", "what a plan takes for a loss").choices(MEASURES),
-    );
+    .option("--sensitivity <file>", "what was measured by an earlier plan, where it still holds");
 }
 
 /** What is asked of a plan; undefined where nobody wants one. A limit is a wish for a plan. */

@@ -17,6 +17,8 @@ import { addEvaluateCommand } from "./evaluate.ts";
 import { addExportCommand } from "./export.ts";
 import { addInspectCommand } from "./inspect.ts";
 import { addMergeCommand } from "./merge.ts";
+import { addPlanCommand } from "./plan.ts";
+import { addProfileCommand } from "./profile.ts";
 import { addQuantizeCommand } from "./quantize.ts";
 import { addReportCommand } from "./report.ts";
 import { addSearchCommand } from "./search.ts";
@@ -106,6 +108,8 @@ Examples:
   addMergeCommand(program, context);
   addReportCommand(program, context);
   addSearchCommand(program, context);
+  addPlanCommand(program, context);
+  addProfileCommand(program, context);
   addEmitCommand(program, context);
   addEvaluateCommand(program, context);
   addCompareCommand(program, context);

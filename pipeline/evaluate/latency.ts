@@ -20,6 +20,30 @@ export async function measureLatency(
   feeds: ReadonlyMap<string, InputTensor>,
   signal?: AbortSignal,
 ): Promise<number[]> {
+  const times = await timesInTurns(sessions, feeds, signal);
+  return times.map(median);
+}
+
+/**
+ * Time of one model as part of another's: the median over turns, in each of which both see the same machine.
+ *
+ * @param signal Checked before every run.
+ */
+export async function latencyRatio(
+  other: InferenceSession,
+  session: InferenceSession,
+  feeds: ReadonlyMap<string, InputTensor>,
+  signal?: AbortSignal,
+): Promise<number> {
+  const [others, own] = await timesInTurns([other, session], feeds, signal);
+  return median(own.map((time, i) => time / others[i]));
+}
+
+async function timesInTurns(
+  sessions: readonly InferenceSession[],
+  feeds: ReadonlyMap<string, InputTensor>,
+  signal: AbortSignal | undefined,
+): Promise<number[][]> {
   const times = sessions.map((): number[] => []);
   const start = performance.now();
   const isEnough = (round: number) =>
@@ -32,5 +56,9 @@ export async function measureLatency(
       if (round > 0) times[i].push(performance.now() - before);
     }
   }
-  return times.map((list) => list.sort((a, b) => a - b)[list.length >> 1]);
+  return times;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1];
 }

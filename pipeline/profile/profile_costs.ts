@@ -12,6 +12,7 @@ import type { PlacedUnit } from "../../tpc/placement/types.ts";
 import { addOverrides } from "../../tpc/targets/read_target.ts";
 import type { Override, Target } from "../../tpc/targets/target.ts";
 import type { Model } from "../../onnx/file/model.ts";
+import { ALL_INTEGER } from "../plan/estimates.ts";
 import { decide } from "../search/decide.ts";
 import { placementFor } from "../search/placement.ts";
 import type { Statistics } from "../statistics/statistics.ts";
@@ -31,9 +32,6 @@ export interface ProfiledModel {
   /** One sample, or a batch where the model's is fixed. */
   readonly feeds: ReadonlyMap<string, InputTensor>;
 }
-
-/** Everything on integers that can be. */
-export const ALL_INTEGER: Override = { match: { node: "*" }, compute: "integer", optional: true };
 
 /** Runs that count when nobody says how many. */
 const RUNS = 15;

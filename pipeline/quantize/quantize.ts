@@ -36,7 +36,6 @@ import { keepFirst } from "../source/keep_first.ts";
 import { openerOf, type SampleOpener, type Samples } from "../source/samples.ts";
 import { coveredBy } from "../statistics/coverage.ts";
 import { writePlim } from "../statistics/plim.ts";
-import type { Statistics } from "../statistics/statistics.ts";
 import type { PlanWish } from "../plan/plan.ts";
 import { floatReference, type Reference, VERDICT_SAMPLES } from "../verdict/verdict.ts";
 import { begin } from "./begin_pass.ts";
@@ -239,7 +238,7 @@ export async function calibrateFor(
   recipe: Recipe,
   opener: SampleOpener,
   options: RunOptions = {},
-): Promise<{ statistics: Statistics; file: Uint8Array<ArrayBuffer> }> {
+): Promise<Pick<Calibrated, "statistics" | "file" | "kept">> {
   const { groups } = await prepareAll(original, [recipe], opener, options);
   return await calibrateGroup(groups[0], 0, groups, opener, options);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Plan, PlanFigures } from "../plan/plan.ts";
+import type { ExpectedPlan } from "../plan/plan_from_sensitivity.ts";
 import { decibels } from "../../core/portable_math.ts";
 import { formatTable } from "./table.ts";
 
@@ -11,8 +12,10 @@ import { formatTable } from "./table.ts";
 export function planReport({ goal, rounds, chosen, isWithin, units }: Plan): string {
   const rows = rounds.map(({ name, predicted, measured }, i) => [
     `${name}${i === chosen ? " (written)" : ""}`,
-    ...lossCells(predicted?.loss, measured.loss),
-    ...latencyCells(predicted?.latency, measured.latency),
+    lossCell(measured.loss),
+    lossCell(predicted?.loss),
+    partCell(measured.latency),
+    partCell(predicted?.latency),
     megabytes(measured),
   ]);
   const head = ["model", "loss", "expected", "of float's time", "expected", "MB"];
@@ -33,15 +36,30 @@ export function lossCell(loss: number | null | undefined): string {
   return loss === null ? "lost" : loss === 0 ? "∞" : `${(-decibels(loss)).toFixed(1)} dB`;
 }
 
-function lossCells(predicted: number | null | undefined, measured: number | null): string[] {
-  return [lossCell(measured), lossCell(predicted)];
-}
-
-function latencyCells(predicted: number | null | undefined, measured: number | null): string[] {
-  const cell = (value: number | null | undefined) => value == null ? "–" : value.toFixed(2);
-  return [cell(measured), cell(predicted)];
+/** A part of the float model's time. */
+export function partCell(part: number | null | undefined): string {
+  return part === null || part === undefined ? "–" : part.toFixed(2);
 }
 
 function megabytes({ size }: PlanFigures): string {
   return (size / 1e6).toFixed(2);
+}
+
+/** A plan that nobody has made a model of, with the front that it is a point of. */
+export function expectedPlanReport(
+  { goal, expected, usual, front, units }: ExpectedPlan,
+): string {
+  const row = (name: string, { loss, latency, size }: PlanFigures) => [
+    name,
+    lossCell(loss),
+    partCell(latency),
+    (size / 1e6).toFixed(2),
+  ];
+  const changed = units.filter(({ choice }) => choice !== "integer").length;
+  return formatTable([
+    ["choice", "expected loss", "of float's time", "MB of weights"],
+    row("everything on integers", usual),
+    row("this plan", expected),
+    ...front.map((point, i) => row(`front, ${i + 1}`, point)),
+  ]) + `Planned: ${goal}; ${changed} of ${units.length} units with floats.\n`;
 }

@@ -1,0 +1,87 @@
+/**
+ * A plan from what was measured before: statistics, sensitivity and costs, without model, samples or inference.
+ *
+ * @module
+ */
+import { PlimsollError } from "../../core/errors.ts";
+import type { Placement } from "../../tpc/placement/types.ts";
+import type { Override, Target } from "../../tpc/targets/target.ts";
+import type { Statistics } from "../statistics/statistics.ts";
+import { describeTensors, describeUnits, reasonOf } from "./describe_plan.ts";
+import { asUsersWant, estimate, firstEstimates, usualChoice } from "./estimates.ts";
+import { goalOf, goalProblem } from "./goal.ts";
+import type { Plan, PlanFigures, PlanWish } from "./plan.ts";
+import { overridesOf } from "./plan_problem.ts";
+import { paretoFront, solvePlan } from "./solver/solve.ts";
+
+/** What {@linkcode planFrom} starts from. */
+export interface PlanSource {
+  readonly statistics: Statistics;
+  /** Where the target, with everything on integers, puts quantizers. */
+  readonly placement: Placement;
+  readonly target: Target;
+  /** With `sensitivity`; `seconds` and `measure` have been spent. */
+  readonly wish: PlanWish & Required<Pick<PlanWish, "sensitivity">>;
+}
+
+/** A plan that nobody has made a model of. */
+export interface ExpectedPlan {
+  /** What turns the target's placement into the plan. */
+  readonly overrides: readonly Override[];
+  readonly goal: string;
+  readonly units: Plan["units"];
+  readonly tensors: Plan["tensors"];
+  /** What it is expected to cost; size is that of the weights alone. */
+  readonly expected: PlanFigures;
+  /** The same of everything on integers with the usual bits. */
+  readonly usual: PlanFigures;
+  /** Least losses for less and less time, or weights where nobody knows times, from the most to the least. */
+  readonly front: readonly PlanFigures[];
+}
+
+/** Points of a front. */
+const POINTS = 12;
+
+/**
+ * Plans.
+ *
+ * @throws {PlimsollError} kind `target` where nothing keeps the limits.
+ */
+export function planFrom({ statistics, placement, target, wish }: PlanSource): ExpectedPlan {
+  const { sensitivity, costs } = wish;
+  const estimates = firstEstimates({
+    statistics,
+    placement: asUsersWant(placement, target),
+    target,
+    sensitivity,
+    costs,
+  });
+  const { input } = estimates;
+  const usual = estimate(estimates, usualChoice(input));
+  const goal = goalOf(wish, usual.loss, costs !== undefined);
+  const { problem, read } = goalProblem(estimates, goal);
+  const solution = solvePlan(problem);
+  if ("infeasible" in solution) {
+    throw new PlimsollError("target", {
+      action: `planning for target ${target.name}`,
+      wanted: goal.text,
+      found: "no choice that the target allows and that keeps these limits",
+      remedy: "Allow more, or extend the target's `options` in a file of your own",
+    });
+  }
+  const choice = read(solution.choice);
+  const all = goalProblem(estimates, { least: "loss", text: "" });
+  const across = all.problem.dimensions.indexOf(costs === undefined ? "size" : "time");
+  const points = paretoFront(all.problem, across, { points: POINTS });
+  return {
+    overrides: overridesOf(input, choice, (unit) => reasonOf(input, choice, unit)),
+    goal: goal.text,
+    units: describeUnits(input, choice, costs !== undefined),
+    tensors: describeTensors(input, choice),
+    expected: estimate(estimates, choice),
+    usual,
+    front: "infeasible" in points
+      ? []
+      : points.map(({ choice }) => estimate(estimates, all.read(choice))),
+  };
+}
