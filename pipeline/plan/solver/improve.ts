@@ -6,22 +6,25 @@
  */
 import { type Model, spanOf, totalOf } from "./model.ts";
 
-/** Pairs of changes that are looked at in one search at most. */
-const MAX_PAIRS = 200_000;
-/** Changes in one call at most, for each node. */
-const CHANGES_A_NODE = 2;
+/** Pairs of changes that are looked at in one step at most. */
+const MAX_PAIRS = 50_000;
+/** Steps of one call at most: for each node, and more. */
+const [STEPS_A_NODE, MORE_STEPS] = [2, 10];
 
 /** Changes labels of one model again and again. */
 export class Improver {
   readonly #model: Model;
+  readonly #least: number;
+  /** Node of each option. */
+  readonly #nodes: Int32Array;
   /** Pairs of each node. */
   readonly #around: readonly number[][];
-  readonly #rows: number;
-  /** What one change does to all rows: node, label, and changes at index · rows. */
-  readonly #nodes: Int32Array;
-  readonly #labels: Int32Array;
+  /** What each option would change of row r, at option · rows + r; 0 of options that are chosen. */
   readonly #changes: Float64Array;
-  readonly #neighbour: Uint8Array;
+  /** What may still be added to each row; [0] is unused. */
+  readonly #rest: Float64Array;
+  /** 1 for nodes that may not be changed together with another. */
+  readonly #marked: Uint8Array;
 
   /** Changes will be of this model. */
   constructor(given: Model) {
@@ -30,156 +33,171 @@ export class Improver {
     const finite = (costs: Float64Array | undefined) =>
       costs?.map((cost) => cost === Infinity ? 1 + 4 * magnitude : cost);
     const [{ unary, pair }, ...others] = given.rows;
-    const model = {
-      ...given,
-      rows: [{ unary: finite(unary)!, pair: finite(pair) }, ...others],
-    };
+    const model = { ...given, rows: [{ unary: finite(unary)!, pair: finite(pair) }, ...others] };
+    const { sizes, start, pairs, rows } = model;
+    const options = start[sizes.length];
     this.#model = model;
-    const around = Array.from(model.sizes, () => [] as number[]);
-    for (const [p, { a, b }] of model.pairs.entries()) {
+    this.#least = -model.tolerance[0];
+    this.#nodes = new Int32Array(options);
+    const around = Array.from(sizes, (_, i) => {
+      this.#nodes.fill(i, start[i], start[i + 1]);
+      return [] as number[];
+    });
+    for (const [p, { a, b }] of pairs.entries()) {
       around[a].push(p);
       around[b].push(p);
     }
     this.#around = around;
-    this.#rows = model.rows.length;
-    const options = model.start[model.sizes.length];
-    this.#nodes = new Int32Array(options);
-    this.#labels = new Int32Array(options);
-    this.#changes = new Float64Array(options * this.#rows);
-    this.#neighbour = new Uint8Array(model.sizes.length);
+    this.#changes = new Float64Array(options * rows.length);
+    this.#rest = new Float64Array(rows.length);
+    this.#marked = new Uint8Array(sizes.length);
   }
 
   /**
-   * Better labels within all rows, undefined if none were found; the labels given stay as they are. What comes back may
-   * still be forbidden, if no change led out of that.
+   * Better labels within all rows, undefined if none were found; the labels given stay as they are. Two changes at once
+   * are tried where single ones led below `promising`. What comes back may still be forbidden, if no change led out of
+   * that.
    */
-  improve(from: Int32Array): Int32Array | undefined {
-    const { rows, most, tolerance, sizes } = this.#model;
+  improve(from: Int32Array, promising: number): Int32Array | undefined {
+    const model = this.#model;
+    const { sizes, start, rows, most, tolerance } = model;
     const labels = from.slice();
-    const left = CHANGES_A_NODE * sizes.length + 10;
-    for (let step = 0; step < left; step++) {
-      // Totals are summed anew, so that rounding doesn't add up.
-      const rest = rows.map((row, r) => most[r] + tolerance[r] - totalOf(this.#model, row, labels));
-      const exceeds = rest.some((value, r) => r > 0 && value < 0);
-      const moves = this.#measure(labels);
-      const chosen = exceeds
-        ? this.#repair(moves, rest)
-        : this.#best(moves, rest) ?? this.#bestTwo(moves, rest);
-      if (!chosen) return exceeds ? undefined : labels;
-      for (const move of chosen) labels[this.#nodes[move]] = this.#labels[move];
+    const rest = this.#rest;
+    for (let r = 1; r < rows.length; r++) {
+      rest[r] = most[r] + tolerance[r] - totalOf(model, rows[r], labels);
     }
-    const within = rows.every((row, r) =>
-      r === 0 || totalOf(this.#model, row, labels) <= most[r] + tolerance[r]
-    );
-    return within ? labels : undefined;
-  }
-
-  /** What every other label of every node changes; how many there are. */
-  #measure(labels: Int32Array): number {
-    const { sizes, start, pairs, rows } = this.#model;
-    let moves = 0;
-    for (let i = 0; i < sizes.length; i++) {
-      for (let x = 0; x < sizes[i]; x++) {
-        if (x === labels[i]) continue;
-        this.#nodes[moves] = i;
-        this.#labels[moves] = x;
-        for (let r = 0; r < rows.length; r++) {
-          const { unary, pair } = rows[r];
-          let change = unary[start[i] + x] - unary[start[i] + labels[i]];
-          if (pair) {
-            for (const p of this.#around[i]) {
-              const { a, b, start: at } = pairs[p];
-              const width = sizes[b];
-              change += i === a
-                ? pair[at + x * width + labels[b]] - pair[at + labels[i] * width + labels[b]]
-                : pair[at + labels[a] * width + x] - pair[at + labels[a] * width + labels[i]];
-            }
-          }
-          this.#changes[moves * rows.length + r] = change;
+    let value = totalOf(model, rows[0], labels);
+    for (let i = 0; i < sizes.length; i++) this.#measure(i, labels);
+    const steps = STEPS_A_NODE * sizes.length + MORE_STEPS;
+    for (let step = 0; step < steps; step++) {
+      let chosen: number[] | undefined;
+      if (this.#exceeds()) {
+        chosen = this.#repair();
+        if (!chosen) return undefined;
+      } else {
+        chosen = this.#best() ?? (value < promising ? this.#bestTwo() : undefined);
+        if (!chosen) break;
+      }
+      for (const option of chosen) {
+        value += this.#changes[option * rows.length];
+        for (let r = 1; r < rows.length; r++) rest[r] -= this.#changes[option * rows.length + r];
+        const node = this.#nodes[option];
+        labels[node] = option - start[node];
+        this.#measure(node, labels);
+        for (const p of this.#around[node]) {
+          const { a, b } = model.pairs[p];
+          this.#measure(a === node ? b : a, labels);
         }
-        moves++;
       }
     }
-    return moves;
+    return this.#exceeds() ? undefined : labels;
+  }
+
+  #exceeds(): boolean {
+    for (let r = 1; r < this.#rest.length; r++) if (this.#rest[r] < 0) return true;
+    return false;
+  }
+
+  /** What the options of a node would change. */
+  #measure(node: number, labels: Int32Array): void {
+    const { sizes, start, pairs, rows } = this.#model;
+    const count = rows.length;
+    const now = labels[node];
+    for (let r = 0; r < count; r++) {
+      const { unary, pair } = rows[r];
+      for (let x = 0; x < sizes[node]; x++) {
+        const option = start[node] + x;
+        let change = unary[option] - unary[start[node] + now];
+        if (pair) {
+          for (const p of this.#around[node]) {
+            const { a, b, start: at } = pairs[p];
+            const width = sizes[b];
+            change += node === a
+              ? pair[at + x * width + labels[b]] - pair[at + now * width + labels[b]]
+              : pair[at + labels[a] * width + x] - pair[at + labels[a] * width + now];
+          }
+        }
+        this.#changes[option * count + r] = change;
+      }
+    }
   }
 
   /** The change that takes most excess away for what it costs. */
-  #repair(moves: number, rest: readonly number[]): number[] | undefined {
-    const { tolerance } = this.#model;
-    const count = this.#rows;
-    const changes = this.#changes;
+  #repair(): number[] | undefined {
+    const { tolerance, rows } = this.#model;
+    const [rest, changes, count] = [this.#rest, this.#changes, rows.length];
     let [best, bestGain, bestCost] = [-1, 0, Infinity];
-    for (let move = 0; move < moves; move++) {
+    for (let option = 0; option < this.#nodes.length; option++) {
       let gain = 0;
       for (let r = 1; r < count; r++) {
-        const after = rest[r] - changes[move * count + r];
+        const after = rest[r] - changes[option * count + r];
         if (rest[r] < 0 || after < 0) {
-          gain += (Math.max(0, -rest[r]) - Math.max(0, -after)) / tolerance[r];
+          gain += (Math.min(0, after) - Math.min(0, rest[r])) / tolerance[r];
         }
       }
       if (!(gain > 0)) continue;
-      const change = changes[move * count];
+      const change = changes[option * count];
       const cost = change > 0 ? change / gain : change;
       const better = cost > 0 || bestCost > 0 ? cost < bestCost : gain > bestGain;
-      if (better) [best, bestGain, bestCost] = [move, gain, cost];
+      if (better) [best, bestGain, bestCost] = [option, gain, cost];
     }
     return best < 0 ? undefined : [best];
   }
 
   /** The single change that saves most. */
-  #best(moves: number, rest: readonly number[]): number[] | undefined {
-    const count = this.#rows;
-    let [best, least] = [-1, -this.#model.tolerance[0]];
-    for (let move = 0; move < moves; move++) {
-      const change = this.#changes[move * count];
-      if (change < least && this.#fits(move, -1, rest)) [best, least] = [move, change];
+  #best(): number[] | undefined {
+    const count = this.#model.rows.length;
+    let [best, least] = [-1, this.#least];
+    for (let option = 0; option < this.#nodes.length; option++) {
+      const change = this.#changes[option * count];
+      if (change < least && this.#fits(option, -1)) [best, least] = [option, change];
     }
     return best < 0 ? undefined : [best];
   }
 
   /** Two changes of nodes that don't touch that save most together. */
-  #bestTwo(moves: number, rest: readonly number[]): number[] | undefined {
-    const count = this.#rows;
+  #bestTwo(): number[] | undefined {
+    const count = this.#model.rows.length;
     const changes = this.#changes;
-    const order = Int32Array.from({ length: moves }, (_, move) => move)
+    const order = Array.from(this.#nodes.keys())
       .sort((a, b) => changes[a * count] - changes[b * count] || a - b);
-    let least = -this.#model.tolerance[0];
+    let least = this.#least;
     let best: number[] | undefined;
     let looked = 0;
-    for (let i = 0; i < moves && looked < MAX_PAIRS; i++) {
+    for (let i = 0; i < order.length && looked < MAX_PAIRS; i++) {
       const first = order[i];
       const own = changes[first * count];
+      // What saves nothing by itself is the second of what does.
       if (own >= 0) break;
-      const node = this.#nodes[first];
-      this.#markAround(node, 1);
-      for (let j = i + 1; j < moves; j++) {
+      this.#mark(this.#nodes[first], 1);
+      for (let j = 0; j < order.length; j++) {
         const second = order[j];
         if (own + changes[second * count] >= least) break;
         looked++;
-        if (this.#neighbour[this.#nodes[second]] || !this.#fits(first, second, rest)) continue;
+        if (this.#marked[this.#nodes[second]] || !this.#fits(first, second)) continue;
         least = own + changes[second * count];
         best = [first, second];
         break;
       }
-      this.#markAround(node, 0);
+      this.#mark(this.#nodes[first], 0);
     }
     return best;
   }
 
-  #markAround(node: number, mark: number) {
-    this.#neighbour[node] = mark;
+  #mark(node: number, mark: number): void {
+    this.#marked[node] = mark;
     for (const p of this.#around[node]) {
       const { a, b } = this.#model.pairs[p];
-      this.#neighbour[a] = this.#neighbour[b] = mark;
+      this.#marked[a] = this.#marked[b] = mark;
     }
   }
 
-  #fits(first: number, second: number, rest: readonly number[]): boolean {
-    const count = this.#rows;
+  #fits(first: number, second: number): boolean {
+    const count = this.#model.rows.length;
     for (let r = 1; r < count; r++) {
       let change = this.#changes[first * count + r];
       if (second >= 0) change += this.#changes[second * count + r];
-      if (change > rest[r]) return false;
+      if (change > this.#rest[r]) return false;
     }
     return true;
   }

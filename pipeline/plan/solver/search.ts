@@ -99,6 +99,18 @@ class Search {
         continue;
       }
       const below = this.#look(branch, branches === 0);
+      if ((globalThis as any).DBG && branches < 4) {
+        console.log(
+          branches,
+          "bound",
+          branch.bound,
+          "value",
+          this.#value,
+          "children",
+          below.map((b) => b.bound),
+          below[0]?.allowed.reduce((a, b) => a + b, 0),
+        );
+      }
       // The best of a branch's own is looked at next: going down first finds good plans early.
       let best = 0;
       for (const [at, { bound }] of below.entries()) if (bound < below[best].bound) best = at;
@@ -107,6 +119,7 @@ class Search {
         else open.push(child);
       }
     }
+    if ((globalThis as any).DBG) console.log("end", branches, this.#value);
     if (next) open.push(next);
     const first = open.pop();
     const least = Math.min(this.#givenUp, first?.bound ?? Infinity);
@@ -142,8 +155,14 @@ class Search {
         return [];
       }
       const known = this.#active.length;
+      const improver = new Improver(part.model);
       for (const { labels } of dual.mixture) {
-        const row = this.#see(labelsOfWhole(part, labels), true);
+        const row = this.#see(labelsOfWhole(part, labels), false);
+        const near = improver.improve(
+          labels.subarray(0, part.nodes.length),
+          this.#value - part.constant,
+        );
+        if (near) this.#see(labelsOfWhole(part, near), false);
         if (row > 0 && !this.#active.includes(row)) this.#active = [...this.#active, row];
       }
       if (this.#active.length > known) {
@@ -241,11 +260,8 @@ class Search {
   /** Takes labels as a plan if they are one and better; with `improve` also what is near them. Row they exceed most. */
   #see(labels: Int32Array, improve: boolean): number {
     const row = exceededRow(this.#model, labels);
-    if (improve) {
-      const better = this.#improver.improve(labels);
-      if (better && exceededRow(this.#model, better) === 0) this.#take(better);
-    } else if (row === 0 && this.#take(labels)) {
-      const better = this.#improver.improve(labels);
+    if (row === 0 && this.#take(labels) || improve) {
+      const better = this.#improver.improve(labels, this.#value);
       if (better && exceededRow(this.#model, better) === 0) this.#take(better);
     }
     return row;

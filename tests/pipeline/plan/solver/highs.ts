@@ -2,7 +2,8 @@
 import loadHighs from "highs";
 import type { PlanProblem } from "../../../../pipeline/plan/solver/problem.ts";
 
-const highs = await loadHighs();
+// The package's types are those of CommonJS, where its default export is a property; Deno loads its module.
+const highs = await (loadHighs as unknown as typeof loadHighs.default)();
 
 /**
  * The least objective by HiGHS; Infinity if there is none. Options are binaries, combinations of a border continuous from
