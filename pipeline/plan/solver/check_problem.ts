@@ -26,9 +26,11 @@ export function checkProblem(problem: PlanProblem): void {
   const length = (list: readonly unknown[] | undefined, count: number, what: string) => {
     if (list?.length !== count) refuse(`${count} ${what}`, `${list?.length ?? "none"}`);
   };
-  const cost = (value: number, what: string) => {
-    if (typeof value !== "number" || !(value > -Infinity)) {
-      refuse(`${what} to be a number, or Infinity for what is forbidden`, `${value}`);
+  // Names are put together for errors only: there may be a hundred thousand costs.
+  const costs = (list: readonly number[], what: (at: number) => string) => {
+    for (let at = 0; at < list.length; at++) {
+      if (typeof list[at] === "number" && list[at] > -Infinity) continue;
+      refuse(`${what(at)} to be a number, or Infinity for what is forbidden`, `${list[at]}`);
     }
   };
   const most = (value: number, what: string) => {
@@ -39,25 +41,23 @@ export function checkProblem(problem: PlanProblem): void {
   index(problem.objective, dimensions.length, "a dimension as objective");
   for (const { name, options } of nodes) {
     if (options.length === 0) refuse(`an option of ${name} at least`, "none");
-    for (const [at, { costs }] of options.entries()) {
-      length(costs, dimensions.length, `costs of option ${at} of ${name}`);
-      for (const [d, value] of costs.entries()) {
-        cost(value, `${dimensions[d]} of option ${at} of ${name}`);
-      }
+    for (const [at, option] of options.entries()) {
+      length(option.costs, dimensions.length, `costs of option ${at} of ${name}`);
+      costs(option.costs, (d) => `${dimensions[d]} of option ${at} of ${name}`);
     }
   }
-  for (const { a, b, costs } of borders) {
+  for (const { a, b, costs: tables } of borders) {
     index(a, nodes.length, "a node as end of a border");
     index(b, nodes.length, "a node as end of a border");
     if (a === b) refuse("borders between two nodes", `one from ${nodes[a].name} to itself`);
     const name = `the border of ${nodes[a].name} and ${nodes[b].name}`;
-    length(costs, dimensions.length, `tables of costs of ${name}`);
-    for (const [d, table] of costs.entries()) {
+    length(tables, dimensions.length, `tables of costs of ${name}`);
+    for (const [d, table] of tables.entries()) {
       if (table === null) continue;
       length(table, nodes[a].options.length, `rows of ${dimensions[d]} of ${name}`);
       for (const row of table) {
         length(row, nodes[b].options.length, `columns of ${dimensions[d]} of ${name}`);
-        for (const value of row) cost(value, `${dimensions[d]} of ${name}`);
+        costs(row, () => `${dimensions[d]} of ${name}`);
       }
     }
   }

@@ -5,7 +5,7 @@
  * @module
  */
 import { type Column, Master } from "./master.ts";
-import { combineRows, spanOf, totalOf } from "./model.ts";
+import { combineRows, type PairRow, spanOf, totalOf } from "./model.ts";
 import type { Oracle } from "./oracle.ts";
 
 /** Labels in the master problem. */
@@ -29,10 +29,12 @@ export interface Dual {
 export interface DualOptions {
   /** Multipliers to begin with. */
   readonly multipliers: Float64Array;
+  /** Labels of the first nodes that may be in a mixture, from elsewhere; none of them need be within the rows. */
+  readonly known: readonly Int32Array[];
   /** A bound that is enough. */
   readonly enough: () => number;
-  /** Distance to the best bound that is small enough. */
-  readonly near: number;
+  /** How far a bound may be from the best that multipliers give. */
+  readonly near: (bound: number) => number;
   /** Called with all labels that minimised something. */
   readonly see: (labels: Int32Array) => void;
 }
@@ -57,8 +59,18 @@ export function maximiseDual(oracle: Oracle, options: DualOptions): Dual {
   const allowed = most.map((limit, r) => limit + tolerance[r]);
   let multipliers = options.multipliers.slice();
   let best = { bound: -Infinity, multipliers };
+  let combined: PairRow | undefined;
+  const combine = () => combined = combineRows(model, multipliers, combined);
+  const columnOf = (labels: Int32Array): LabelColumn => ({
+    labels,
+    value: totalOf(model, rows[0], labels) / spans[0],
+    excess: Float64Array.from(
+      rows,
+      (row, r) => r === 0 ? 1 : (totalOf(model, row, labels) - allowed[r]) / spans[r],
+    ),
+  });
   const look = (): LabelColumn => {
-    const found = oracle.minimise(combineRows(model, multipliers));
+    const found = oracle.minimise(combine());
     let bound = found.value;
     for (let r = 1; r < rows.length; r++) {
       if (multipliers[r] > 0) bound -= multipliers[r] * allowed[r];
@@ -66,14 +78,7 @@ export function maximiseDual(oracle: Oracle, options: DualOptions): Dual {
     const labels = found.labels.slice();
     if (found.value < Infinity) see(labels);
     if (bound > best.bound) best = { bound, multipliers };
-    return {
-      labels,
-      value: totalOf(model, rows[0], labels) / spans[0],
-      excess: Float64Array.from(
-        rows,
-        (row, r) => r === 0 ? 1 : (totalOf(model, row, labels) - allowed[r]) / spans[r],
-      ),
-    };
+    return columnOf(labels);
   };
   let column = look();
   let mixture = [{ labels: column.labels, share: 1 }];
@@ -83,10 +88,17 @@ export function maximiseDual(oracle: Oracle, options: DualOptions): Dual {
       limits[r] = Math.max(limits[r], 4 * multipliers[r] * spans[r] / spans[0]);
     }
     const master = new Master(column, limits);
+    for (const labels of options.known) {
+      const all = new Int32Array(model.sizes.length);
+      all.set(labels);
+      for (const [k, node] of oracle.copies.entries()) all[labels.length + k] = labels[node];
+      const known = columnOf(all);
+      if (known.value < Infinity) master.add(known);
+    }
     const count = MINIMISATIONS + MORE_MINIMISATIONS * (rows.length - 2);
     for (let i = 0; i < count && best.bound < enough(); i++) {
       const scaled = master.solve();
-      if (scaled[0] * spans[0] - best.bound <= near) {
+      if (scaled[0] * spans[0] - best.bound <= near(best.bound)) {
         const exceeded = master.exceeded().filter((r) => limits[r] < LAST_LIMIT);
         if (exceeded.length === 0) break;
         for (const r of exceeded) limits[r] *= 64;
@@ -101,7 +113,8 @@ export function maximiseDual(oracle: Oracle, options: DualOptions): Dual {
   if (!oracle.leastWith || best.bound >= enough()) {
     return { ...best, mixture, boundWith: undefined };
   }
-  oracle.minimise(combineRows(model, best.multipliers));
+  multipliers = best.multipliers;
+  oracle.minimise(combine());
   const boundWith = oracle.leastWith();
   let rest = 0;
   for (let r = 1; r < rows.length; r++) {

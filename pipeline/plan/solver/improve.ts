@@ -1,13 +1,11 @@
 /**
- * Plans near labels: as few and as cheap changes as needed until all rows are kept, then better ones, single changes first
- * and then two at once, until there are none.
+ * Plans near labels: as few and as cheap changes as needed until all rows are kept, then better ones until
+ * there are none.
  *
  * @module
  */
 import { type Model, spanOf, totalOf } from "./model.ts";
 
-/** Pairs of changes that are looked at in one step at most. */
-const MAX_PAIRS = 50_000;
 /** Steps of one call at most: for each node, and more. */
 const [STEPS_A_NODE, MORE_STEPS] = [2, 10];
 
@@ -23,8 +21,6 @@ export class Improver {
   readonly #changes: Float64Array;
   /** What may still be added to each row; [0] is unused. */
   readonly #rest: Float64Array;
-  /** 1 for nodes that may not be changed together with another. */
-  readonly #marked: Uint8Array;
 
   /** Changes will be of this model. */
   constructor(given: Model) {
@@ -50,15 +46,13 @@ export class Improver {
     this.#around = around;
     this.#changes = new Float64Array(options * rows.length);
     this.#rest = new Float64Array(rows.length);
-    this.#marked = new Uint8Array(sizes.length);
   }
 
   /**
-   * Better labels within all rows, undefined if none were found; the labels given stay as they are. Two changes at once
-   * are tried where single ones led below `promising`. What comes back may still be forbidden, if no change led out of
-   * that.
+   * Better labels within all rows, undefined if none were found; the labels given stay as they are. What comes back may
+   * still be forbidden, if no change led out of that.
    */
-  improve(from: Int32Array, promising: number): Int32Array | undefined {
+  improve(from: Int32Array): Int32Array | undefined {
     const model = this.#model;
     const { sizes, start, rows, most, tolerance } = model;
     const labels = from.slice();
@@ -66,28 +60,19 @@ export class Improver {
     for (let r = 1; r < rows.length; r++) {
       rest[r] = most[r] + tolerance[r] - totalOf(model, rows[r], labels);
     }
-    let value = totalOf(model, rows[0], labels);
     for (let i = 0; i < sizes.length; i++) this.#measure(i, labels);
     const steps = STEPS_A_NODE * sizes.length + MORE_STEPS;
     for (let step = 0; step < steps; step++) {
-      let chosen: number[] | undefined;
-      if (this.#exceeds()) {
-        chosen = this.#repair();
-        if (!chosen) return undefined;
-      } else {
-        chosen = this.#best() ?? (value < promising ? this.#bestTwo() : undefined);
-        if (!chosen) break;
-      }
-      for (const option of chosen) {
-        value += this.#changes[option * rows.length];
-        for (let r = 1; r < rows.length; r++) rest[r] -= this.#changes[option * rows.length + r];
-        const node = this.#nodes[option];
-        labels[node] = option - start[node];
-        this.#measure(node, labels);
-        for (const p of this.#around[node]) {
-          const { a, b } = model.pairs[p];
-          this.#measure(a === node ? b : a, labels);
-        }
+      const exceeds = this.#exceeds();
+      const option = exceeds ? this.#repair() : this.#best();
+      if (option === undefined) return exceeds ? undefined : labels;
+      for (let r = 1; r < rows.length; r++) rest[r] -= this.#changes[option * rows.length + r];
+      const node = this.#nodes[option];
+      labels[node] = option - start[node];
+      this.#measure(node, labels);
+      for (const p of this.#around[node]) {
+        const { a, b } = model.pairs[p];
+        this.#measure(a === node ? b : a, labels);
       }
     }
     return this.#exceeds() ? undefined : labels;
@@ -123,7 +108,7 @@ export class Improver {
   }
 
   /** The change that takes most excess away for what it costs. */
-  #repair(): number[] | undefined {
+  #repair(): number | undefined {
     const { tolerance, rows } = this.#model;
     const [rest, changes, count] = [this.#rest, this.#changes, rows.length];
     let [best, bestGain, bestCost] = [-1, 0, Infinity];
@@ -141,63 +126,25 @@ export class Improver {
       const better = cost > 0 || bestCost > 0 ? cost < bestCost : gain > bestGain;
       if (better) [best, bestGain, bestCost] = [option, gain, cost];
     }
-    return best < 0 ? undefined : [best];
+    return best < 0 ? undefined : best;
   }
 
   /** The single change that saves most. */
-  #best(): number[] | undefined {
+  #best(): number | undefined {
     const count = this.#model.rows.length;
     let [best, least] = [-1, this.#least];
     for (let option = 0; option < this.#nodes.length; option++) {
       const change = this.#changes[option * count];
-      if (change < least && this.#fits(option, -1)) [best, least] = [option, change];
+      if (change < least && this.#fits(option)) [best, least] = [option, change];
     }
-    return best < 0 ? undefined : [best];
+    return best < 0 ? undefined : best;
   }
 
-  /** Two changes of nodes that don't touch that save most together. */
-  #bestTwo(): number[] | undefined {
-    const count = this.#model.rows.length;
-    const changes = this.#changes;
-    const order = Array.from(this.#nodes.keys())
-      .sort((a, b) => changes[a * count] - changes[b * count] || a - b);
-    let least = this.#least;
-    let best: number[] | undefined;
-    let looked = 0;
-    for (let i = 0; i < order.length && looked < MAX_PAIRS; i++) {
-      const first = order[i];
-      const own = changes[first * count];
-      // What saves nothing by itself is the second of what does.
-      if (own >= 0) break;
-      this.#mark(this.#nodes[first], 1);
-      for (let j = 0; j < order.length; j++) {
-        const second = order[j];
-        if (own + changes[second * count] >= least) break;
-        looked++;
-        if (this.#marked[this.#nodes[second]] || !this.#fits(first, second)) continue;
-        least = own + changes[second * count];
-        best = [first, second];
-        break;
-      }
-      this.#mark(this.#nodes[first], 0);
-    }
-    return best;
-  }
-
-  #mark(node: number, mark: number): void {
-    this.#marked[node] = mark;
-    for (const p of this.#around[node]) {
-      const { a, b } = this.#model.pairs[p];
-      this.#marked[a] = this.#marked[b] = mark;
-    }
-  }
-
-  #fits(first: number, second: number): boolean {
+  /** Whether no row exceeds what it may be after a change. */
+  #fits(option: number): boolean {
     const count = this.#model.rows.length;
     for (let r = 1; r < count; r++) {
-      let change = this.#changes[first * count + r];
-      if (second >= 0) change += this.#changes[second * count + r];
-      if (change > this.#rest[r]) return false;
+      if (this.#changes[option * count + r] > this.#rest[r]) return false;
     }
     return true;
   }

@@ -61,13 +61,13 @@ export function modelOf(problem: PlanProblem): Model {
   const { nodes, dimensions, objective } = problem;
   const sizes = Int32Array.from(nodes, ({ options }) => options.length);
   const start = startsOf(sizes);
-  const found = new Map<string, Pair>();
+  const found = new Map<number, Pair>();
   let entries = 0;
   const pairOf = (from: number, to: number) => {
     const [a, b] = from < to ? [from, to] : [to, from];
-    let pair = found.get(`${a} ${b}`);
+    let pair = found.get(a * sizes.length + b);
     if (!pair) {
-      found.set(`${a} ${b}`, pair = { a, b, start: entries });
+      found.set(a * sizes.length + b, pair = { a, b, start: entries });
       entries += sizes[a] * sizes[b];
     }
     return pair;
@@ -77,7 +77,7 @@ export function modelOf(problem: PlanProblem): Model {
   const totals = dimensions.map(() => emptyRow(options, entries));
   for (const [i, node] of nodes.entries()) {
     for (const [x, { costs }] of node.options.entries()) {
-      for (const [d, cost] of costs.entries()) totals[d].unary[start[i] + x] = cost;
+      for (let d = 0; d < costs.length; d++) totals[d].unary[start[i] + x] = costs[d];
     }
   }
   for (const [at, { a, costs }] of problem.borders.entries()) {
@@ -85,10 +85,10 @@ export function modelOf(problem: PlanProblem): Model {
     for (const [d, table] of costs.entries()) {
       if (table === null) continue;
       const width = sizes[pair.b];
-      for (const [x, row] of table.entries()) {
-        for (const [y, cost] of row.entries()) {
-          const entry = a === pair.a ? x * width + y : y * width + x;
-          totals[d].pair[pair.start + entry] += cost;
+      const to = totals[d].pair;
+      for (let x = 0; x < table.length; x++) {
+        for (let y = 0; y < table[x].length; y++) {
+          to[pair.start + (a === pair.a ? x * width + y : y * width + x)] += table[x][y];
         }
       }
     }
@@ -127,8 +127,8 @@ function forbid(totals: readonly PairRow[], objective: number): PairRow {
   const unary = totals[objective].unary.slice();
   const pair = totals[objective].pair.slice();
   for (const row of totals) {
-    for (const [at, cost] of row.unary.entries()) if (cost === Infinity) unary[at] = Infinity;
-    for (const [at, cost] of row.pair.entries()) if (cost === Infinity) pair[at] = Infinity;
+    for (let at = 0; at < unary.length; at++) if (row.unary[at] === Infinity) unary[at] = Infinity;
+    for (let at = 0; at < pair.length; at++) if (row.pair[at] === Infinity) pair[at] = Infinity;
   }
   return { unary, pair };
 }
@@ -192,11 +192,15 @@ export function selectRows(model: Model, rows: readonly number[]): Model {
   };
 }
 
-/** The objective and multiples of the other rows, added up; multipliers[0] is unused. */
-export function combineRows({ rows }: Model, multipliers: ArrayLike<number>): PairRow {
-  const [objective] = rows;
-  const unary = objective.unary.slice();
-  const pair = objective.pair!.slice();
+/** The objective and multiples of the other rows, added up into `into`; multipliers[0] is unused. */
+export function combineRows(
+  { rows }: Model,
+  multipliers: ArrayLike<number>,
+  into: PairRow = { unary: rows[0].unary.slice(), pair: rows[0].pair!.slice() },
+): PairRow {
+  const { unary, pair } = into;
+  unary.set(rows[0].unary);
+  pair.set(rows[0].pair!);
   for (let r = 1; r < rows.length; r++) {
     const factor = multipliers[r];
     if (factor === 0) continue;
@@ -204,5 +208,5 @@ export function combineRows({ rows }: Model, multipliers: ArrayLike<number>): Pa
     for (let at = 0; at < unary.length; at++) unary[at] += factor * row.unary[at];
     if (row.pair) { for (let at = 0; at < pair.length; at++) pair[at] += factor * row.pair[at]; }
   }
-  return { unary, pair };
+  return into;
 }

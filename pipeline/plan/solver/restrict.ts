@@ -121,6 +121,23 @@ export function labelsOfWhole(
   return whole;
 }
 
+/** Labels of the part for labels of the whole; undefined if one isn't allowed in it. */
+export function labelsOfPart(
+  { model: { start }, nodes, labels, settled }: Restricted,
+  whole: Int32Array,
+): Int32Array | undefined {
+  for (let i = 0; i < whole.length; i++) {
+    if (settled[i] >= 0 && settled[i] !== whole[i]) return undefined;
+  }
+  const part = new Int32Array(nodes.length);
+  for (let i = 0; i < nodes.length; i++) {
+    const at = labels.subarray(start[i], start[i + 1]).indexOf(whole[nodes[i]]);
+    if (at < 0) return undefined;
+    part[i] = at;
+  }
+  return part;
+}
+
 /**
  * Takes options away that a neighbour has no partner for, until all have one (arc consistency; Mackworth 1977,
  * "Consistency in networks of relations"). In place; false if a node has none left.

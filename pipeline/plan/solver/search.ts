@@ -5,12 +5,18 @@
  *
  * @module
  */
-import { maximiseDual } from "./dual.ts";
+import { type Dual, maximiseDual } from "./dual.ts";
 import { BoundHeap } from "./heap.ts";
 import { Improver } from "./improve.ts";
 import { exceededRow, type Model, selectRows, spanOf, totalOf } from "./model.ts";
 import { oracleOf } from "./oracle.ts";
-import { labelsOfWhole, restrict, type Restricted, supportOptions } from "./restrict.ts";
+import {
+  labelsOfPart,
+  labelsOfWhole,
+  restrict,
+  type Restricted,
+  supportOptions,
+} from "./restrict.ts";
 
 /** What {@linkcode search} found. */
 export interface Found {
@@ -41,6 +47,10 @@ interface Branch {
 
 /** Subgradient steps for a relaxation of the whole and of a branch. */
 const [FIRST_STEPS, LATER_STEPS] = [300, 30];
+/** Labels that are kept for the mixtures of later branches. */
+const POOL = 64;
+/** Part of the distance to the best plan that a bound may be worse than the best bound. */
+const NEAR = 0.02;
 /** Distances are relative to the bound, but never to less than this. */
 export const TINY = 1e-300;
 
@@ -62,8 +72,12 @@ class Search {
   #active = [0];
   /** The model with the active rows. */
   #working: Model;
+  /** Labels that minimised something lately. */
+  readonly #pool: Int32Array[] = [];
   #labels: Int32Array | undefined;
   #value = Infinity;
+  /** Objective of the best plan that others were looked for nearby. */
+  #improved = Infinity;
   /** Least bound of what was given up. */
   #givenUp = Infinity;
   /** Above this there is nothing within all rows. */
@@ -81,7 +95,10 @@ class Search {
   run(): Found {
     const { start, sizes } = this.#model;
     const allowed = new Uint8Array(start[sizes.length]).fill(1);
-    for (const labels of this.#options.start) this.#see(labels, true);
+    for (const labels of this.#options.start) {
+      this.#take(labels);
+      this.#improve(labels);
+    }
     if (!supportOptions(this.#model, allowed)) {
       return { labels: undefined, bound: Infinity, branches: 0 };
     }
@@ -136,7 +153,10 @@ class Search {
       const part = restrict(this.#working, allowed);
       if (!part) return [];
       if (part.nodes.length === 0) {
-        if (this.#see(part.settled, false) === 0) this.#giveUp(Math.max(bound, part.constant));
+        this.#take(part.settled);
+        if (exceededRow(this.#model, part.settled) === 0) {
+          this.#giveUp(Math.max(bound, part.constant));
+        }
         return [];
       }
       const own = Float64Array.from(this.#active, (r) => multipliers[r]);
@@ -144,8 +164,16 @@ class Search {
       const dual = maximiseDual(oracle, {
         multipliers: own,
         enough: () => this.#enough() - part.constant,
-        near: this.#near(),
-        see: (labels) => this.#see(labelsOfWhole(part, labels), false),
+        known: this.#pool.map((labels) => labelsOfPart(part, labels)).filter((found) =>
+          found !== undefined
+        ),
+        near: (found) => this.#near(part.constant + found),
+        see: (labels) => {
+          const whole = labelsOfWhole(part, labels);
+          if (this.#pool.length === POOL) this.#pool.shift();
+          this.#pool.push(whole);
+          this.#take(whole);
+        },
       });
       multipliers = new Float64Array(this.#model.rows.length);
       for (const [at, r] of this.#active.entries()) multipliers[r] = dual.multipliers[at];
@@ -155,20 +183,15 @@ class Search {
         return [];
       }
       const known = this.#active.length;
-      const improver = new Improver(part.model);
       for (const { labels } of dual.mixture) {
-        const row = this.#see(labelsOfWhole(part, labels), false);
-        const near = improver.improve(
-          labels.subarray(0, part.nodes.length),
-          this.#value - part.constant,
-        );
-        if (near) this.#see(labelsOfWhole(part, near), false);
+        const row = exceededRow(this.#model, labelsOfWhole(part, labels));
         if (row > 0 && !this.#active.includes(row)) this.#active = [...this.#active, row];
       }
       if (this.#active.length > known) {
         this.#working = selectRows(this.#model, this.#active);
         continue;
       }
+      this.#lookAround(part, dual.mixture);
       if (this.#isEnough(bound)) {
         this.#giveUp(bound);
         return [];
@@ -207,7 +230,7 @@ class Search {
   #divide(
     part: Restricted,
     { allowed, multipliers, bound }: Branch,
-    { mixture, boundWith }: ReturnType<typeof maximiseDual>,
+    { mixture, boundWith }: Dual,
     copies: Int32Array,
   ): Branch[] {
     const { model, nodes } = part;
@@ -257,21 +280,28 @@ class Search {
     return below;
   }
 
-  /** Takes labels as a plan if they are one and better; with `improve` also what is near them. Row they exceed most. */
-  #see(labels: Int32Array, improve: boolean): number {
-    const row = exceededRow(this.#model, labels);
-    if (row === 0 && this.#take(labels) || improve) {
-      const better = this.#improver.improve(labels, this.#value);
-      if (better && exceededRow(this.#model, better) === 0) this.#take(better);
+  /** Looks for plans near the labels of a mixture, and near the best plan if that is new. */
+  #lookAround(part: Restricted, mixture: Dual["mixture"]): void {
+    const improver = new Improver(part.model);
+    for (const { labels } of mixture) {
+      const near = improver.improve(labels.subarray(0, part.nodes.length));
+      if (near) this.#take(labelsOfWhole(part, near));
     }
-    return row;
+    if (this.#value < this.#improved) this.#improve(this.#labels!);
   }
 
-  #take(labels: Int32Array): boolean {
+  /** Looks for plans near labels among all there are. */
+  #improve(labels: Int32Array): void {
+    const better = this.#improver.improve(labels);
+    if (better) this.#take(better);
+    this.#improved = this.#value;
+  }
+
+  /** Takes labels as the best plan if they are one. */
+  #take(labels: Int32Array): void {
     const value = totalOf(this.#model, this.#model.rows[0], labels);
-    if (!(value < this.#value)) return false;
+    if (!(value < this.#value) || exceededRow(this.#model, labels) > 0) return;
     [this.#labels, this.#value] = [labels.slice(), value];
-    return true;
   }
 
   /** Whether nothing in a branch with this bound is better than what is known by more than the gap. */
@@ -295,9 +325,11 @@ class Search {
     return Math.min(relative, this.#value - this.#model.tolerance[0]);
   }
 
-  #near(): number {
-    const size = Math.abs(this.#value < Infinity ? this.#value : this.#impossible);
-    return Math.max(0.02 * this.#options.gap * size, this.#model.tolerance[0]);
+  /** How far a bound may be from the best: a small part of what a better one is for. */
+  #near(bound: number): number {
+    if (this.#value === Infinity) return this.#model.tolerance[0];
+    const wanted = this.#options.gap * Math.abs(this.#value);
+    return Math.max(NEAR * Math.max(wanted, this.#value - bound), this.#model.tolerance[0]);
   }
 
   #giveUp(bound: number): void {
