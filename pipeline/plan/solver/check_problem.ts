@@ -80,6 +80,12 @@ export function checkProblem(problem: PlanProblem): void {
   }
 }
 
+/** Throws a {@linkcode PlimsollError} of kind "usage" unless a front can be across a dimension. */
+export function checkDimension({ dimensions, objective }: PlanProblem, across: number): void {
+  if (dimensions[across] !== undefined && across !== objective) return;
+  refuse(`a dimension other than the objective, one of ${dimensions.length}`, `index ${across}`);
+}
+
 /** Throws a {@linkcode PlimsollError} of kind "usage" unless the options are counts and shares. */
 export function checkOptions(problem: PlanProblem, options: Required<SolveOptions>): void {
   const { nodes, gap, start } = options;
