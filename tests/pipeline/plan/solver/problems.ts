@@ -23,7 +23,7 @@ export interface Wish {
   /** Share of border costs below 0, and of combinations that are forbidden. */
   readonly negative?: number;
   readonly forbidden?: number;
-  /** Where budgets are between the least and the mean of a dimension: 0 to 1; below 0 can't be met. */
+  /** Where budgets are between what a thrifty and a random choice cost: 0 to 1; 0 is hard to keep, −1 mostly impossible. */
   readonly tightness?: number;
   /** Borders cost only where labels differ, as Potts' do. */
   readonly potts?: boolean;
@@ -79,32 +79,71 @@ export function randomProblem(wish: Wish): PlanProblem {
       )
     ),
   }));
-  const ends = (costs: (i: number, x: number) => number) => {
-    let [least, mean] = [0, 0];
-    for (const [i, { options }] of list.entries()) {
-      const all = options.map((_, x) => costs(i, x));
-      least += Math.min(...all);
-      mean += all.reduce((a, b) => a + b, 0) / all.length;
-    }
-    return least + (wish.tightness ?? 0.5) * (mean - least);
-  };
-  const limitList: PlanLimit[] = Array.from({ length: limits }, () => {
-    const chosen = list.map((_, i) => i).filter(() => next() < 0.5);
-    const terms = chosen.map((node) => ({ node, costs: list[node].options.map(() => next()) }));
-    const by = new Map(terms.map(({ node, costs }) => [node, costs]));
-    return { terms, most: ends((i, x) => by.get(i)?.[x] ?? 0) };
-  });
+  const limitList: { name: string; terms: PlanLimit["terms"] }[] = Array.from(
+    { length: limits },
+    (_, k) => ({
+      name: `step ${k}`,
+      terms: list.flatMap(({ options }, node) =>
+        next() < 0.5 ? [{ node, costs: options.map(() => next()) }] : []
+      ),
+    }),
+  );
+  const problem: PlanProblem = { dimensions, nodes: list, borders, objective: 0, budgets: [] };
+  const mean = list.map(({ options }) => Math.floor(next() * options.length));
+  const [low, high] = [thrifty(problem, limitList, mean), mean];
+  const tightness = wish.tightness ?? 0.3;
+  const between = (from: number, to: number) =>
+    from + tightness * Math.max(0, Number.isFinite(to) ? to - from : Math.abs(from));
+  const budgetList = dimensions.slice(1).map((_, d) => ({
+    dimension: d + 1,
+    most: between(total(problem, low, d + 1), total(problem, high, d + 1)),
+  }));
   return {
-    dimensions,
-    nodes: list,
-    borders,
-    objective: 0,
-    budgets: dimensions.slice(1).map((_, d) => ({
-      dimension: d + 1,
-      most: ends((i, x) => list[i].options[x].costs[d + 1]),
+    ...problem,
+    // Nothing is within what forbidden choices cost.
+    budgets: budgetList.map(({ dimension, most }) => ({
+      dimension,
+      most: most < Infinity ? most : 1,
     })),
-    limits: limitList,
+    limits: limitList.map(({ name, terms }) => ({
+      name,
+      terms,
+      most: between(limitTotal(terms, low), limitTotal(terms, high)),
+    })),
   };
+}
+
+/** A choice that costs little of everything but the objective, by changing one node after the other. */
+function thrifty(
+  problem: PlanProblem,
+  limits: readonly { terms: PlanLimit["terms"] }[],
+  from: readonly number[],
+): number[] {
+  const choice = [...from];
+  const cost = () => {
+    let sum = 0;
+    for (let d = problem.dimensions.length > 1 ? 1 : 0; d < problem.dimensions.length; d++) {
+      sum += Math.min(1e9, total(problem, choice, d));
+    }
+    for (const { terms } of limits) sum += limitTotal(terms, choice) / limits.length;
+    return sum;
+  };
+  for (const [i, { options }] of [...problem.nodes, ...problem.nodes].entries()) {
+    const node = i % choice.length;
+    let [best, least] = [choice[node], cost()];
+    for (let x = 0; x < options.length; x++) {
+      choice[node] = x;
+      const own = cost();
+      if (own < least) [best, least] = [x, own];
+    }
+    choice[node] = best;
+  }
+  return choice;
+}
+
+/** Total of a limit. */
+export function limitTotal(terms: PlanLimit["terms"], choice: readonly number[]): number {
+  return terms.reduce((sum, { node, costs }) => sum + costs[choice[node]], 0);
 }
 
 /** Total of a dimension, +Infinity if any dimension forbids the choice. */
@@ -129,7 +168,7 @@ export function keeps(problem: PlanProblem, choice: readonly number[]): boolean 
     if (sum === Infinity || sum > most + 1e-9 * Math.max(1, Math.abs(most))) return false;
   }
   for (const { most, terms } of problem.limits ?? []) {
-    const sum = terms.reduce((part, { node, costs }) => part + costs[choice[node]], 0);
+    const sum = limitTotal(terms, choice);
     if (sum > most + 1e-9 * Math.max(1, Math.abs(most))) return false;
   }
   return total(problem, choice, problem.objective) < Infinity;
