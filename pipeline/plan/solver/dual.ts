@@ -31,6 +31,8 @@ export interface DualOptions {
   readonly multipliers: Float64Array;
   /** Labels of the first nodes that may be in a mixture, from elsewhere; none of them need be within the rows. */
   readonly known: readonly Int32Array[];
+  /** Minimisations at most, but for the first and the last. */
+  readonly minimisations: number;
   /** A bound that is enough. */
   readonly enough: () => number;
   /** How far a bound may be from the best that multipliers give. */
@@ -43,8 +45,8 @@ export interface DualOptions {
 const FIRST_LIMIT = 64;
 /** Multipliers at last: more is noise. */
 const LAST_LIMIT = 1e12;
-/** Minimisations at most, for one row and for each further one. */
-const [MINIMISATIONS, MORE_MINIMISATIONS] = [60, 30];
+/** Minimisations at most: for one row, for each further one, and for any number of rows. */
+const [MINIMISATIONS, MORE_MINIMISATIONS, MOST_MINIMISATIONS] = [60, 20, 300];
 
 /** Maximises the dual by cutting planes. */
 export function maximiseDual(oracle: Oracle, options: DualOptions): Dual {
@@ -95,7 +97,11 @@ export function maximiseDual(oracle: Oracle, options: DualOptions): Dual {
       const known = columnOf(all);
       if (known.value < Infinity) master.add(known);
     }
-    const count = MINIMISATIONS + MORE_MINIMISATIONS * (rows.length - 2);
+    const count = Math.min(
+      MINIMISATIONS + MORE_MINIMISATIONS * (rows.length - 2),
+      MOST_MINIMISATIONS,
+      options.minimisations,
+    );
     for (let i = 0; i < count && best.bound < enough(); i++) {
       const scaled = master.solve();
       if (scaled[0] * spans[0] - best.bound <= near(best.bound)) {

@@ -47,6 +47,8 @@ interface Branch {
 
 /** Subgradient steps for a relaxation of the whole and of a branch. */
 const [FIRST_STEPS, LATER_STEPS] = [300, 30];
+/** Minimisations on average at most, so that many rows or large parts don't take many times as long. */
+const MINIMISATIONS_A_BRANCH = 10;
 /** Labels that are kept for the mixtures of later branches. */
 const POOL = 64;
 /** Part of the distance to the best plan that a bound may be worse than the best bound. */
@@ -83,7 +85,11 @@ class Search {
   /** Above this there is nothing within all rows. */
   readonly #impossible: number;
 
+  /** How many are left. */
+  #minimisations: number;
+
   constructor(model: Model, options: SearchOptions) {
+    this.#minimisations = MINIMISATIONS_A_BRANCH * options.branches;
     this.#model = model;
     this.#options = options;
     this.#improver = new Improver(model);
@@ -106,7 +112,7 @@ class Search {
     const open = new BoundHeap<Branch>();
     let branches = 0;
     let next: Branch | undefined = { allowed, multipliers, bound: -Infinity };
-    for (; branches < this.#options.branches; branches++) {
+    for (; branches < this.#options.branches && this.#minimisations > 0; branches++) {
       next ??= open.pop();
       if (!next) break;
       const branch: Branch = next;
@@ -116,18 +122,6 @@ class Search {
         continue;
       }
       const below = this.#look(branch, branches === 0);
-      if ((globalThis as any).DBG && branches < 4) {
-        console.log(
-          branches,
-          "bound",
-          branch.bound,
-          "value",
-          this.#value,
-          "children",
-          below.map((b) => b.bound),
-          below[0]?.allowed.reduce((a, b) => a + b, 0),
-        );
-      }
       // The best of a branch's own is looked at next: going down first finds good plans early.
       let best = 0;
       for (const [at, { bound }] of below.entries()) if (bound < below[best].bound) best = at;
@@ -136,7 +130,6 @@ class Search {
         else open.push(child);
       }
     }
-    if ((globalThis as any).DBG) console.log("end", branches, this.#value);
     if (next) open.push(next);
     const first = open.pop();
     const least = Math.min(this.#givenUp, first?.bound ?? Infinity);
@@ -164,6 +157,7 @@ class Search {
       const dual = maximiseDual(oracle, {
         multipliers: own,
         enough: () => this.#enough() - part.constant,
+        minimisations: Math.max(0, this.#minimisations),
         known: this.#pool.map((labels) => labelsOfPart(part, labels)).filter((found) =>
           found !== undefined
         ),
@@ -172,6 +166,7 @@ class Search {
           const whole = labelsOfWhole(part, labels);
           if (this.#pool.length === POOL) this.#pool.shift();
           this.#pool.push(whole);
+          this.#minimisations--;
           this.#take(whole);
         },
       });
@@ -187,7 +182,7 @@ class Search {
         const row = exceededRow(this.#model, labelsOfWhole(part, labels));
         if (row > 0 && !this.#active.includes(row)) this.#active = [...this.#active, row];
       }
-      if (this.#active.length > known) {
+      if (this.#active.length > known && this.#minimisations > 0) {
         this.#working = selectRows(this.#model, this.#active);
         continue;
       }
@@ -199,7 +194,7 @@ class Search {
       if (dual.boundWith) {
         const removed = this.#takeAway(part, allowed, dual.boundWith);
         if (removed === undefined) return [];
-        if (removed > part.labels.length / 5) continue;
+        if (removed > part.labels.length / 5 && this.#minimisations > 0) continue;
       }
       return this.#divide(part, { allowed, multipliers, bound }, dual, oracle.copies);
     }
