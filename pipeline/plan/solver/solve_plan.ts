@@ -1,0 +1,78 @@
+/**
+ * The cheapest plan within budgets, with a proof of how good it is.
+ *
+ * @module
+ */
+import { checkOptions, checkProblem } from "./check_problem.ts";
+import { modelOf } from "./model.ts";
+import type { NoPlan, PlanProblem, PlanSolution, SolveOptions } from "./problem.ts";
+import { gapOf, search } from "./search.ts";
+
+/** See {@linkcode SolveOptions}. */
+const DEFAULTS = { nodes: 2000, gap: 1e-3, start: [] };
+
+/**
+ * The choice of an option for each node with the least objective within all budgets and limits; of equal ones the one
+ * found first, which is the same for the same inputs in every engine. Budgets are kept but for rounding of sums (1e-12 of
+ * the sum of magnitudes). Throws a {@linkcode PlimsollError} of kind "usage" for problems that make no sense.
+ */
+export function solvePlan(problem: PlanProblem, options: SolveOptions = {}): PlanSolution | NoPlan {
+  checkProblem(problem);
+  const all = { ...DEFAULTS, ...options };
+  checkOptions(problem, all);
+  const { labels, bound, branches } = search(modelOf(problem), {
+    branches: all.nodes,
+    gap: all.gap,
+    start: all.start.map((choice) => Int32Array.from(choice)),
+  });
+  if (!labels) return { infeasible: true, ...whyNot(problem, bound, branches) };
+  const choice = [...labels];
+  const totals = totalsOf(problem, choice);
+  const value = totals[problem.objective];
+  return {
+    choice,
+    totals,
+    bound: Math.min(bound, value),
+    gap: gapOf(value, bound),
+    nodes: branches,
+  };
+}
+
+/** Total of each dimension: nodes, then borders, in the problem's order. */
+export function totalsOf(problem: PlanProblem, choice: readonly number[]): number[] {
+  return problem.dimensions.map((_, d) => {
+    let total = 0;
+    for (const [i, { options }] of problem.nodes.entries()) total += options[choice[i]].costs[d];
+    for (const { a, b, costs } of problem.borders) {
+      total += costs[d]?.[choice[a]][choice[b]] ?? 0;
+    }
+    return total;
+  });
+}
+
+/** Says which budget alone is too small, if one is. */
+function whyNot(problem: PlanProblem, bound: number, branches: number): Omit<NoPlan, "infeasible"> {
+  const proved = bound === Infinity;
+  const without = { ...problem, budgets: [], limits: [] };
+  const free = search(modelOf(without), { branches, gap: 0, start: [] });
+  if (!free.labels && free.bound === Infinity) {
+    return { why: "What may not stand beside what leaves no plan at all", proved: true };
+  }
+  for (const { dimension, most } of problem.budgets) {
+    const least = search(modelOf({ ...without, objective: dimension }), {
+      branches: Math.max(1, branches),
+      gap: 0,
+      start: [],
+    });
+    if (least.bound > most) {
+      const name = problem.dimensions[dimension];
+      return {
+        why: `${name} can't be less than ${least.bound}, and may be ${most} at most`,
+        proved: true,
+      };
+    }
+  }
+  return proved
+    ? { why: "Each budget could be kept alone, but not all budgets and limits together", proved }
+    : { why: `No plan within all budgets and limits in ${branches} branches`, proved };
+}
