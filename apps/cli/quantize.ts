@@ -298,6 +298,7 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
         ...(evaluations && { evaluation: evaluations.map((evaluation) => ({ evaluation })) }),
         ...(diagnosis && { diagnosis }),
         ...(verdict && { verdict }),
+        ...(result.plan && { plan: result.plan }),
       }),
     ],
   ]);

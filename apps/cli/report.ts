@@ -9,7 +9,7 @@ import { PlimsollError } from "../../core/errors.ts";
 import { parseManifest } from "../../tpc/manifest.ts";
 import type { Host } from "../../core/host.ts";
 import { sha256 } from "../../core/hash.ts";
-import { parseDiagnosis, parseEvaluation } from "../../pipeline/report/page/read.ts";
+import { parseDiagnosis, parseEvaluation, parsePlan } from "../../pipeline/report/page/read.ts";
 import { reportPage } from "../../pipeline/report/page/render.ts";
 import { readPlim } from "../../pipeline/statistics/plim.ts";
 import type { Context } from "./context.ts";
@@ -79,6 +79,7 @@ async function run(
   const evaluation = options.evaluation ??
     await firstOf(host, [`${folder}/evaluation.json`, `${folder}/../comparison.json`]);
   const diagnosis = options.diagnosis ?? await firstOf(host, [`${folder}/diagnosis.json`]);
+  const plan = await firstOf(host, [`${folder}/plan.json`]);
   const page = reportPage({
     title: options.title ?? folder.split(/[/\\]/).at(-1)!,
     manifest,
@@ -89,6 +90,7 @@ async function run(
     ...(diagnosis === undefined
       ? {}
       : { diagnosis: parseDiagnosis(await readJson(host, diagnosis), diagnosis) }),
+    ...(plan === undefined ? {} : { plan: parsePlan(await readJson(host, plan), plan) }),
   });
   await host.writeFiles(new Map([[out, page]]));
   host.print(options.json ? canonicalJson({ files: [out] }) : `Wrote ${out}\n`);

@@ -16,6 +16,7 @@ import type { DiagnosedTensor, Diagnosis } from "../../diagnose/diagnosis.ts";
 import type { ModelEvaluation } from "../../evaluate/evaluate.ts";
 import type { PairedDifference } from "../../evaluate/paired.ts";
 import { SHOWN_METHODS } from "../../search/methods/methods.ts";
+import type { Plan } from "../../plan/plan.ts";
 import type { Verdict } from "../../verdict/verdict.ts";
 import { gridStatistics } from "../../search/grid_statistics.ts";
 import type { Statistics } from "../../statistics/statistics.ts";
@@ -54,6 +55,8 @@ export interface ReportInput {
   readonly diagnosis?: Diagnosis;
   /** Whether the model still does what the float model does. */
   readonly verdict?: Verdict;
+  /** How its units were planned. */
+  readonly plan?: Plan;
   /** Paths and times of the run that made them, for who wants to repeat it. */
   readonly run?: RunDescription;
 }
@@ -73,7 +76,7 @@ export interface EvaluatedModel {
  * graph, suspects, accuracy.
  */
 export function collectReport(
-  { title, manifest, statistics, evaluation, diagnosis, verdict, run }: ReportInput,
+  { title, manifest, statistics, evaluation, diagnosis, verdict, plan, run }: ReportInput,
 ): ReportData {
   const activations = reportActivations(manifest, statistics, diagnosis);
   const weights = manifest.weights.map(reportWeight);
@@ -88,6 +91,8 @@ export function collectReport(
     shownMethods: SHOWN_METHODS,
     suspects: suspects(activations, weights, diagnosis?.losses),
     diagnosis: diagnosis === undefined ? null : reportDiagnosis(diagnosis),
+    // Its costs are in the file, and much of the page's size here.
+    plan: plan === undefined ? null : { ...plan, costs: null },
   };
 }
 

@@ -8,6 +8,7 @@
  */
 import type { Constraint, ErrorMethod } from "../../../core/types.ts";
 import type { Verdict } from "../../verdict/verdict.ts";
+import type { Plan } from "../../plan/plan.ts";
 import type { ModelEvaluation } from "../../evaluate/evaluate.ts";
 
 /** Everything on the page. */
@@ -35,6 +36,8 @@ export interface ReportData {
   readonly suspects: readonly Suspect[];
   /** What comparing the models layer by layer found, where that was done. */
   readonly diagnosis: ReportDiagnosis | null;
+  /** What was planned, where it was. */
+  readonly plan: Plan | null;
 }
 
 /** What of a diagnosis isn't about one activation. */

@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import { PlimsollError } from "../../../core/errors.ts";
+import type { Plan } from "../../plan/plan.ts";
 import type { Diagnosis } from "../../diagnose/diagnosis.ts";
 import type { EvaluatedModel } from "./collect.ts";
 
@@ -54,6 +55,29 @@ const diagnosisFile = z.looseObject({
   remedies: z.looseObject({ tried: z.array(remedy) }).nullable(),
 });
 
+const figures = z.looseObject({ loss: number, latency: number, size: z.number() });
+const planFile = z.looseObject({
+  schemaVersion: z.literal(1),
+  goal: z.string().min(1),
+  rounds: z.array(
+    z.looseObject({ name: z.string(), predicted: figures.nullable(), measured: figures }),
+  ).min(1),
+  chosen: z.int().min(0),
+  isWithin: z.boolean(),
+  samples: z.looseObject({ sensitivity: z.int(), models: z.int() }),
+  units: z.array(z.looseObject({
+    node: z.string(),
+    op: z.string(),
+    choice: z.enum(["integer", "stored", "float"]),
+    weightBits: number,
+    loss: number,
+    time: number,
+    otherTime: number,
+    size: z.number(),
+    reason: z.string(),
+  })),
+});
+
 /**
  * Checks a parsed `evaluation.json` or `comparison.json`.
  *
@@ -73,6 +97,18 @@ export function parseEvaluation(value: unknown, name: string): EvaluatedModel[] 
 export function parseDiagnosis(value: unknown, name: string): Diagnosis {
   const wanted = "diagnosis.json of quantize --diagnose";
   return parse(diagnosisFile, value, { name, wanted }) as unknown as Diagnosis;
+}
+
+/**
+ * Checks a parsed `plan.json`, as far as a report needs it.
+ *
+ * @throws {PlimsollError} kind `input`, naming the first offending paths.
+ */
+export function parsePlan(value: unknown, name: string): Plan {
+  return parse(planFile, value, {
+    name,
+    wanted: "plan.json of quantize --plan",
+  }) as unknown as Plan;
 }
 
 function parse<Schema extends z.ZodType>(

@@ -15,6 +15,7 @@ import { QuantizerList } from "./list.ts";
 import { overviewChart } from "./overview_chart.ts";
 import { hashOf, type Selection, selectionOf } from "./selection.ts";
 import { verdictSection } from "./verdict.ts";
+import { planSection } from "./plan.ts";
 import { suspectList } from "./suspects.ts";
 import { weightDetail } from "./weight_detail.ts";
 
@@ -28,6 +29,7 @@ class Page {
   readonly #list: QuantizerList;
   readonly #legend = h("div");
   readonly #overview = h("figure", { id: "overview" });
+  readonly #plan = h("div");
   readonly #detail = h("section", { id: "detail", "aria-label": "Details", tabindex: -1 });
   #isLog = true;
   #selection: Selection | undefined;
@@ -71,6 +73,7 @@ class Page {
         ),
       ),
       verdictSection(this.#data) ?? "",
+      this.#plan,
       suspectList(this.#data, (selection) => this.#open(selection, true)),
       diagnosisSection(this.#data, (selection) => this.#open(selection, true)) ?? "",
       h("div", { class: "columns" }, this.#list.element, this.#detail),
@@ -120,6 +123,7 @@ class Page {
       legend(this.#methods, this.#hidden, (method) => this.#toggle(method)),
     );
     this.#drawOverview(width);
+    this.#plan.replaceChildren(planSection(this.#data, width ?? this.#plan.clientWidth) ?? "");
     this.#drawDetail(width);
   }
 
