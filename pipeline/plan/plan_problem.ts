@@ -209,7 +209,7 @@ export function overridesOf(
   const layers = new Map(placement.weights.map((plan) => [plan.node, plan]));
   const specs = new Map(placement.activations.map(({ tensor, spec }) => [tensor, spec]));
   const ofUnits = placement.units.flatMap((unit, i): Override[] => {
-    if (unit.kind !== "integer") return [];
+    if (unit.kind !== "integer" || unit.isPinned) return [];
     const choice = units[i];
     const match = { node: exactly(unit.node) };
     const usual = unit.nodes.map((node) => layers.get(node)?.spec.bits)

@@ -14,11 +14,11 @@ import { planLayer } from "./weight_only.ts";
 export function keptPlans(units: readonly Unit[], context: WeightContext): WeightPlan[] {
   const { target, effects } = context;
   return units.flatMap((unit) => {
-    const override = overridesFor(target, subjectsOf(unit)).findLast(({ compute }) =>
+    const overrides = overridesFor(target, subjectsOf(unit)).filter(({ compute }) =>
       compute === "float"
     );
-    if (override === undefined) return [];
-    effects.note(override, "compute");
+    if (overrides.length === 0) return [];
+    for (const override of overrides) effects.note(override, "compute");
     const plan = planLayer(unit, "int8", context);
     if (plan === undefined || typeof plan === "string") return [];
     const { blockSize: _, ...spec } = plan.spec;

@@ -38,9 +38,10 @@ export function exclusionOf(
   target: Pick<Target, "overrides">,
   subjects: readonly Subject[],
 ): Override | undefined {
-  return overridesFor(target, subjects).findLast(({ quantize, compute }) =>
-    quantize === false || compute === "float"
+  const last = overridesFor(target, subjects).findLast(({ quantize, compute }) =>
+    quantize === false || compute === "float" || compute === "integer"
   );
+  return last?.quantize === false || last?.compute === "float" ? last : undefined;
 }
 
 /** A pattern that fits one name and no other. */

@@ -19,11 +19,12 @@ export function pinnedUnits(
   effects: OverrideEffects,
 ): Set<Unit> {
   return new Set(units.filter((unit) => {
-    const override = overridesFor(target, subjectsOf(unit)).findLast(({ compute }) =>
+    const overrides = overridesFor(target, subjectsOf(unit)).filter(({ compute }) =>
       compute !== undefined
     );
-    if (override?.compute !== "integer") return false;
-    effects.note(override, "compute");
-    return true;
+    for (const override of overrides) {
+      if (override.compute === "integer") effects.note(override, "compute");
+    }
+    return overrides.at(-1)?.compute === "integer";
   }));
 }
