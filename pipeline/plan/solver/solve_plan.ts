@@ -50,6 +50,13 @@ export function totalsOf(problem: PlanProblem, choice: readonly number[]): numbe
   });
 }
 
+/** Digits of sums in messages; what differs behind them is rounding. */
+const DIGITS = 9;
+/** Whether a least sum is above what it may be, and not by rounding. */
+function exceeds(least: number, most: number): boolean {
+  return least - most > 1e-9 * Math.max(Math.abs(least), Math.abs(most));
+}
+
 /** Says which budget or limit alone is too small, if one is. */
 function whyNot(problem: PlanProblem, bound: number, branches: number): Omit<NoPlan, "infeasible"> {
   const { dimensions, limits = [] } = problem;
@@ -60,12 +67,14 @@ function whyNot(problem: PlanProblem, bound: number, branches: number): Omit<NoP
     return { why: "What may not stand beside what leaves no plan at all", proved: true };
   }
   const tooSmall = (name: string, least: number, most: number) => ({
-    why: `${name} can't be less than ${least}, and may be ${most} at most`,
+    why: `${name} can't be less than ${
+      Number(least.toPrecision(DIGITS))
+    }, and may be ${most} at most`,
     proved: true,
   });
   for (const { dimension, most } of problem.budgets) {
     const least = leastOf({ ...without, objective: dimension });
-    if (least > most) return tooSmall(dimensions[dimension], least, most);
+    if (exceeds(least, most)) return tooSmall(dimensions[dimension], least, most);
   }
   for (const [at, { name = `limit ${at}`, most, terms }] of limits.entries()) {
     // No border says what a step costs, so that each node's least is the least of all but for what is forbidden.
@@ -76,7 +85,7 @@ function whyNot(problem: PlanProblem, bound: number, branches: number): Omit<NoP
     }
     let least = 0;
     for (const costs of byNode.values()) least += Math.min(...costs);
-    if (least > most) return tooSmall(name, least, most);
+    if (exceeds(least, most)) return tooSmall(name, least, most);
   }
   return bound === Infinity
     ? {

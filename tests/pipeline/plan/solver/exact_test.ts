@@ -73,15 +73,10 @@ Deno.test("parts of a graph that nothing joins add up", () => {
   const row = combineRows(model, [0]);
   const elimination = new Elimination(model, leastFillOrder(model)!);
   elimination.minimise(row);
+  const found = elimination.leastWith();
   for (const [at, least] of leastWith(model, row).entries()) {
-    assert.ok(near(elimination.leastWith === undefined ? NaN : least, least), `${at}`);
+    assert.ok(near(found[at], least), `option ${at}: ${found[at]}, ${least}`);
   }
-  assert.deepEqual(
-    [...elimination.leastWith()].map((v) => v.toFixed(9)),
-    [
-      ...leastWith(model, row),
-    ].map((v) => v.toFixed(9)),
-  );
 });
 
 Deno.test("a minimum cut is the minimum of two options with submodular borders, turned around or not", () => {

@@ -175,7 +175,7 @@ Deno.test("budgets of Infinity are none, of exactly the least are kept, and belo
   }
   const none = solvePlan({ ...problem, budgets: [{ dimension: 1, most: 2.9 }] });
   assert.ok("infeasible" in none && none.proved);
-  assert.match(none.why, /^size can't be less than (3|2\.99999)\d*, and may be 2\.9 at most$/);
+  assert.match(none.why, /^size can't be less than 3, and may be 2\.9 at most$/);
 });
 
 Deno.test("what can't be says why: forbidden combinations, budgets and limits together", () => {
