@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-console
 /** How long plans of 200 units, 5 options and 2 budgets take; answers are checked first. */
 import assert from "node:assert/strict";
 import { solvePlan } from "../../pipeline/plan/solver/solve.ts";
