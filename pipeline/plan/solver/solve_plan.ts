@@ -50,29 +50,47 @@ export function totalsOf(problem: PlanProblem, choice: readonly number[]): numbe
   });
 }
 
-/** Says which budget alone is too small, if one is. */
+/** Digits of sums in messages; what differs behind them is rounding. */
+const DIGITS = 9;
+/** Whether a least sum is above what it may be, and not by rounding. */
+function exceeds(least: number, most: number): boolean {
+  return least - most > 1e-9 * Math.max(Math.abs(least), Math.abs(most));
+}
+
+/** Says which budget or limit alone is too small, if one is. */
 function whyNot(problem: PlanProblem, bound: number, branches: number): Omit<NoPlan, "infeasible"> {
-  const proved = bound === Infinity;
+  const { dimensions, limits = [] } = problem;
   const without = { ...problem, budgets: [], limits: [] };
-  const free = search(modelOf(without), { branches, gap: 0, start: [] });
-  if (!free.labels && free.bound === Infinity) {
+  const leastOf = (alone: PlanProblem) =>
+    search(modelOf(alone), { branches, gap: 0, start: [] }).bound;
+  if (leastOf(without) === Infinity) {
     return { why: "What may not stand beside what leaves no plan at all", proved: true };
   }
+  const tooSmall = (name: string, least: number, most: number) => ({
+    why: `${name} can't be less than ${
+      Number(least.toPrecision(DIGITS))
+    }, and may be ${most} at most`,
+    proved: true,
+  });
   for (const { dimension, most } of problem.budgets) {
-    const least = search(modelOf({ ...without, objective: dimension }), {
-      branches: Math.max(1, branches),
-      gap: 0,
-      start: [],
-    });
-    if (least.bound > most) {
-      const name = problem.dimensions[dimension];
-      return {
-        why: `${name} can't be less than ${least.bound}, and may be ${most} at most`,
-        proved: true,
-      };
-    }
+    const least = leastOf({ ...without, objective: dimension });
+    if (exceeds(least, most)) return tooSmall(dimensions[dimension], least, most);
   }
-  return proved
-    ? { why: "Each budget could be kept alone, but not all budgets and limits together", proved }
-    : { why: `No plan within all budgets and limits in ${branches} branches`, proved };
+  for (const [at, { name = `limit ${at}`, most, terms }] of limits.entries()) {
+    // No border says what a step costs, so that each node's least is the least of all but for what is forbidden.
+    const byNode = new Map<number, number[]>();
+    for (const { node, costs } of terms) {
+      const sum = byNode.get(node);
+      byNode.set(node, costs.map((cost, x) => cost + (sum?.[x] ?? 0)));
+    }
+    let least = 0;
+    for (const costs of byNode.values()) least += Math.min(...costs);
+    if (exceeds(least, most)) return tooSmall(name, least, most);
+  }
+  return bound === Infinity
+    ? {
+      why: "Each budget could be kept alone, but not all budgets and limits together",
+      proved: true,
+    }
+    : { why: `No plan within all budgets and limits in ${branches} branches`, proved: false };
 }
