@@ -193,6 +193,11 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
         // Whatever fails later: this was the long part.
         context.saved = `${options.out}/statistics.plim`;
         return await host.writeFiles(new Map([[context.saved, event.file]]));
+      case "sensitivity": {
+        // The other long part.
+        const file = canonicalJson(event.sensitivity);
+        return await host.writeFiles(new Map([[`${options.out}/sensitivity.json`, file]]));
+      }
       case "note":
         return progress.note(event.text);
       case "made":

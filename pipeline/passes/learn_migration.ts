@@ -14,6 +14,7 @@ import { absorbDivision } from "../../onnx/rewrites/absorb_division.ts";
 import { layersReading } from "../../onnx/rewrites/migrate_scales.ts";
 import type { Rewrites } from "../../onnx/rewrites/rewrites.ts";
 import { migratable } from "../../tpc/placement/migratable.ts";
+import { withoutPlan } from "../../tpc/placement/overrides.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 import { mapStream } from "../../core/map_stream.ts";
 import { streamOf } from "../../core/stream_of.ts";
@@ -47,7 +48,7 @@ function migratedLayers({ graph }: Model, target: Target): Map<string, LinearLay
   if (target.rewrites?.scaleMigration !== true) return found;
   const index = indexGraph(graph);
   const workshop = { index, shapes: inferShapes(graph, index), newName: (name: string) => name };
-  for (const { tensor, isFloat } of migratable(outlineGraph(graph), target)) {
+  for (const { tensor, isFloat } of migratable(outlineGraph(graph), withoutPlan(target))) {
     const layers = layersReading(tensor, workshop);
     if (layers.length === 0) continue;
     const [{ axis, channels }] = layers;

@@ -6,6 +6,7 @@
 import { powerOfTwoAtLeast } from "../../core/grid.ts";
 import { clippedPairs } from "../../onnx/rewrites/equalize.ts";
 import type { GraphOutline } from "../../onnx/graph/outline.ts";
+import { withoutPlan } from "../../tpc/placement/overrides.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
 import type { Rewrites } from "../../onnx/rewrites/rewrites.ts";
 import type { Target } from "../../tpc/targets/target.ts";
@@ -73,7 +74,7 @@ export async function learnRewrites(
 
 /** Activations of power-of-two grids, of operators with a small negative side. */
 function signedTensors(outline: GraphOutline, target: Target): string[] {
-  return resolve(outline, target).activations.filter(({ producer, spec, sameAs }) =>
+  return resolve(outline, withoutPlan(target)).activations.filter(({ producer, spec, sameAs }) =>
     sameAs === undefined && spec.constraint === "pot" &&
     SHIFTED_OPERATORS.includes(producer?.op ?? "")
   ).map(({ tensor }) => tensor);

@@ -9,6 +9,7 @@ import type { Model } from "../../onnx/file/model.ts";
 import { TensorProto_DataType } from "../../onnx/file/onnx_pb.ts";
 import { type GraphOutline, outlineGraph } from "../../onnx/graph/outline.ts";
 import { type FloatNode, isIdle, type Watched } from "../../tpc/placement/types.ts";
+import { withoutPlan } from "../../tpc/placement/overrides.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
 import { presetTarget, TARGET_NAMES } from "../../tpc/targets/read_target.ts";
 import type { Target } from "../../tpc/targets/target.ts";
@@ -72,7 +73,7 @@ export async function streamActivations(
   try {
     const outline = outlineGraph(model.graph);
     const inputs = modelInputs(model.graph);
-    const placement = resolve(outline, target);
+    const placement = resolve(outline, withoutPlan(target));
     const watched = watchedFor(outline, target);
     if (isIdle(placement)) throw nothingToQuantize(target, placement.float, model);
     const observe = await start(watched, outline);

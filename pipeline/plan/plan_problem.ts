@@ -207,6 +207,7 @@ export function overridesOf(
   why: (unit: number) => string,
 ): Override[] {
   const layers = new Map(placement.weights.map((plan) => [plan.node, plan]));
+  const planned = true as const;
   const specs = new Map(placement.activations.map(({ tensor, spec }) => [tensor, spec]));
   const ofUnits = placement.units.flatMap((unit, i): Override[] => {
     if (unit.kind !== "integer" || unit.isPinned) return [];
@@ -216,13 +217,14 @@ export function overridesOf(
       .find((bits) => bits !== undefined);
     switch (choice.kind) {
       case "float":
-        return [{ match, quantize: false, reason: why(i) }];
+        return [{ match, quantize: false, planned, reason: why(i) }];
       case "stored":
-        return [{ match, compute: "float", reason: why(i) }];
+        return [{ match, compute: "float", planned, reason: why(i) }];
       case "integer":
         return [{
           match,
           compute: "integer",
+          planned,
           ...(choice.weightBits === usual ? {} : { weight: { bits: choice.weightBits } }),
           reason: why(i),
         }];
@@ -231,7 +233,7 @@ export function overridesOf(
   const ofTensors = [...tensors].flatMap(([tensor, bits]): Override[] =>
     bits === 0 || bits === specs.get(tensor)?.bits
       ? []
-      : [{ match: { tensor: exactly(tensor) }, activation: { bits } }]
+      : [{ match: { tensor: exactly(tensor) }, activation: { bits }, planned }]
   );
   return [...ofUnits, ...ofTensors];
 }

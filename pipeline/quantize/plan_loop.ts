@@ -99,6 +99,7 @@ export async function planVariant(start: PlanStart, options: RunOptions): Promis
       onProgress: reporting(options),
     },
   );
+  await options.onEvent?.({ kind: "sensitivity", sensitivity });
   let estimates = firstEstimates({ statistics, placement, target, sensitivity, costs });
   const { input } = estimates;
   const measure = measuring(start, costs !== undefined, options);

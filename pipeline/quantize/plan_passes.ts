@@ -11,6 +11,7 @@ import { PlimsollError } from "../../core/errors.ts";
 import { groupBy } from "../../core/group_by.ts";
 import { option } from "../../core/option_words.ts";
 import { outlineGraph } from "../../onnx/graph/outline.ts";
+import { withoutPlan } from "../../tpc/placement/overrides.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
 import type { Recipe } from "../../tpc/recipe/recipe.ts";
 import { furtherPasses } from "../../tpc/recipe/wishes.ts";
@@ -59,7 +60,7 @@ function learningKey(planned: Planned): string {
   const { equalization = false, shiftNegative = false } = target.rewrites ?? {};
   // Only activations with power-of-two thresholds are shifted.
   const constraints = shiftNegative
-    ? resolve(outlineGraph(prepared.graph), target).activations.map(({ spec }) =>
+    ? resolve(outlineGraph(prepared.graph), withoutPlan(target)).activations.map(({ spec }) =>
       spec.constraint === "pot"
     )
     : [];

@@ -49,6 +49,8 @@ export type QuantizeEvent =
     readonly file: Uint8Array<ArrayBuffer>;
     readonly pass: Pass;
   }
+  /** What every quantizer costs the outputs is measured: a later plan can begin with it. */
+  | { readonly kind: "sensitivity"; readonly sensitivity: Sensitivity }
   /** Something that the user should know. */
   | { readonly kind: "note"; readonly text: string }
   /** A result is ready. */

@@ -12,6 +12,7 @@ import {
   watchedTensors,
 } from "../../tpc/placement/types.ts";
 import type { GraphOutline } from "../../onnx/graph/outline.ts";
+import { withoutPlan } from "../../tpc/placement/overrides.ts";
 import { addOverrides } from "../../tpc/targets/read_target.ts";
 import { planByCosts } from "../plan/plan_by_costs.ts";
 import type { Target } from "../../tpc/targets/target.ts";
@@ -51,7 +52,8 @@ export function placementFor(
  * What a calibration has to look at, however the ranges turn out: tensors of both placements where a join may have one
  * grid or none.
  */
-export function watchedFor(outline: GraphOutline, target: Target): Watched {
+export function watchedFor(outline: GraphOutline, wanted: Target): Watched {
+  const target = withoutPlan(wanted);
   const placements = [resolve(outline, target), resolve(outline, target, { splitJoins: true })];
   const tensors = new Set(placements.flatMap(watchedTensors));
   return { tensors: [...tensors], layers: layerInputs(placements[0]) };

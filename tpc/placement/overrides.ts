@@ -56,6 +56,14 @@ export function describeOverride({ match }: Override): string {
     .join(", ");
 }
 
+/** A target without the overrides of a plan: what a calibration looks at, so that its statistics serve any plan. */
+export function withoutPlan(target: Target): Target {
+  const { overrides } = target;
+  return overrides?.some(({ planned }) => planned)
+    ? { ...target, overrides: overrides.filter(({ planned }) => !planned) }
+    : target;
+}
+
 /** Why an override keeps something float. */
 export function exclusionReason(override: Override): string {
   return override.reason ?? `left float by the override for ${describeOverride(override)}`;

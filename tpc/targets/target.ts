@@ -199,6 +199,9 @@ const override = z.strictObject({
     "dynamic = quantize the input of a MatMul, Gemm or LSTM with constant weights as the model runs, whatever its neighbours do; float = leave the node float and store its weights in codes; integer = compute with codes where the target can, whatever costs and `onlyIfCheaper` say",
   ),
   reason: z.string().min(1).optional().describe("Why, for the manifest"),
+  planned: z.literal(true).optional().describe(
+    "Made by a plan: calibrations look at what they would without it, so that statistics serve any plan",
+  ),
   activation: activation.partial().optional().describe("What differs for the tensor"),
   weight: weight.partial().optional().describe("What differs for the weights of the node"),
 }).describe("Setting for tensors and nodes by name; of several that fit the last counts");

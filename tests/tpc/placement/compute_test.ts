@@ -61,8 +61,8 @@ Deno.test("compute integer of what the target can't is refused, but for override
 });
 
 Deno.test("of several overrides of compute the last counts", () => {
-  const integer = { match: { node: "Conv_c" }, compute: "integer" };
-  const float = { match: { node: "Conv_c" }, compute: "float" };
+  const integer = { match: { node: "Conv_c" }, compute: "integer", optional: true };
+  const float = { match: { node: "Conv_c" }, compute: "float", optional: true };
   const kind = (...overrides: unknown[]) =>
     place("default", ...overrides).units.find(({ node }) => node === "Conv_c")!.kind;
   assert.equal(kind(integer, float), "float");
