@@ -54,6 +54,11 @@ export {
   verify,
 } from "./passes/second_pass.ts";
 export type { PassOptions } from "./passes/stream_activations.ts";
+export { type CostsFile, parseCosts } from "./plan/costs_file.ts";
+export { type ExpectedPlan, planFrom, type PlanSource } from "./plan/plan_from_sensitivity.ts";
+export { parseSensitivity, type Sensitivity } from "./plan/sensitivity_file.ts";
+export type { MeasureOptions } from "./profile/measure_kernels.ts";
+export { costsOfModel, type CostsOptions } from "./quantize/costs_of_model.ts";
 export type { EvaluatedModel, ReportInput } from "./report/page/collect.ts";
 export type { RunDescription } from "./report/page/data.ts";
 export { type ChosenMethod, decide, type DecideInput } from "./search/decide.ts";

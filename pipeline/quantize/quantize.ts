@@ -122,7 +122,7 @@ export async function rewriteModel(
 export async function quantize(
   model: Uint8Array | FloatModel,
   samples: Samples,
-  recipe: Recipe = {},
+  recipe: NamedRecipe = {},
   options: RunOptions = {},
 ): Promise<Quantization> {
   const opener = openerOf(samples);
