@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseJsonText } from "../../core/parse_json.ts";
 import { deferred } from "../../core/deferred.ts";
 import { VERSION } from "../../core/version.ts";
 import { checkToken } from "./auth.ts";
@@ -363,7 +364,7 @@ async function runOperation(
 
 function parseOptions(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJsonText(text);
   } catch (cause) {
     throw new Problem(
       "usage",
