@@ -86,8 +86,18 @@ export class PlimsollError extends Error {
   }
 }
 
-function sentence({ action, wanted, found, remedy }: ErrorParts, wording?: OptionWording): string {
+function sentence(parts: ErrorParts, wording?: OptionWording): string {
+  const [action, wanted, found] = [parts.action, parts.wanted, parts.found].map(shortened);
   // What others say often ends with a full stop of its own.
   const seen = found.replace(/\.$/, "");
-  return wordOptions(`While ${action}: wanted ${wanted}, found ${seen}. ${remedy}.`, wording);
+  return wordOptions(`While ${action}: wanted ${wanted}, found ${seen}. ${parts.remedy}.`, wording);
+}
+
+/** Characters of a part that are read, if at all: files can have names and values of megabytes. */
+const MAX_PART = 2000;
+
+function shortened(text: string): string {
+  return text.length <= MAX_PART
+    ? text
+    : `${text.slice(0, MAX_PART)} … (${text.length} characters)`;
 }

@@ -70,7 +70,7 @@ export interface PrepareOptions {
   readonly layout?: "NCHW" | "NHWC";
   /** One channel of luma, as Pillow's `convert("L")`. @default {false} */
   readonly grayscale?: boolean;
-  /** Images of more pixels are refused before they are decoded. @default {33554432} */
+  /** Images of more pixels are refused before they are decoded. @default {25165824} */
   readonly maxPixels?: number;
 }
 
@@ -166,10 +166,11 @@ export interface ImageCore {
 }
 
 /**
- * 33 million: more than most cameras have, and 100 MB of RGB, which decoding takes up to four times (16 bits a channel,
- * interlaced, animated), the result as float32 another four. Pillow's limit, 179 million, is beyond a machine of 4 GB.
+ * 25 million, as cameras of 24 megapixels make: 75 MB of RGB, which decoding takes up to four times (16 bits a channel,
+ * interlaced, animated), and the result as float32 another four, here and in WebAssembly. All of it stays below 1 GB.
+ * Pillow's limit, 179 million, is beyond a machine of 4 GB.
  */
-export const DEFAULT_MAX_PIXELS = 2 ** 25;
+export const DEFAULT_MAX_PIXELS = 3 * 2 ** 23;
 
 /** An instance that has grown beyond this is replaced by a new one. */
 const MAX_KEPT_BYTES = 256 * 2 ** 20;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseJsonText } from "../../core/parse_json.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { parseManifest } from "../../tpc/manifest.ts";
 import {
@@ -276,7 +277,7 @@ async function loadRecipeFile(host: Host, path: string) {
 async function readOverride(host: Host, text: string): Promise<unknown> {
   if (!/^\s*[[{]/.test(text)) return await readJson(host, text);
   try {
-    return JSON.parse(text);
+    return parseJsonText(text);
   } catch (cause) {
     throw new PlimsollError("usage", {
       action: "reading --override",

@@ -70,7 +70,7 @@ export function addPreprocessOptions(command: Command): Command {
     )
     .option(
       "--max-pixels <n>",
-      "images of more pixels are refused before they are decoded (default: 33554432)",
+      "images of more pixels are refused before they are decoded (default: 25165824)",
       positiveInteger,
     );
 }

@@ -8,7 +8,12 @@ import { supplyWasm } from "../../wasm/mod.ts";
 import { createHandler, type Handler } from "../http/mod.ts";
 import { settingsFrom } from "../http/settings.ts";
 import { supplyRuntime } from "../../pipeline/inference/default_runtime.ts";
-import { DEFAULTS_128_MB, type WorkerEnvironment, type WorkerHandler } from "./worker_handler.ts";
+import {
+  answer,
+  DEFAULTS_128_MB,
+  type WorkerEnvironment,
+  type WorkerHandler,
+} from "./worker_handler.ts";
 
 /** Compiled WebAssembly, as static imports give it. */
 export interface WorkerModules {
@@ -26,7 +31,8 @@ export function createWorker({ runtime, histogram, image }: WorkerModules): Work
   supplyWasm({ histogram, image });
   let handler: Handler | undefined;
   return {
-    fetch: (request, environment) => (handler ??= make(environment)).fetch(request),
+    fetch: (request, environment, context) =>
+      answer(handler ??= make(environment), request, context),
   };
 }
 

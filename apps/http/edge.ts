@@ -4,9 +4,15 @@
  * @module
  */
 import { edgeOperations } from "./edge_operations.ts";
-import { createHandlerFor, type Handler, handlerOf, type HandlerOptions } from "./handler.ts";
+import {
+  createHandlerFor,
+  type Handler,
+  handlerOf,
+  type HandlerOptions,
+  type RequestContext,
+} from "./handler.ts";
 
-export type { Handler, HandlerOptions };
+export type { Handler, HandlerOptions, RequestContext };
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 
 /**

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { deferred } from "../../core/deferred.ts";
 import type { Limits } from "./limits.ts";
 import { Problem } from "./problem.ts";
 
@@ -78,22 +79,26 @@ export class Gate {
     return new Promise((resolve) => this.#onIdle.push(resolve));
   }
 
-  #wait(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      // workerd ends a request that waits for another's doings and has nothing of its own to wait for.
-      const beat = setInterval(() => {}, BEAT_MS);
-      const give = () => {
-        clearInterval(beat);
-        signal.removeEventListener("abort", leave);
-        resolve();
-      };
-      const leave = () => {
-        clearInterval(beat);
-        this.#waiting.splice(this.#waiting.indexOf(give), 1);
-        reject(signal.reason);
-      };
-      signal.addEventListener("abort", leave, { once: true });
-      this.#waiting.push(give);
-    });
+  /**
+   * Who gives a place only resolves a promise: in workerd timers and signals belong to one request, and touching those of
+   * another throws.
+   */
+  async #wait(signal: AbortSignal): Promise<void> {
+    const place = deferred<void>();
+    const leave = () => {
+      const index = this.#waiting.indexOf(place.resolve);
+      if (index >= 0) this.#waiting.splice(index, 1);
+      place.reject(signal.reason);
+    };
+    // workerd ends a request that waits for another's doings and has nothing of its own to wait for.
+    const beat = setInterval(() => {}, BEAT_MS);
+    signal.addEventListener("abort", leave, { once: true });
+    this.#waiting.push(place.resolve);
+    try {
+      await place.promise;
+    } finally {
+      clearInterval(beat);
+      signal.removeEventListener("abort", leave);
+    }
   }
 }

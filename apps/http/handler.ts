@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseJsonText } from "../../core/parse_json.ts";
 import { deferred } from "../../core/deferred.ts";
 import { VERSION } from "../../core/version.ts";
 import { checkToken } from "./auth.ts";
@@ -28,10 +29,16 @@ export interface HandlerOptions extends OriginSettings {
   readonly onDefect?: (error: unknown, id: string) => void;
 }
 
+/** What a host may have for a request besides its client. */
+export interface RequestContext {
+  /** Keeps what was begun for the request going when its client leaves; a host without it never stops it. */
+  waitUntil?(work: Promise<unknown>): void;
+}
+
 /** As much of a server as every host has: Deno, workerd, Node's adapters. */
 export interface Handler {
   /** Answers a request. Never rejects. */
-  fetch(request: Request): Promise<Response>;
+  fetch(request: Request, context?: RequestContext): Promise<Response>;
   /** Takes no more work, waits for what runs up to `limits.maxShutdownSeconds`, and ends the rest. */
   close(): Promise<void>;
 }
@@ -40,6 +47,8 @@ export interface Handler {
 export interface Visit {
   /** Its id. */
   readonly id: string;
+  /** What its host has for it. */
+  readonly context?: RequestContext;
   /** Address of the operation that it asked for. */
   operation?: string;
   /** What it was answered, where it went wrong. */
@@ -150,11 +159,21 @@ export function createHandlerFor(
       isContended: () => gate.waiting > 0,
       onFail: (error) => ending.abort(error),
     });
-    let leave = () => void endings.delete(ending);
+    let work: Promise<unknown> = Promise.resolve();
+    const left = deferred<void>();
+    // workerd drops what a request was doing as soon as its client has gone: its place and its turn in the runtime would
+    // be kept for ever.
+    visit.context?.waitUntil?.(left.promise);
+    let leave = () => {
+      endings.delete(ending);
+      left.resolve(work.then(() => {}, () => {}));
+    };
     const run = async (tell: Pick<OperationInput, "onProgress" | "onNote">) => {
       const head = { contentType, options, query };
       const input = { ...tell, limits, signal };
-      return await abortable(runOperation(operation, body.stream, head, input), signal);
+      const made = runOperation(operation, body.stream, head, input);
+      work = made;
+      return await abortable(made, signal);
     };
     const guard: SendGuard = (stream) => watchSending(stream, limits, leave);
     try {
@@ -163,8 +182,9 @@ export function createHandlerFor(
         () => ending.abort(new Problem("too-long", `${limits.maxSeconds} s are over. Send less.`)),
         limits.maxSeconds * 1000,
       );
+      const forget = leave;
       leave = () => {
-        endings.delete(ending);
+        forget();
         clearTimeout(timer);
         request.signal.removeEventListener("abort", onGone);
         release();
@@ -234,7 +254,10 @@ export function createHandlerFor(
 
 /** The handler as servers take it. */
 export function handlerOf({ answer, close }: Core): Handler {
-  return { fetch: (request) => answer(request, { id: requestId(request) }), close };
+  return {
+    fetch: (request, context) => answer(request, { id: requestId(request), context }),
+    close,
+  };
 }
 
 /** The id that a request brought, where it is sane, or a new one. */
@@ -341,7 +364,7 @@ async function runOperation(
 
 function parseOptions(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJsonText(text);
   } catch (cause) {
     throw new Problem(
       "usage",

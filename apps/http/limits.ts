@@ -34,7 +34,7 @@ export const DEFAULT_LIMITS: Limits = {
   maxModelBytes: 2 ** 28,
   maxFileBytes: 2 ** 26,
   maxBatch: 64,
-  maxPixels: 2 ** 25,
+  maxPixels: 3 * 2 ** 23,
   maxSeconds: 600,
   maxStallSeconds: 30,
   maxActive: 4,

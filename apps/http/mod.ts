@@ -4,13 +4,25 @@
  * @module
  */
 import { defaultRuntime } from "../../pipeline/inference/default_runtime.ts";
-import { createHandlerFor, type Handler, type HandlerOptions } from "./handler.ts";
+import {
+  createHandlerFor,
+  type Handler,
+  type HandlerOptions,
+  type RequestContext,
+} from "./handler.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { defectEntry, type LogEntry, observe, type ObserveOptions } from "./observe.ts";
 import { allOperations } from "./runtime_operations.ts";
 import { type StartRequestWorker, WorkerPool } from "./worker_pool.ts";
 
-export type { Handler, HandlerOptions, LogEntry, ObserveOptions, StartRequestWorker };
+export type {
+  Handler,
+  HandlerOptions,
+  LogEntry,
+  ObserveOptions,
+  RequestContext,
+  StartRequestWorker,
+};
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 export type { OriginSettings } from "./origin.ts";
 

@@ -161,9 +161,9 @@ export function observe(
   }
 
   return {
-    fetch: async (request) => {
+    fetch: async (request, context) => {
       const since = performance.now();
-      const visit: Visit = { id: requestId(request) };
+      const visit: Visit = { id: requestId(request), context };
       const response = await answer(request, visit);
       return watchAnswer(response, (bytes, isWhole) =>
         end(request, visit, {

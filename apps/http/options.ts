@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseJsonText } from "../../core/parse_json.ts";
 import * as z from "zod";
 import { optionName, requestWording, wordOptions } from "../../core/option_words.ts";
 import { formOf, type Wish, wishText } from "../../tpc/recipe/wish.ts";
@@ -30,7 +31,7 @@ function asNumber(value: unknown): unknown {
 function asJson(value: unknown): unknown {
   if (typeof value !== "string" || !/^\s*[[{]/.test(value)) return value;
   try {
-    return JSON.parse(value);
+    return parseJsonText(value);
   } catch {
     // A name that begins with a bracket is none that is known, and refused as such.
     return value;

@@ -252,18 +252,21 @@ class Member {
   /**
    * Tells whoever asked that it is over, and the worker to stop. One that computes hears nothing: Deno's terminate()
    * doesn't end a thread that never comes to rest (2.9.6, measured; Node's does). So the memory that it computes in is
-   * filled with what is no address, and the computation ends with a trap.
+   * filled with what is no address, and the computation ends with a trap. Every other time it is filled with zeros: what
+   * waits for a lock, or goes from one piece of a list to the next, would go on for ever on either alone.
    */
   #stop(reason: unknown): void {
     if (this.#work === undefined || this.#stopping !== undefined) return;
     this.#work.answer.reject(reason);
     this.#send({ kind: "stop" });
     const since = performance.now();
+    let byte = 0;
     const spoil = () => {
       if (performance.now() - since > STUCK_MS) return this.#finish("stuck");
       // Again and again: on a busy machine it may only be about to begin, and there may be no memory yet.
       this.#isSpoilt = true;
-      if (this.#memory !== undefined) new Uint8Array(this.#memory).fill(0xff);
+      byte ^= 0xff;
+      if (this.#memory !== undefined) new Uint8Array(this.#memory).fill(byte);
       this.#stopping = setTimeout(spoil, SPOIL_MS);
     };
     this.#stopping = setTimeout(spoil, STOP_MS);

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { own } from "../../core/own.ts";
 import {
   type AttributeProto,
   AttributeProto_AttributeType,
@@ -83,6 +84,7 @@ function checkInner(graph: GraphProto, depth: number): void {
       remedy: "Check the model with onnx.checker and export it again",
     });
   }
+  checkNames(graph);
   for (const tensor of graph.initializer) checkTensor(tensor);
   for (const { values, indices } of graph.sparseInitializer) {
     if (values !== undefined) checkTensor(values);
@@ -90,6 +92,22 @@ function checkInner(graph: GraphProto, depth: number): void {
   }
   const constants = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
   for (const node of graph.node) checkNode(node, constants, depth);
+}
+
+/** The one name that objects don't keep, those among them that the runtime takes and gives tensors in. */
+const LOST_NAME = "__proto__";
+
+function checkNames({ name, input, initializer, node }: GraphProto): void {
+  const made = node.flatMap(({ output }) => output);
+  const attributes = node.flatMap(({ attribute }) => attribute.map((entry) => entry.name));
+  const given = [...input, ...initializer].map((entry) => entry.name);
+  if (![...given, ...made, ...attributes].includes(LOST_NAME)) return;
+  throw new PlimsollError("model", {
+    action: `reading graph ${JSON.stringify(name)}`,
+    wanted: "tensors and attributes with names that JavaScript can keep",
+    found: JSON.stringify(LOST_NAME),
+    remedy: "Give it another name",
+  });
 }
 
 type Fail = (wanted: string, found: string) => PlimsollError;
@@ -121,14 +139,14 @@ function checkNode(
     for (const inner of g === undefined ? graphs : [g, ...graphs]) checkInner(inner, depth + 1);
   }
   if (!isDefault) return;
-  const needed = NEEDED[node.opType] ?? 0;
+  const needed = own(NEEDED, node.opType) ?? 0;
   for (let i = 0; i < needed; i++) {
     if (!node.input[i]) throw fail(`${needed} inputs`, `no input ${i}`);
   }
   const attribute = (name: string) => node.attribute.find((entry) => entry.name === name);
   const dims = (input: number) => constants.get(node.input[input])?.dims;
   if (Object.hasOwn(WINDOWS, node.opType)) {
-    checkWindow(attribute, dims(WINDOWS[node.opType] ?? -1), fail);
+    checkWindow(attribute, dims(own(WINDOWS, node.opType) ?? -1), fail);
   }
   if (node.opType === "Gemm") {
     for (const input of [0, 1, 2]) {
@@ -168,12 +186,12 @@ function checkWindow(
     throw fail("weights of three axes or more", `shape [${weight}]`);
   }
   const kernel = attribute("kernel_shape")?.ints;
-  const own = weight?.slice(2);
+  const size = weight?.slice(2);
   const isKernel = kernel !== undefined && kernel.length > 0;
-  if (own !== undefined && isKernel && `${kernel}` !== `${own}`) {
-    throw fail(`kernel_shape [${own}], as its weights have`, `[${kernel}]`);
+  if (size !== undefined && isKernel && `${kernel}` !== `${size}`) {
+    throw fail(`kernel_shape [${size}], as its weights have`, `[${kernel}]`);
   }
-  const rank = own?.length ?? (isKernel ? kernel.length : undefined);
+  const rank = size?.length ?? (isKernel ? kernel.length : undefined);
   const list = (name: string, count: number | undefined, least: bigint) => {
     const values = attribute(name)?.ints;
     if (values === undefined || values.length === 0) return;

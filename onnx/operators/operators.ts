@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { own } from "../../core/own.ts";
 import type { AttributeValue } from "../graph/node.ts";
 import type { Constants, NodeView } from "../graph/node_view.ts";
 import type { OutlineConstant } from "../graph/outline.ts";
@@ -41,7 +42,7 @@ export function operatorName({ op, domain }: Pick<NodeView, "op" | "domain">): s
 
 /** The record of an operator by its name; undefined for one that isn't known. */
 export function operatorNamed(name: string): Operator | undefined {
-  return Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined;
+  return own(OPERATORS, name);
 }
 
 /** The record of a node's operator. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { own } from "../../core/own.ts";
 import type { Constants, NodeView } from "../graph/node_view.ts";
 import { attributeOf, clampRange } from "./operators.ts";
 
@@ -58,6 +59,6 @@ export function scalarFunction(node: NodeView, constants: Constants): ScalarFunc
         ? ([x]) => x * (1 + Math.tanh(0.7978845608 * (x + 0.044715 * x ** 3))) / 2
         : ([x]) => x * (1 + erf(x * Math.SQRT1_2)) / 2;
     default:
-      return Object.hasOwn(FUNCTIONS, node.op) ? FUNCTIONS[node.op] : undefined;
+      return own(FUNCTIONS, node.op);
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { own } from "../../core/own.ts";
 import type { NodeProto } from "../file/onnx_pb.ts";
 import { elementCount } from "../file/tensor.ts";
 import type { GraphIndex } from "../graph/graph_index.ts";
@@ -45,7 +46,7 @@ export function resultSize(
   const shape = operator.shape(given);
   const exact = shape && countOf(shape);
   if (exact !== undefined) return { shape, elements: exact };
-  const bound = BOUNDS[node.opType]?.(given);
+  const bound = own(BOUNDS, node.opType)?.(given);
   return {
     shape: shape?.map((dim) => dim !== undefined && dim >= 0 ? dim : undefined),
     elements: bound !== undefined && bound >= 0 ? bound : undefined,

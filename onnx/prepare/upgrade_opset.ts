@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { own } from "../../core/own.ts";
 import type { AttributeProto, GraphProto, NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { indexGraph, reads } from "../graph/graph_index.ts";
@@ -105,7 +106,7 @@ function factsOfBody(graph: GraphProto, outer: Facts): Facts {
 function upgradeNode(node: NodeProto, context: UpgradeContext): readonly NodeProto[] {
   // Operators of other sets have versions of their own.
   if (!isOperator(node, node.opType)) return [node];
-  const rule = UPGRADES[node.opType]?.find(({ before }) => context.opset < before);
+  const rule = own(UPGRADES, node.opType)?.find(({ before }) => context.opset < before);
   if (rule === undefined) {
     if (meansTheSame(node.opType)) return [node];
     throw refusal("operators that are known to mean the same in it", describe(node, context));

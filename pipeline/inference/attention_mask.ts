@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { own } from "../../core/own.ts";
 import type { InputTensor, Sample } from "../../core/tensor.ts";
 import type { ModelInput } from "./model_inputs.ts";
 
@@ -76,7 +77,7 @@ export function rowLength({ dims }: InputTensor): number | undefined {
  * between tokens are no padding.
  */
 export function realRange({ input }: Pick<Sample, "input">, mask: string): RealRange | undefined {
-  const tensor = (input as Readonly<Record<string, InputTensor | undefined>>)[mask];
+  const tensor = own(input as Readonly<Record<string, InputTensor>>, mask);
   if (tensor === undefined || !ArrayBuffer.isView(tensor.data)) return undefined;
   const length = rowLength(tensor);
   if (length === undefined) return undefined;

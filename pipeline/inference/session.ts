@@ -98,7 +98,7 @@ class OnnxRuntime implements Runtime {
           makeTensor(name, dims, data as TensorData, ELEMENT_TYPES[type])
         );
       } finally {
-        await this.#inTurn(() => session.release());
+        await this.#release(session);
       }
     } catch (cause) {
       if (cause instanceof PlimsollError) throw cause;
@@ -184,9 +184,18 @@ class OnnxRuntime implements Runtime {
         }));
       },
       endProfiling: () => capturePrints(() => session.endProfiling()),
-      // Not while another session runs, nor this one, whose caller may have given up on it.
-      [Symbol.asyncDispose]: () => this.#inTurn(() => session.release()),
+      [Symbol.asyncDispose]: () => this.#release(session),
     };
+  }
+
+  /**
+   * Not while another session runs, nor this one, whose caller may have given up on it; and not in a runtime that is
+   * broken, which may never come back from it.
+   */
+  async #release(session: ort.InferenceSession): Promise<void> {
+    await this.#inTurn(async () => {
+      if (this.#lost === undefined) await session.release();
+    });
   }
 
   #load(): Promise<Loaded> {

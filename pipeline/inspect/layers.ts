@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { own } from "../../core/own.ts";
 import type { ActivationSpec, WeightSpec } from "../../core/types.ts";
 import { indexGraph, indexOutline } from "../../onnx/graph/graph_index.ts";
 import { inferShapes } from "../../onnx/operators/infer_shapes.ts";
@@ -94,9 +95,7 @@ export function listLayers(model: Model, target: Target): ModelLayers & {
   const layers = outline.nodes.map((node): Layer => {
     const { op, name, inputs, outputs } = node;
     const constants = inputs.flatMap((tensor, input) => {
-      const constant = Object.hasOwn(outline.constants, tensor)
-        ? outline.constants[tensor]
-        : undefined;
+      const constant = own(outline.constants, tensor);
       const quantizer = weights.get(`${input} ${name}`)?.spec ?? null;
       return constant === undefined ? [] : [{ tensor, ...constant, quantizer }];
     });

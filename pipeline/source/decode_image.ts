@@ -16,7 +16,7 @@ import type { PixelImage, Tensor } from "../../core/tensor.ts";
 
 /** Options of {@linkcode imageDecoder}. */
 export interface ImageDecoderOptions {
-  /** Images of more pixels are refused before they are decoded; 2^25 by default, 33 million. */
+  /** Images of more pixels are refused before they are decoded; 25,165,824 by default. */
   readonly maxPixels?: number;
   /** The compiled image core, for hosts that don't compile at run time. */
   readonly module?: WebAssembly.Module;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseJsonText } from "../../core/parse_json.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { option } from "../../core/option_words.ts";
 
@@ -20,6 +21,9 @@ export interface LabelSource {
    */
   readonly onUnlabelled?: (error: PlimsollError) => void;
 }
+
+/** Characters of a line with a path and a label. */
+const MAX_LINE = 2 ** 16;
 
 /** Labels by path or by position. */
 export interface LabelFile {
@@ -48,7 +52,7 @@ export function parseLabels(text: string, name: string): LabelFile {
   if (/^\s*[[{]/.test(text)) {
     let value: unknown;
     try {
-      value = JSON.parse(text);
+      value = parseJsonText(text);
     } catch (cause) {
       throw fail((cause as Error).message, cause);
     }
@@ -59,7 +63,11 @@ export function parseLabels(text: string, name: string): LabelFile {
       return [(path ?? file ?? file_name) as string, label];
     }));
   }
-  const rows = text.split(/\r?\n/).filter((line) => line.trim() !== "").map(splitCsv);
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
+  // An expression that goes back over a longer one ends the stack.
+  const long = lines.find(({ length }) => length > MAX_LINE);
+  if (long !== undefined) throw fail(`a line of ${long.length} characters`);
+  const rows = lines.map(splitCsv);
   if (rows.length === 0) throw fail("an empty file");
   const last = rows[0].at(-1)!;
   const isHeader = rows.length > 1 && !isIndex(last) && isIndex(rows[1].at(-1)!) ||

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseJsonText } from "../../core/parse_json.ts";
 import * as z from "zod";
 import { PlimsollError } from "../../core/errors.ts";
 import { option } from "../../core/option_words.ts";
@@ -70,7 +71,7 @@ function parse(
 ): Pick<RawSample, "input" | "text" | "label"> | PlimsollError {
   try {
     if (text === undefined) throw new Error(`more than ${MAX_LINE_BYTES} bytes`);
-    const result = lineSchema.safeParse(JSON.parse(text));
+    const result = lineSchema.safeParse(parseJsonText(text));
     if (!result.success) throw new Error(z.prettifyError(result.error).replaceAll("\n", " "));
     const { label, ...content } = result.data;
     return { ...contentOf(content), ...label === undefined ? {} : { label } };
@@ -99,7 +100,8 @@ function contentOf(
 
 function inputOf(value: unknown): SampleInput {
   if (isTensorLike(value)) return tensorOf(value);
-  const entries = Object.entries(Object(value));
+  if (typeof value !== "object" || value === null) throw new Error("an input without numbers");
+  const entries = Object.entries(value);
   if (entries.length === 0) throw new Error("no input");
   return Object.fromEntries(entries.map(([name, tensor]) => {
     if (!isTensorLike(tensor)) throw new Error(`no numbers for input ${JSON.stringify(name)}`);

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { own } from "../../core/own.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { elementCount } from "../../onnx/file/tensor.ts";
 import type { InputTensor, PixelImage, RawSample } from "../../core/tensor.ts";
@@ -165,7 +166,7 @@ export async function readNpyHeader(bytes: ByteReader, name: string): Promise<Np
       "Save it with numpy.save(path, numpy.ascontiguousarray(array))",
     );
   }
-  const type = TYPES[descr.slice(1)];
+  const type = own(TYPES, descr.slice(1));
   if (type === undefined) {
     throw fail(`elements of type ${descr}`, "Save it as float32 or as integers");
   }

@@ -18,6 +18,7 @@
  *
  * @module
  */
+import { parseJsonText } from "../../core/parse_json.ts";
 import * as z from "zod";
 import { BIN_COUNT, checkHistogramData, type HistogramData } from "../../wasm/mod.ts";
 import { compactJson } from "../../core/canonical_json.ts";
@@ -212,7 +213,7 @@ export async function readPlim(file: Uint8Array, name: string): Promise<Statisti
     const text = new TextDecoder("utf-8", { fatal: true }).decode(
       file.subarray(PREFIX_BYTES, headerEnd),
     );
-    const { tensors, channels, data, ...rest } = headerSchema.parse(JSON.parse(text));
+    const { tensors, channels, data, ...rest } = headerSchema.parse(parseJsonText(text));
     let offset = headerEnd;
     const readHistogram = (
       { bins, bytes, min, max, ...counts }: HistogramHeader,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { own } from "../../core/own.ts";
 import { option } from "../../core/option_words.ts";
 import type { NodeProto } from "../../onnx/file/onnx_pb.ts";
 import { type GraphIndex, indexGraph } from "../../onnx/graph/graph_index.ts";
@@ -115,14 +116,14 @@ function meansOf(
   inputs: ReadonlySet<string>,
   channels: Statistics["channels"],
 ): readonly number[] | undefined {
-  const own = channels.find((entry) => entry.tensor === tensor);
-  const known = own && readsInput(tensor, index, inputs) ? channelMeans(own) : undefined;
+  const sums = channels.find((entry) => entry.tensor === tensor);
+  const known = sums && readsInput(tensor, index, inputs) ? channelMeans(sums) : undefined;
   if (known !== undefined) return [...known];
   const node = index.producers.get(tensor);
   if (node === undefined) return undefined;
   const before = meansOf(node.input[0], index, inputs, channels);
   if (before === undefined || PASSING.includes(node.opType)) return before;
-  const apply = AFFINE[node.opType];
+  const apply = own(AFFINE, node.opType);
   const constant = index.initializers.get(node.input[1] ?? "");
   const values = constant && floatData(constant);
   if (apply === undefined || values === undefined) return undefined;
@@ -137,7 +138,7 @@ function readsInput(tensor: string, index: GraphIndex, inputs: ReadonlySet<strin
     if (inputs.has(current)) return true;
     const node = index.producers.get(current);
     if (node === undefined) return false;
-    if (!PASSING.includes(node.opType) && !(node.opType in AFFINE)) return false;
+    if (!PASSING.includes(node.opType) && !Object.hasOwn(AFFINE, node.opType)) return false;
     [current] = node.input;
   }
 }

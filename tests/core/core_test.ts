@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { addHashes, digest, MultisetHash, sha256 } from "../../core/hash.ts";
 import { canonicalJson } from "../../core/canonical_json.ts";
+import { PlimsollError } from "../../core/errors.ts";
+import { own } from "../../core/own.ts";
+import { parseJson } from "../../core/parse_json.ts";
 import { denoHost } from "../../apps/hosts/deno.ts";
 
 Deno.test("sha256() is SHA-256", async () => {
@@ -31,6 +34,33 @@ Deno.test("canonicalJson() has one spelling for equal values and refuses what JS
   const numbers = [0.1, 1e21, 2 ** -149, Math.fround(0.1)];
   assert.deepEqual(JSON.parse(canonicalJson(numbers)), numbers);
   for (const bad of [NaN, Infinity, 1n, () => 1]) assert.throws(() => canonicalJson({ bad }));
+});
+
+Deno.test("parseJson() refuses what is nested so deeply that it can't be walked through", () => {
+  const nested = (depth: number) => "[".repeat(depth) + '"\\"]["' + "]".repeat(depth);
+  assert.deepEqual(parseJson(`[${'"[{\\\\",'.repeat(500)} 1]`, "f"), [
+    ...Array(500).fill("[{\\"),
+    1,
+  ]);
+  parseJson(nested(100), "f");
+  for (const deep of [nested(101), nested(100_000)]) {
+    assert.throws(() => parseJson(deep, "f"), /wanted JSON, found more than 100 lists or objects/);
+  }
+});
+
+Deno.test("own() doesn't find what every object has", () => {
+  assert.equal(own({ a: 1 }, "a"), 1);
+  for (const name of ["b", "toString", "__proto__"]) assert.equal(own({ a: 1 }, name), undefined);
+});
+
+Deno.test("messages stay short, whatever is in a file", () => {
+  const found = "x".repeat(1e6);
+  const parts = { action: "reading", wanted: "y", found, remedy: "Correct it" };
+  const { message } = new PlimsollError("input", parts);
+  assert.match(
+    message,
+    /^While reading: wanted y, found x{2000} … \(1000000 characters\)\. Correct/,
+  );
 });
 
 Deno.test("writeFiles() writes all files or none", async () => {

@@ -74,8 +74,16 @@ function placesOf(tree: unknown, found: Place[] = [], depth = 0): Place[] {
 }
 
 const at = ({ parent, key }: Place) => (parent as Record<string | number, unknown>)[key];
+/** As `JSON.parse` does: `__proto__` is a key as any other. */
 const put = ({ parent, key }: Place, value: unknown) =>
-  void ((parent as Record<string | number, unknown>)[key] = value);
+  void Object.defineProperty(parent, key, {
+    ...{ value, writable: true, enumerable: true, configurable: true },
+  });
+
+const ODD_VALUES = [null, true, false, [], {}, [[]], 0, "", { "": {} }];
+/** Stand for what is nested so deeply that no walk through a tree survives it. */
+const DEEP = ["\u0001[", "\u0001{"];
+const DEPTH = 20_000;
 
 /** A JSON value with some of its places changed; keys and texts of the value itself turn up elsewhere. */
 export function mutateJson(chance: Chance, value: unknown): unknown {
@@ -94,12 +102,13 @@ export function mutateJson(chance: Chance, value: unknown): unknown {
         put(place, structuredClone(at(other)));
         break;
       case 2:
-        put(place, chance.pick<unknown>([null, true, false, [], {}, [[]], 0, "", { "": {} }]));
+        put(place, structuredClone(chance.pick<unknown>([...ODD_VALUES, ...DEEP])));
         break;
       case 3:
         if (Array.isArray(old)) put(place, [...old, ...old].slice(0, 200));
-        else if (isTree(old)) old[chance.pick(ODD_TEXTS)] = structuredClone(at(other));
-        else put(place, chance.pick(ODD_TEXTS));
+        else if (isTree(old)) {
+          put({ parent: old, key: chance.pick(ODD_TEXTS) }, structuredClone(at(other)));
+        } else put(place, chance.pick(ODD_TEXTS));
         break;
       case 4:
         put(place, chance.pick(ODD_NUMBERS));
@@ -122,16 +131,31 @@ export function mutateJson(chance: Chance, value: unknown): unknown {
   return root.root;
 }
 
-/** JSON as text, infinities as no JSON has them but as `JSON.parse` reads 1e999. */
+/** JSON as text, with what `JSON.stringify` writes otherwise: infinities as `JSON.parse` reads 1e999, −0, deep nesting. */
 export function jsonBytes(value: unknown): Uint8Array {
   const text = JSON.stringify(
     value,
-    (_, entry) => entry === Infinity ? "\u0001inf" : entry === -Infinity ? "\u0001-inf" : entry,
+    (_, entry) =>
+      entry === Infinity
+        ? "\u0001inf"
+        : entry === -Infinity
+        ? "\u0001-inf"
+        : Object.is(entry, -0)
+        ? "\u0001-0"
+        : entry,
   ) ?? "null";
   return new TextEncoder().encode(
-    text.replaceAll('"\\u0001inf"', "1e999").replaceAll('"\\u0001-inf"', "-1e999"),
+    text.replace(/"\\u0001([^"]*)"/g, (_, what) => WRITTEN[what] ?? '""'),
   );
 }
+
+const WRITTEN: Readonly<Record<string, string>> = {
+  "inf": "1e999",
+  "-inf": "-1e999",
+  "-0": "-0",
+  "[": "[".repeat(DEPTH) + "]".repeat(DEPTH),
+  "{": '{"a":'.repeat(DEPTH) + "1" + "}".repeat(DEPTH),
+};
 
 /** A message with some of its fields changed, as bytes: other names, numbers, kinds; parts doubled or gone. */
 export function mutateMessage(chance: Chance, schema: DescMessage, message: Message): Uint8Array {

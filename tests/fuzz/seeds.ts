@@ -150,9 +150,11 @@ export function assorted(): Model {
   });
 }
 
-/** Float models as files. */
+/** Float models as files; the last one says that it is older than its nodes are. */
 export function floatModels(): Uint8Array[] {
-  return [convolutional(), transforming(), assorted()].map(writeModel);
+  const old = convolutional();
+  old.opsetImport[0].version = 10n;
+  return [convolutional(), transforming(), assorted(), old].map(writeModel);
 }
 
 /** Samples for {@linkcode transforming} and {@linkcode assorted}. */

@@ -92,3 +92,14 @@ Deno.test("tensors have a known type, a shape, and its elements", () => {
   }));
   refused(inAttribute, /wanted 256 bytes/);
 });
+
+Deno.test("a name that objects don't keep is refused, other odd ones aren't", () => {
+  const named = (name: string) =>
+    model({
+      inputs: [value("x", [1])],
+      outputs: [value(name, [1])],
+      nodes: [node("Relu", ["x"], [name])],
+    });
+  readModel(writeModel(named("constructor")), "m");
+  refused(named("__proto__"), /wanted tensors and attributes .*, found "__proto__"/);
+});

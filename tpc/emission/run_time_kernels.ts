@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { own } from "../../core/own.ts";
 import { type NodeProto, TensorProto_DataType } from "../../onnx/file/onnx_pb.ts";
 import type { GraphIndex } from "../../onnx/graph/graph_index.ts";
 import { describeNode, intAttribute, isOperator } from "../../onnx/graph/node.ts";
@@ -32,8 +33,7 @@ export function whyRunTime(
   kernel: string,
   index: GraphIndex,
 ): string | undefined {
-  if (Object.hasOwn(FLOAT, kernel)) return FLOAT[kernel];
-  return kernel === "MatMulInteger" ? whyUnfused(node, index) : undefined;
+  return own(FLOAT, kernel) ?? (kernel === "MatMulInteger" ? whyUnfused(node, index) : undefined);
 }
 
 /** The first rule that the operators behind a MatMulInteger break. */

@@ -15,6 +15,7 @@ import {
   quantizeDemo,
 } from "../../support/requests.ts";
 import { memoryOf, serveEdge, serveWorkerd } from "../../support/servers.ts";
+import { sendSmall, smallRequest } from "../../support/small_requests.ts";
 
 const options = { sanitizeOps: false, sanitizeResources: false };
 
@@ -60,6 +61,40 @@ Deno.test(
     const refused = await fetch(`${server.url}v1/calibrate`, { method: "POST", body: "x" });
     assert.equal(refused.status, 401);
     await problemOf(refused);
+  },
+);
+
+Deno.test(
+  "clients that leave workerd give their places back, answered or not",
+  options,
+  async () => {
+    await build();
+    await using server = await serveWorkerd(WORKERD_FOLDER.pathname);
+    const query = await demoOptions();
+    const form = await demoForm();
+    await Promise.all(Array.from({ length: 20 }, async (_, i) => {
+      const signal = AbortSignal.timeout(3 + 12 * i);
+      const headers = { accept: i % 3 === 0 ? "application/x-ndjson" : "*/*" };
+      const sent = i % 2 === 0
+        ? sendSmall(server.url, smallRequest(i), { signal, headers })
+        : fetch(`${server.url}v1/calibrate?${query}`, {
+          method: "POST",
+          body: form,
+          signal,
+          headers,
+        });
+      await sent.then((response) => response.text()).catch(() => {});
+    }));
+    const places = async () => {
+      const { active, waiting } = await (await fetch(`${server.url}health`)).json();
+      return active + waiting;
+    };
+    // Some are worked for all the same: that they have gone shows when they are written to.
+    for (let i = 0; await places() > 0; i++) {
+      assert.ok(i < 300, "places are kept");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await bytesOf(await sendSmall(server.url, smallRequest(0)));
   },
 );
 

@@ -38,6 +38,13 @@ for (
   });
 }
 
+Deno.test("parseLabels() refuses a line that is too long to be one", () => {
+  assert.throws(
+    () => parseLabels(`"${"a".repeat(3e7)}`, "l"),
+    /found a line of 30000001 characters/,
+  );
+});
+
 Deno.test("labelOf() takes the first group of the pattern, from the name before the path", () => {
   const pattern = /^(\d+)_/;
   assert.equal(labelOf({ pattern }, "9_train/0012_x.jpg", 0), 12);
