@@ -217,9 +217,12 @@ export function overridesOf(
       .find((bits) => bits !== undefined);
     switch (choice.kind) {
       case "float":
-        return [{ match, quantize: false, planned, reason: why(i) }];
+        return leftFloat(unit).map((override) => ({ ...override, planned, reason: why(i) }));
       case "stored":
-        return [{ match, compute: "float", planned, reason: why(i) }];
+        return [
+          { match, compute: "float", planned, reason: why(i) },
+          ...leftFloat(unit).slice(1).map((rest) => ({ ...rest, planned, reason: why(i) })),
+        ];
       case "integer":
         return [{
           match,
@@ -236,4 +239,12 @@ export function overridesOf(
       : [{ match: { tensor: exactly(tensor) }, activation: { bits }, planned }]
   );
   return [...ofUnits, ...ofTensors];
+}
+
+/** What leaves a unit float, the node that it is named by first: what was fused into it doesn't compute with codes alone. */
+export function leftFloat({ node, nodes }: PlacedUnit): Override[] {
+  return [node, ...nodes.filter((name) => name !== node)].map((name) => ({
+    match: { node: exactly(name) },
+    quantize: false,
+  }));
 }

@@ -7,12 +7,11 @@
 import type { InputTensor } from "../../core/tensor.ts";
 import { emitModel } from "../../tpc/emission/emit.ts";
 import { nameNodes } from "../../tpc/emission/fusion.ts";
-import { exactly } from "../../tpc/placement/overrides.ts";
-import type { PlacedUnit } from "../../tpc/placement/types.ts";
 import { addOverrides } from "../../tpc/targets/read_target.ts";
-import type { Override, Target } from "../../tpc/targets/target.ts";
+import type { Target } from "../../tpc/targets/target.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { ALL_INTEGER } from "../plan/estimates.ts";
+import { leftFloat } from "../plan/plan_problem.ts";
 import { decide } from "../search/decide.ts";
 import { placementFor } from "../search/placement.ts";
 import type { Statistics } from "../statistics/statistics.ts";
@@ -51,7 +50,7 @@ export async function profileCosts(
     const input = { statistics, statisticsSha256: sha256, target, model };
     return nameNodes(emitModel(model, await decide(input)));
   };
-  const mixed = addOverrides(whole, units.filter((_, i) => i % 2 === 1).map(floatOverride));
+  const mixed = addOverrides(whole, units.filter((_, i) => i % 2 === 1).flatMap(leftFloat));
   const [float, integer, both] = await measureKernels(
     [
       { name: "the float model", model: nameNodes(model) },
@@ -77,11 +76,6 @@ export async function profileCosts(
       integer: timeOf(integer, nodes),
     })),
   };
-}
-
-/** What leaves a unit float. */
-function floatOverride({ node }: PlacedUnit): Override {
-  return { match: { node: exactly(node) }, quantize: false };
 }
 
 function total(kernels: readonly KernelTime[]): number {

@@ -259,3 +259,24 @@ Deno.test("of made models the best within the limits counts, else the one that e
   assert.equal(bestOf(made, { least: "time", text: "", loss: 0.0001 }), 1);
   assert.ok(!isWithin(made[2], { least: "time", text: "", loss: 1 }));
 });
+
+Deno.test("what is fused into a unit stays float with it", () => {
+  const linear = outlineGraph(
+    model({
+      nodes: [
+        node("MatMul", ["x", "m"], ["p"]),
+        node("Add", ["p", "bias"], ["q"]),
+        node("MatMul", ["q", "n"], ["y"]),
+      ],
+      inputs: [value("x", [1, 4, 64])],
+      outputs: [value("y", [1, 4, 64])],
+      initializers: [weights("m", 64, 64), weights("bias", 64), weights("n", 64, 64)],
+    }).graph,
+  );
+  const base = addOverrides(presetTarget("onnxruntime")!, [everything]);
+  const { units } = resolve(linear, base);
+  assert.deepEqual(units[0].nodes, ["MatMul_p", "Add_q"]);
+  const { float, activations } = resolve(linear, addOverrides(base, leftFloat(units[0])));
+  assert.deepEqual(float.map(({ node }) => node), ["MatMul_p", "Add_q"]);
+  assert.deepEqual(activations.map(({ tensor }) => tensor), ["q"]);
+});
