@@ -11,6 +11,7 @@ import {
 } from "../../../pipeline/plan/estimates.ts";
 import { bestOf, goalOf, isWithin, keepsBits, solveGoal } from "../../../pipeline/plan/goal.ts";
 import {
+  leftFloat,
   overridesOf,
   type PlanChoice,
   type PlanInput,
