@@ -122,7 +122,13 @@ export function estimate(
   };
 }
 
-/** Estimates moved by what a made model was off; its size is told by one model for all. */
+/**
+ * Estimates moved by what a made model was off; its size is told by one model for all.
+ *
+ * Of everything on integers with the usual bits the loss tells little of plans with fewer: 1.2 dB better than expected on
+ * EfficientNet-Lite0, whose plan of 5 bits then was 0.2 dB worse (imx500). All quantizers together were measured on the
+ * samples of the single ones, and that counts (`firstEstimates`).
+ */
 export function correct(
   estimates: Estimates,
   predicted: PlanFigures,

@@ -112,7 +112,7 @@ export async function planVariant(start: PlanStart, options: RunOptions): Promis
   };
   await make("everything on integers", usualChoice(input));
   const [base] = made;
-  estimates = correct(estimates, base.predicted!, base.measured);
+  estimates = correct(estimates, base.predicted!, { ...base.measured, loss: base.predicted!.loss });
   if (target.options?.float) await make("floats with weights in codes", storedChoice(input));
   const goal = goalOf(wish, base.measured.loss, costs !== undefined);
   for (let round = 1; round <= MOST_ROUNDS; round++) {
