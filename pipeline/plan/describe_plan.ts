@@ -5,7 +5,7 @@
  */
 import type { Plan, PlannedUnit } from "./plan.ts";
 import { lossText } from "./goal.ts";
-import type { PlanChoice, PlanInput } from "./plan_problem.ts";
+import { bytesOfWeight, type PlanChoice, type PlanInput } from "./plan_problem.ts";
 
 /** Every unit that could be on integers, with what it is, what that costs and why. */
 export function describeUnits(
@@ -28,7 +28,7 @@ export function describeUnits(
       loss: bits === undefined || layer === undefined ? 0 : finite(losses!.weights(layer, bits)),
       time: isTimed ? isInteger ? integer : float : null,
       otherTime: isTimed ? isInteger ? float : integer : null,
-      size: work[i].weights * (bits === undefined ? 4 : bits / 8),
+      size: work[i].weights * bytesOfWeight(bits, input.weightStorage),
       reason: reasonOf(input, choice, i),
     }];
   });

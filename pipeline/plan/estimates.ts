@@ -61,6 +61,7 @@ export function firstEstimates(
       work: workOfUnits(statistics.outline, placement.units, elements),
       times: timesOf(placement, costs),
       elements,
+      weightStorage: target.storage.weight,
       losses: lossesOfSensitivity(sensitivity),
     },
     costs,

@@ -37,6 +37,7 @@ export function planByCosts(
     work,
     times,
     elements,
+    weightStorage: target.storage.weight,
   };
   const { problem, read } = planProblem(input, { least: "time" });
   const solution = solvePlan(problem);

@@ -14,6 +14,7 @@
  */
 import type { GraphOutline } from "../../onnx/graph/outline.ts";
 import { exactly } from "../../tpc/placement/overrides.ts";
+import type { WeightStorage } from "../../core/types.ts";
 import type { PlacedUnit, Placement } from "../../tpc/placement/types.ts";
 import type { Override } from "../../tpc/targets/target.ts";
 import type { Choices, TensorChoice, UnitChoice } from "./choices.ts";
@@ -45,6 +46,8 @@ export interface PlanInput {
   readonly work: readonly UnitWork[];
   readonly times: Times;
   readonly elements: (tensor: string) => number | undefined;
+  /** Type of weight codes in the file. */
+  readonly weightStorage: WeightStorage;
   /** None where only times count. */
   readonly losses?: Losses;
 }
@@ -73,9 +76,15 @@ export interface PlanChoice {
 /** Bytes of a float32. */
 const FLOAT_BYTES = 4;
 
+/** Bytes of a weight in the file: codes of few bits take no less than their type has. */
+export function bytesOfWeight(bits: number | undefined, storage: WeightStorage): number {
+  if (bits === undefined) return FLOAT_BYTES;
+  return bits <= 4 && storage.endsWith("4") ? 0.5 : 1;
+}
+
 /** The problem of a goal. */
 export function planProblem(input: PlanInput, { least, most = {} }: PlanGoal): NamedProblem {
-  const { placement, choices, work, times, losses, elements, outline } = input;
+  const { placement, choices, work, times, losses, elements, outline, weightStorage } = input;
   const { units, activations, weights } = placement;
   const layers = new Map(weights.map((plan) => [plan.node, plan]));
   const costs = (spent: Partial<Spent>) => DIMENSIONS.map((dimension) => spent[dimension] ?? 0);
@@ -102,7 +111,7 @@ export function planProblem(input: PlanInput, { least, most = {} }: PlanGoal): N
     const bits = choice.kind === "float" ? undefined : choice.weightBits;
     return {
       time: choice.kind === "integer" ? time.integer : time.float,
-      size: bits === undefined ? count * FLOAT_BYTES : count * bits / 8,
+      size: count * bytesOfWeight(bits, weightStorage),
       bits: bits === undefined ? count * FLOAT_BYTES * 8 : count * bits,
       loss: bits === undefined || layer === undefined ? 0 : losses?.weights(layer, bits) ?? 0,
     };

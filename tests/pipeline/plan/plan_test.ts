@@ -67,6 +67,7 @@ function inputFor(options: Target["options"], random: () => number): PlanInput {
       units: placement.units.map(() => ({ float: random() * 9000, integer: random() * 9000 })),
     },
     elements,
+    weightStorage: target.storage.weight,
     losses: { activation: loss, weights: loss },
   };
 }
