@@ -56,7 +56,12 @@ export {
 export type { PassOptions } from "./passes/stream_activations.ts";
 export { type CostsFile, parseCosts } from "./plan/costs_file.ts";
 export type { Plan, PlanFigures, PlannedUnit, PlanRound, PlanWish } from "./plan/plan.ts";
-export { type ExpectedPlan, planFrom, type PlanSource } from "./plan/plan_from_sensitivity.ts";
+export {
+  type ExpectedFigures,
+  type ExpectedPlan,
+  planFrom,
+  type PlanSource,
+} from "./plan/plan_from_sensitivity.ts";
 export { parseSensitivity, type Sensitivity } from "./plan/sensitivity_file.ts";
 export type { MeasureOptions } from "./profile/measure_kernels.ts";
 export { costsOfModel, type CostsOptions } from "./quantize/costs_of_model.ts";

@@ -111,14 +111,19 @@ export function goalProblem(
 }
 
 /** Whether a choice keeps a limit of bits, which no made model tells. */
-export function keepsBits({ input }: Estimates, { units }: PlanChoice, most: number): boolean {
+export function keepsBits(estimates: Estimates, choice: PlanChoice, most: number): boolean {
+  return averageBits(estimates, choice) <= most * (1 + 1e-9);
+}
+
+/** Bits of a weight on average, over all that can be quantized; 0 without any. */
+export function averageBits({ input }: Pick<Estimates, "input">, { units }: PlanChoice): number {
   let [bits, weights] = [0, 0];
   for (const [i, choice] of units.entries()) {
     if (input.placement.units[i].kind !== "integer") continue;
     weights += input.work[i].weights;
     bits += input.work[i].weights * (choice.kind === "float" ? 32 : choice.weightBits ?? 32);
   }
-  return bits <= most * weights * (1 + 1e-9);
+  return weights === 0 ? 0 : bits / weights;
 }
 
 /** Whether a made model keeps the limits; bits can't be measured. */

@@ -9,9 +9,9 @@ import type { Override, Target } from "../../tpc/targets/target.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import { describeTensors, describeUnits, reasonOf } from "./describe_plan.ts";
 import { asUsersWant, estimate, firstEstimates, usualChoice } from "./estimates.ts";
-import { goalOf, goalProblem } from "./goal.ts";
+import { averageBits, goalOf, goalProblem } from "./goal.ts";
 import type { Plan, PlanFigures, PlanWish } from "./plan.ts";
-import { overridesOf } from "./plan_problem.ts";
+import { overridesOf, type PlanChoice } from "./plan_problem.ts";
 import { paretoFront, solvePlan } from "./solver/solve.ts";
 
 /** What {@linkcode planFrom} starts from. */
@@ -24,6 +24,12 @@ export interface PlanSource {
   readonly wish: PlanWish & Required<Pick<PlanWish, "sensitivity">>;
 }
 
+/** What a choice is expected to cost. */
+export interface ExpectedFigures extends PlanFigures {
+  /** Bits of a weight on average. */
+  readonly bits: number;
+}
+
 /** A plan that nobody has made a model of. */
 export interface ExpectedPlan {
   /** What turns the target's placement into the plan. */
@@ -32,11 +38,11 @@ export interface ExpectedPlan {
   readonly units: Plan["units"];
   readonly tensors: Plan["tensors"];
   /** What it is expected to cost; size is that of the weights alone. */
-  readonly expected: PlanFigures;
+  readonly expected: ExpectedFigures;
   /** The same of everything on integers with the usual bits. */
-  readonly usual: PlanFigures;
-  /** Least losses for less and less time, or weights where nobody knows times, from the most to the least. */
-  readonly front: readonly PlanFigures[];
+  readonly usual: ExpectedFigures;
+  /** Least losses for more and more time, or bits of weights where nobody knows times. */
+  readonly front: readonly ExpectedFigures[];
 }
 
 /** Points of a front. */
@@ -57,7 +63,11 @@ export function planFrom({ statistics, placement, target, wish }: PlanSource): E
     costs,
   });
   const { input } = estimates;
-  const usual = estimate(estimates, usualChoice(input));
+  const expect = (choice: PlanChoice): ExpectedFigures => ({
+    ...estimate(estimates, choice),
+    bits: averageBits(estimates, choice),
+  });
+  const usual = expect(usualChoice(input));
   const goal = goalOf(wish, usual.loss, costs !== undefined);
   const { problem, read } = goalProblem(estimates, goal);
   const solution = solvePlan(problem);
@@ -71,17 +81,15 @@ export function planFrom({ statistics, placement, target, wish }: PlanSource): E
   }
   const choice = read(solution.choice);
   const all = goalProblem(estimates, { least: "loss", text: "" });
-  const across = all.problem.dimensions.indexOf(costs === undefined ? "size" : "time");
+  const across = all.problem.dimensions.indexOf(costs === undefined ? "bits" : "time");
   const points = paretoFront(all.problem, across, { points: POINTS });
   return {
     overrides: overridesOf(input, choice, (unit) => reasonOf(input, choice, unit)),
     goal: goal.text,
     units: describeUnits(input, choice, costs !== undefined),
     tensors: describeTensors(input, choice),
-    expected: estimate(estimates, choice),
+    expected: expect(choice),
     usual,
-    front: "infeasible" in points
-      ? []
-      : points.map(({ choice }) => estimate(estimates, all.read(choice))),
+    front: "infeasible" in points ? [] : points.map(({ choice }) => expect(all.read(choice))),
   };
 }

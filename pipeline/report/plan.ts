@@ -4,7 +4,7 @@
  * @module
  */
 import type { Plan, PlanFigures } from "../plan/plan.ts";
-import type { ExpectedPlan } from "../plan/plan_from_sensitivity.ts";
+import type { ExpectedFigures, ExpectedPlan } from "../plan/plan_from_sensitivity.ts";
 import { decibels } from "../../core/portable_math.ts";
 import { formatTable } from "./table.ts";
 
@@ -49,15 +49,16 @@ function megabytes({ size }: PlanFigures): string {
 export function expectedPlanReport(
   { goal, expected, usual, front, units }: ExpectedPlan,
 ): string {
-  const row = (name: string, { loss, latency, size }: PlanFigures) => [
+  const row = (name: string, { loss, latency, size, bits }: ExpectedFigures) => [
     name,
     lossCell(loss),
     partCell(latency),
+    bits.toFixed(2),
     (size / 1e6).toFixed(2),
   ];
   const changed = units.filter(({ choice }) => choice !== "integer").length;
   return formatTable([
-    ["choice", "expected loss", "of float's time", "MB of weights"],
+    ["choice", "expected loss", "of float's time", "bits a weight", "MB of weights"],
     row("everything on integers", usual),
     row("this plan", expected),
     ...front.map((point, i) => row(`front, ${i + 1}`, point)),
