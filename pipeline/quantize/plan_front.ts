@@ -10,10 +10,10 @@ import { createSession } from "../inference/default_runtime.ts";
 import { withoutFloatWeights } from "../plan/choices.ts";
 import { describeTensors, describeUnits, reasonOf } from "../plan/describe_plan.ts";
 import { correct, estimate, type Estimates, usualChoice } from "../plan/estimates.ts";
-import { goalProblem } from "../plan/goal.ts";
+import { frontChoices } from "../plan/front_points.ts";
 import type { FrontWish, PlanFigures, PlanRound } from "../plan/plan.ts";
 import { overridesOf, type PlanChoice } from "../plan/plan_problem.ts";
-import { paretoFront } from "../plan/solver/solve.ts";
+import { limitsOf } from "../verdict/limits.ts";
 import { describeFigures, lossOf } from "./measure_plan.ts";
 import { keyOf, measureParts, type PlanStart } from "./plan_loop.ts";
 import type { Planned } from "./plan_passes.ts";
@@ -40,8 +40,10 @@ export async function planFront(
   const { variant, wish, reference } = start;
   const { runtime, signal, onEvent } = options;
   const parts = await measureParts(start, options);
-  const { costs, sensitivity, samples } = parts;
-  let estimates = storingWeights(parts.estimates);
+  const { sensitivity, samples } = parts;
+  const costs = variant.target.options?.float ? parts.costs : undefined;
+  const isTimed = costs !== undefined;
+  let estimates = storingWeights({ ...parts.estimates, costs });
   const { input } = estimates;
   const made: { result: Quantization; choice: PlanChoice; round: PlanRound }[] = [];
   const add = async (name: string, choice: PlanChoice): Promise<void> => {
@@ -71,13 +73,21 @@ export async function planFront(
   };
   const usual = usualChoice(input);
   await add("integers", usual);
-  const [{ round: { predicted, measured } }] = made;
-  estimates = correct(estimates, predicted!, measured);
-  const choices = frontOf(estimates, points).filter((choice) => keyOf(choice) !== keyOf(usual));
+  const [base] = made;
+  estimates = correct(estimates, base.round.predicted!, base.round.measured);
+  // What a file holds beside weights, the first one tells.
+  const { size } = estimate(estimates, usual);
+  base.round = { ...base.round, predicted: { ...base.round.predicted!, size } };
+  const choices = frontChoices(estimates, {
+    across: isTimed ? "latency" : "size",
+    points,
+    // Beyond, models are said to have lost what they are for.
+    ...(sensitivity.measure === "squared" &&
+      { mostLoss: 10 ** (-limitsOf(variant.recipe).leastSqnr / 10) }),
+  }).filter((choice) => keyOf(choice) !== keyOf(usual));
   if (choices.length === 0) throw nothingToChoose(variant.target.name);
   for (const [i, choice] of choices.entries()) await add(`plan ${i + 1}`, choice);
   const rounds = made.map(({ round }) => round);
-  const against = costs === undefined ? "size" : "time";
   return made.map(({ result, choice }, chosen) => ({
     ...result,
     sensitivity,
@@ -85,9 +95,9 @@ export async function planFront(
       schemaVersion: 1,
       goal: chosen === 0
         ? "everything on integers that the target can have so"
-        : `a point of the front of loss against ${against}`,
+        : `a point of the front of loss against ${isTimed ? "time" : "size"}`,
       measure: sensitivity.measure,
-      units: describeUnits(input, choice, costs !== undefined),
+      units: describeUnits(input, choice, isTimed),
       tensors: describeTensors(input, choice),
       rounds,
       chosen,
@@ -103,14 +113,6 @@ function storingWeights(estimates: Estimates): Estimates {
   const { input } = estimates;
   const units = input.choices.units.map(withoutFloatWeights);
   return { ...estimates, input: { ...input, choices: { ...input.choices, units } } };
-}
-
-/** Choices by rising time, or size where nobody knows times. */
-function frontOf(estimates: Estimates, points: number): PlanChoice[] {
-  const { problem, read } = goalProblem(estimates, { least: "loss", text: "" });
-  const across = problem.dimensions.indexOf(estimates.costs === undefined ? "size" : "time");
-  const front = paretoFront(problem, across, { points });
-  return "infeasible" in front ? [] : front.map(({ choice }) => read(choice));
 }
 
 function nothingToChoose(target: string): PlimsollError {

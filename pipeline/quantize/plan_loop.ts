@@ -105,6 +105,9 @@ export async function planVariant(start: PlanStart, options: RunOptions): Promis
   await make("everything on integers", usualChoice(input));
   const [base] = made;
   estimates = correct(estimates, base.predicted!, base.measured);
+  // What a file holds beside weights, the first one tells.
+  const { size } = estimate(estimates, base.choice);
+  made[0] = { ...base, predicted: { ...base.predicted!, size } };
   if (target.options?.float) await make("floats with weights in codes", storedChoice(input));
   const goal = goalOf(wish, base.measured.loss, costs !== undefined);
   for (let round = 1; round <= MOST_ROUNDS; round++) {

@@ -27,7 +27,10 @@ export function frontReport({ rounds, measure, samples, costs }: Plan): string {
     `The front of loss against ${costs === null ? "size" : "time"}: each model has the least ` +
     `expected loss for its expected ${costs === null ? "bytes" : "time"}. Loss: ` +
     `${measure === "squared" ? "squared error of the outputs" : "divergence of the classes"}, ` +
-    `${samples.models} runs.\n`;
+    `${samples.models} runs.\n` +
+    (rounds.some(({ predicted, measured }) => measured.size > 1.02 * (predicted?.size ?? Infinity))
+      ? "Expected MB count weights by their bits; the files hold codes of fewer than 8 in bytes.\n"
+      : "");
 }
 
 /** Models, with what was expected of them. */
@@ -39,8 +42,9 @@ function roundsTable(rounds: Plan["rounds"], chosen?: number): string {
     partCell(measured.latency),
     partCell(predicted?.latency),
     megabytes(measured),
+    predicted === null ? "–" : megabytes(predicted),
   ]);
-  const head = ["model", "loss", "expected", "of float's time", "expected", "MB"];
+  const head = ["model", "loss", "expected", "of float's time", "expected", "MB", "expected"];
   return formatTable([head, ...rows]);
 }
 
