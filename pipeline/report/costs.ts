@@ -29,7 +29,7 @@ export function costsReport(costs: CostsFile): string {
     left: [0, 1],
   }) +
     `${runtime}, ${runs} runs: ${micro(float)} µs with floats, ${micro(integer)} with ` +
-    `everything on integers, ${micro(least)} with the faster kernel of each unit; ` +
+    `everything on integers,\n${micro(least)} with the faster kernel of each unit; ` +
     `${quantize.toFixed(1)} and ${dequantize.toFixed(1)} ns for an element between the two\n`;
 }
 

@@ -310,6 +310,8 @@ Deno.test({
       await setSamples(page, 8);
       await page.click("#start");
       await finish(page);
+      const report = await (await page.$("iframe"))!.contentFrame();
+      await report.waitForSelector("#distribution svg");
       // Alone in its process, so that its clock is a fine one.
       assert.equal(await page.evaluate("crossOriginIsolated"), true);
       await inFolder(async (folder) => {

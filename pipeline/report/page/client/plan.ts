@@ -50,7 +50,8 @@ export function planSection(
       "p",
       { class: "note" },
       `${goal[0].toUpperCase()}${goal.slice(1)}. Losses of single quantizers were measured on ` +
-        `${samples.sensitivity} samples, models on ${samples.models}.`,
+        `${samples.sensitivity} samples, models on ${samples.models}. Filled dots are measured, ` +
+        "hollow ones expected.",
     ),
     isWithin ? null : h("p", { class: "lost" }, "No model that was made keeps these limits."),
     table(head, rows, "Models of the plan"),
