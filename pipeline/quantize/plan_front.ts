@@ -7,12 +7,13 @@
 import { PlimsollError } from "../../core/errors.ts";
 import { addOverrides } from "../../tpc/targets/read_target.ts";
 import { createSession } from "../inference/default_runtime.ts";
-import { withoutFloatWeights } from "../plan/choices.ts";
+import { choicesOf, withoutFloatWeights } from "../plan/choices.ts";
 import { describeTensors, describeUnits, reasonOf } from "../plan/describe_plan.ts";
 import { correct, estimate, type Estimates, usualChoice } from "../plan/estimates.ts";
 import { frontChoices } from "../plan/front_points.ts";
 import type { FrontWish, PlanFigures, PlanRound } from "../plan/plan.ts";
 import { overridesOf, type PlanChoice } from "../plan/plan_problem.ts";
+import { placementFor } from "../search/placement.ts";
 import { limitsOf } from "../verdict/limits.ts";
 import { describeFigures, lossOf } from "./measure_plan.ts";
 import { keyOf, measureParts, type PlanStart } from "./plan_loop.ts";
@@ -39,6 +40,7 @@ export async function planFront(
 ): Promise<Quantization[]> {
   const { variant, wish, reference } = start;
   const { runtime, signal, onEvent } = options;
+  if (!hasChoices(start)) throw nothingToChoose(variant.target.name);
   const parts = await measureParts(start, options);
   const { sensitivity, samples } = parts;
   const costs = variant.target.options?.float ? parts.costs : undefined;
@@ -74,10 +76,11 @@ export async function planFront(
   const usual = usualChoice(input);
   await add("integers", usual);
   const [base] = made;
-  estimates = correct(estimates, base.round.predicted!, base.round.measured);
-  // What a file holds beside weights, the first one tells.
+  const predicted = base.round.predicted!;
+  // What a file holds beside weights, this one tells; of what others lose it tells little, see `correct`.
+  estimates = correct(estimates, predicted, { ...base.round.measured, loss: predicted.loss });
   const { size } = estimate(estimates, usual);
-  base.round = { ...base.round, predicted: { ...base.round.predicted!, size } };
+  base.round = { ...base.round, predicted: { ...predicted, size } };
   const choices = frontChoices(estimates, {
     across: isTimed ? "latency" : "size",
     points,
@@ -115,11 +118,18 @@ function storingWeights(estimates: Estimates): Estimates {
   return { ...estimates, input: { ...input, choices: { ...input.choices, units } } };
 }
 
+/** Whether anything may be more than one thing: found before the long measurements. */
+function hasChoices({ variant: { target }, calibrated: { statistics } }: PlanStart): boolean {
+  const { units, tensors } = choicesOf(placementFor(statistics, target), target);
+  return [...units, ...tensors.values()].some(({ length }) => length > 1);
+}
+
 function nothingToChoose(target: string): PlimsollError {
   return new PlimsollError("target", {
     action: `drawing the front of plans for target ${target}`,
     wanted: "something to choose: floats, or several numbers of bits",
     found: "one choice for every layer that is better than all others, everything on integers",
-    remedy: "Name a target with `options`, such as onnxruntime-web or imx500, or give it some",
+    remedy: "Name a target with `options`, such as onnxruntime-web or imx500, and leave " +
+      "out wishes that layers compute with dynamic activations, or with weights alone in codes",
   });
 }
