@@ -23,8 +23,10 @@ export interface PickedSamples {
   readonly files: readonly PickedFile[];
 }
 
-/** Everything that a quantization needs; survives structured cloning. */
+/** Everything that the work needs; survives structured cloning. */
 export interface Job {
+  /** A quantized model, or what the kernels of the model take in this browser. */
+  readonly task: "quantize" | "profile";
   readonly model: { readonly name: string; readonly file: Blob };
   /** Files beside the model: its weights as external data. */
   readonly beside: readonly PickedFile[];
@@ -55,6 +57,8 @@ export interface JobResult {
   readonly files: readonly MadeFile[];
   /** In one sentence. */
   readonly summary: string;
+  /** A table as text, to be read below it. */
+  readonly table?: string;
 }
 
 /** From the worker: news, then one of the other two. */

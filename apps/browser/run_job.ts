@@ -1,6 +1,6 @@
 /**
- * A quantization from picked files to files to save: the same steps, and so the same bytes, as `quantize` on the command
- * line.
+ * From picked files to files to save: a quantization by the same steps, and so the same bytes, as `quantize` on the command
+ * line, or what kernels take here, as `profile` measures it there.
  *
  * @module
  */
@@ -12,6 +12,9 @@ import {
   type Quantization,
   quantizeAll,
 } from "../../pipeline/quantize/quantize.ts";
+import { COSTS_SAMPLES, costsOfModel } from "../../pipeline/quantize/costs_of_model.ts";
+import type { FloatModel } from "../../pipeline/quantize/float_model.ts";
+import { costsReport } from "../../pipeline/report/costs.ts";
 import type { SampleOpener } from "../../pipeline/source/samples.ts";
 import { samplesBehind } from "../../pipeline/source/held_out.ts";
 import { verdictSentence } from "../../pipeline/report/verdict.ts";
@@ -51,6 +54,7 @@ export async function runJob(job: Job, onNews: (news: News) => void): Promise<Jo
         reader.readRange(`${MODEL}/${location}`, offset, length),
     },
   );
+  if (job.task === "profile") return await profile(loaded, job, reader, onNews);
   const [result] = await quantizeAll(loaded, [job.recipe], openerOf(job, reader, onNews), {
     batch: job.batch,
     judgeOn: (count) => heldOut(job, count, reader),
@@ -71,6 +75,28 @@ export async function runJob(job: Job, onNews: (news: News) => void): Promise<Jo
     },
   });
   return { files: await filesOf(job, result), summary: summaryOf(result) };
+}
+
+/** Measures the kernels of a model in this browser. */
+async function profile(
+  float: FloatModel,
+  job: Job,
+  reader: Reader,
+  onNews: (news: News) => void,
+): Promise<JobResult> {
+  const limit = Math.min(job.limit ?? COSTS_SAMPLES, COSTS_SAMPLES);
+  const costs = await costsOfModel(
+    float,
+    job.recipe,
+    openerOf({ ...job, limit }, reader, onNews),
+    { batch: job.batch, onProgress: (progress) => onNews({ type: "progress", progress }) },
+  );
+  return {
+    files: [{ name: "costs.json", mediaType: "application/json", parts: [canonicalJson(costs)] }],
+    summary: `What ${costs.units.length} units of the model take in this browser, for --costs of ` +
+      "quantize --plan and of plan",
+    table: costsReport(costs),
+  };
 }
 
 /** Opens the samples from their beginning, for every pass. */

@@ -6,6 +6,7 @@
 import { type Command, Option } from "commander";
 import { canonicalJson } from "../../core/canonical_json.ts";
 import { PlimsollError } from "../../core/errors.ts";
+import { commandLineWording } from "../../core/option_words.ts";
 import { compareModels } from "../../pipeline/compare/comparison.ts";
 import { LISTED, MAX_VARIANTS } from "../../pipeline/compare/variants.ts";
 import type { Host } from "../../core/host.ts";
@@ -14,6 +15,8 @@ import { serialiseFor } from "../../pipeline/quantize/float_model.ts";
 import { PASS_NAMES } from "../../pipeline/quantize/plan_passes.ts";
 import { type Pass, quantizeAll } from "../../pipeline/quantize/quantize.ts";
 import { comparisonReport } from "../../pipeline/report/comparison.ts";
+import { frontReport } from "../../pipeline/report/plan.ts";
+import { withLatencies } from "../../pipeline/plan/plan.ts";
 import {
   bytesOf,
   describeComparison,
@@ -21,7 +24,12 @@ import {
   reportsOf,
   statisticsName,
 } from "./compare_files.ts";
-import { loadVariants, type VariantOptions } from "./compare_variants.ts";
+import {
+  loadFrontRecipe,
+  loadVariants,
+  type VariantOptions,
+  variantsOfFront,
+} from "./compare_variants.ts";
 import { limitsOf, lossesOfEvaluation } from "../../pipeline/verdict/limits.ts";
 import { type Context, EXIT_LOST } from "./context.ts";
 import {
@@ -33,6 +41,7 @@ import {
   samplesAt,
   takenBy,
 } from "./inputs.ts";
+import { judgedSamples } from "./judged_samples.ts";
 import { takeLists } from "./list_options.ts";
 import {
   addDataOptions,
@@ -42,13 +51,19 @@ import {
   type OutputOptions,
 } from "./options.ts";
 import { folder, positiveInteger } from "./option_values.ts";
+import { addFrontOptions, type FrontOptions, frontWish } from "./plan_options.ts";
 import { ProgressPrinter } from "./progress.ts";
 import { RunRecord } from "./run_record.ts";
 import { asLists, EVERY_WISH } from "./wish_options.ts";
 import { prepareWork, type WorkOptions } from "./work_options.ts";
 
 interface CompareCommandOptions
-  extends DataOptions, VariantOptions, Pick<WorkOptions, "workers" | "onNonfinite">, OutputOptions {
+  extends
+    DataOptions,
+    VariantOptions,
+    Pick<WorkOptions, "workers" | "onNonfinite">,
+    OutputOptions,
+    FrontOptions {
   model?: string;
   evalData?: string;
   evalSamples?: number;
@@ -68,7 +83,7 @@ export function addCompareCommand(program: Command, context: Context): void {
     );
   addTargetOptions(addDataOptions(command, "calibration samples"), EVERY_WISH);
   takeLists(asLists(command), LISTED);
-  addOutputOptions(command)
+  addOutputOptions(addFrontOptions(command))
     .option(
       "--eval-data <path>",
       "samples to compare on, best with labels (default: the demo's, else the calibration samples)",
@@ -92,14 +107,20 @@ export function addCompareCommand(program: Command, context: Context): void {
 Options with ,… take several values; every combination is a variant, ${MAX_VARIANTS} at most. Where nothing
 differs, --error is mse,noclipping.
 
+With --plan the variants are points of a front: costs and losses of all layers are measured once, and models
+are planned with the least loss for less and less time, or size where nobody knows times. The table has what
+was expected of each beside what was measured, and every report the whole front as a picture.
+
 Examples:
   deno task compare                                   the demo: MSE and no clipping
   deno task compare --error mse,kl,noclipping --bits 8,4
   deno task compare --target onnxruntime --bias-correction yes,no --equalize no,yes
   deno task compare --model m.onnx --data images/ --eval-data val/ --target default,onnxruntime
+  deno task compare --plan --target onnxruntime-web   loss against time, 5 models from integers to floats
+  deno task compare --plan --target imx500 --plan-points 8      loss against size
 
 Writes a folder with model.onnx and manifest.json for each variant, the statistics of each calibration
-pass, and comparison.json.
+pass, and comparison.json; with --plan also plan.json for each, sensitivity.json and costs.json.
 `,
     )
     .action((options: CompareCommandOptions) => run(options, context));
@@ -110,12 +131,20 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
   const { model, out } = options;
   const progress = new ProgressPrinter(screen, options);
   const record = new RunRecord(context);
-  const { variants, leftOut } = await loadVariants(host, options);
+  const wish = await frontWish(host, options);
+  const drawn = wish && await loadFrontRecipe(host, options);
+  const { variants: listed, leftOut } = drawn === undefined
+    ? await loadVariants(host, options)
+    : { variants: [], leftOut: [] };
   for (const { name, reason } of leftOut) progress.note(`left out ${name}: ${reason}`);
+  const recipes = drawn === undefined
+    ? listed.map(({ recipe }) => recipe)
+    : [{ ...drawn.recipe, ...wish }];
   const float = await loadModel(host, model, {
-    requantize: variants[0].recipe.requantize,
+    requantize: recipes[0].requantize,
   });
-  for (const name of ["comparison.json", "run.json"]) await host.checkWritable(`${out}/${name}`);
+  const outputs = ["comparison.json", "run.json", ...(wish ? ["sensitivity.json"] : [])];
+  for (const name of outputs) await host.checkWritable(`${out}/${name}`);
   const path = dataPath(host, { data: options.data, model, role: "calibration" });
   const evalPath = evaluationPath(host, options, path, progress);
   await checkReadable(host, evalPath);
@@ -127,24 +156,37 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
   });
   const reading = {
     ...options,
-    recipePreprocessing: variants[0].recipe.preprocessing,
+    recipePreprocessing: recipes[0].preprocessing,
     ...takenBy(host, float.original, { path: model, ...options }),
   };
   const hooks = { onRead: progress.addBytes };
   const statistics: Uint8Array<ArrayBuffer>[] = [];
   const results = await quantizeAll(
     float,
-    variants.map(({ recipe }) => recipe),
+    recipes,
     samplesAt(host, path, reading, hooks),
     {
       ...work,
       signal,
       batch: options.batch,
+      wording: commandLineWording,
+      ...(wish && {
+        judgeOn: judgedSamples(host, {
+          path,
+          limit: reading.samples,
+          evalPath: evalPath === path ? undefined : evalPath,
+          reading,
+        }),
+      }),
       onEvent: async (event) => {
         if (event.kind === "progress") progress.report(event.progress);
         if (event.kind === "pass") announce(event.pass, progress);
         if (event.kind === "note") progress.note(event.text);
         if (event.kind === "made") progress.note(`made ${event.result.name}`);
+        if (event.kind === "sensitivity") {
+          const file = canonicalJson(event.sensitivity);
+          await host.writeFiles(new Map([[`${out}/sensitivity.json`, file]]));
+        }
         if (event.kind !== "calibrated") return;
         statistics.push(event.file);
         const { number, count } = event.pass;
@@ -153,6 +195,7 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
       },
     },
   );
+  const variants = drawn === undefined ? listed : variantsOfFront(results, drawn.settings);
   let source = "";
   const measured = await evaluateVariants(
     { name: "float", model: float.original },
@@ -194,7 +237,9 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
   record.finish({ model: model ?? modelTitle(model), data: path, evaluation: evalPath });
   const files = filesOf(out, variants, results, statistics);
   files.set(`${out}/run.json`, record.json());
+  const latencies = measured.map(({ latency }) => latency);
   const pages = await reportsOf(out, variants, results, {
+    latencies: latencies.slice(1),
     title: modelTitle(model),
     comparison,
     statistics,
@@ -216,14 +261,19 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
   if (options.json) {
     return host.print(canonicalJson({ files: [...files.keys()], ...result, latency, lost }));
   }
-  const table = comparisonReport({ ...comparison, latency: latency.map(({ ratio }) => ratio) });
+  const table = comparisonReport({ ...comparison, latency: latencies });
+  const front = results[0].plan === undefined
+    ? ""
+    : `\n${frontReport(withLatencies(results[0].plan, latencies.slice(1)))}`;
   const verdicts = lost.map(({ name, lost }) =>
     `${name} lost what it is for: ${
       lost.map(({ output, what }) => `${output}: ${what}`).join("; ")
     }\n`
   ).join("");
   host.print(
-    `${table}\n${verdicts === "" ? "" : `${verdicts}\n`}Wrote ${files.size} files into ${out}\n`,
+    `${table}${front}\n${
+      verdicts === "" ? "" : `${verdicts}\n`
+    }Wrote ${files.size} files into ${out}\n`,
   );
 }
 

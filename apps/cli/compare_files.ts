@@ -6,6 +6,7 @@
 import { canonicalJson } from "../../core/canonical_json.ts";
 import type { Comparison } from "../../pipeline/compare/comparison.ts";
 import type { FileContent } from "../../core/host.ts";
+import { withLatencies, withReports } from "../../pipeline/plan/plan.ts";
 import { VERSION } from "../../core/version.ts";
 import type { FloatModel } from "../../pipeline/quantize/float_model.ts";
 import type { Quantization } from "../../pipeline/quantize/quantize.ts";
@@ -34,13 +35,17 @@ export function filesOf(
   statistics: readonly Uint8Array<ArrayBuffer>[],
 ): Map<string, FileContent> {
   const files = new Map<string, FileContent>();
-  for (const [i, { model, weights, codes, manifest }] of results.entries()) {
+  for (const [i, { model, weights, codes, manifest, plan }] of results.entries()) {
     const folder = `${out}/${planned[i].folder}`;
     files.set(`${folder}/model.onnx`, model);
     if (weights.length > 0) files.set(`${folder}/model.onnx.data`, weights);
     if (codes) files.set(`${folder}/codes.bin`, codes);
+    if (plan) files.set(`${folder}/plan.json`, canonicalJson(plan));
     files.set(`${folder}/manifest.json`, canonicalJson(manifest));
   }
+  const [{ plan, sensitivity }] = results;
+  if (sensitivity) files.set(`${out}/sensitivity.json`, canonicalJson(sensitivity));
+  if (plan?.costs) files.set(`${out}/costs.json`, canonicalJson(plan.costs));
   statistics.forEach((file, pass) =>
     files.set(`${out}/${statisticsName(pass, statistics.length)}`, file)
   );
@@ -52,17 +57,20 @@ export async function reportsOf(
   out: string,
   planned: readonly PlannedVariant[],
   results: readonly Quantization[],
-  { title, comparison, statistics, run }: {
+  { title, comparison, statistics, run, latencies }: {
     readonly title: string;
     readonly comparison: Comparison;
     readonly statistics: readonly Uint8Array<ArrayBuffer>[];
     readonly run: RunDescription;
+    /** Of each result, part of the float model's time. */
+    readonly latencies: readonly number[];
   },
 ): Promise<Map<string, string>> {
   const passes = await Promise.all(
     statistics.map((file, pass) => readPlim(file, statisticsName(pass, statistics.length))),
   );
-  return new Map(results.map(({ manifest, pass }, i) => [
+  const reports = planned.map(({ folder }) => `../${folder}/report.html`);
+  return new Map(results.map(({ manifest, pass, plan }, i) => [
     `${out}/${planned[i].folder}/report.html`,
     reportPage({
       title: `${title}: ${planned[i].name}`,
@@ -70,6 +78,7 @@ export async function reportsOf(
       statistics: passes[pass],
       run,
       evaluation: comparison.models,
+      ...(plan && { plan: withReports(withLatencies(plan, latencies), reports) }),
     }),
   ]));
 }
@@ -107,9 +116,17 @@ export function describeComparison({
     float: reference,
     variants: models.map((model, i) => {
       const { folder, settings } = planned[i];
-      const { manifest, pass } = quantized[i];
+      const { manifest, pass, plan } = quantized[i];
       const statistics = statisticsName(pass, passes.length);
-      return { ...model, folder, settings, statistics, target: manifest.target };
+      const { predicted, measured } = plan?.rounds[plan.chosen] ?? {};
+      return {
+        ...model,
+        folder,
+        settings,
+        statistics,
+        target: manifest.target,
+        ...(plan && { plan: { measure: plan.measure, predicted, measured } }),
+      };
     }),
     best,
     leftOut,

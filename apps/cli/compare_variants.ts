@@ -4,14 +4,17 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import {
+  folderOf,
   LISTED,
   type SettingLists,
+  type Settings,
   type SettingVariant,
   variantsOf,
 } from "../../pipeline/compare/variants.ts";
 import type { Host } from "../../core/host.ts";
-import type { NamedRecipe } from "../../pipeline/quantize/quantize.ts";
+import type { NamedRecipe, Quantization } from "../../pipeline/quantize/quantize.ts";
 import { loadRecipe } from "./inputs.ts";
 import type { TargetOptions } from "./options.ts";
 
@@ -64,6 +67,46 @@ export async function loadVariants(host: Host, options: VariantOptions) {
   }
   if (variants.length === 0) throw refusal;
   return { variants, leftOut };
+}
+
+/**
+ * The one recipe that a front is drawn of.
+ *
+ * @throws {PlimsollError} kinds `usage`, for lists of several values, `input` and `target`.
+ */
+export async function loadFrontRecipe(
+  host: Host,
+  options: VariantOptions,
+): Promise<{ recipe: NamedRecipe; settings: Partial<Settings> }> {
+  const lists = LISTED.flatMap((key) => {
+    const values = options[key];
+    return values === undefined ? [] : [[key, [...new Set<unknown>(values)]] as const];
+  });
+  const several = lists.find(([, values]) => values.length > 1);
+  if (several !== undefined) {
+    throw new PlimsollError("usage", {
+      action: "reading the options",
+      wanted: `one value for each option with ${option("plan")}`,
+      found: option(several[0], several[1].join(",")),
+      remedy: `Give one, or leave ${option("plan")} out`,
+    });
+  }
+  const settings = Object.fromEntries(lists.map(([key, [value]]) => [key, value]));
+  const { recipe } = await loadRecipe(host, { ...options, ...unset(LISTED), ...settings });
+  return { recipe: { ...recipe, name: "the front" }, settings };
+}
+
+/** The points of a front as variants. */
+export function variantsOfFront(
+  results: readonly Quantization[],
+  settings: Partial<Settings>,
+): PlannedVariant[] {
+  return results.map(({ name, recipe, target }) => ({
+    name,
+    folder: folderOf(name),
+    settings: { target: target.name, ...settings },
+    recipe: { ...recipe, name },
+  }));
 }
 
 /** Settings that are absent, so that no list is taken for a value. */

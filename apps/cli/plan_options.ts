@@ -6,9 +6,10 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Host } from "../../core/host.ts";
 import { parseCosts } from "../../pipeline/plan/costs_file.ts";
-import type { PlanWish } from "../../pipeline/plan/plan.ts";
+import type { FrontWish, PlanWish } from "../../pipeline/plan/plan.ts";
 import { parseSensitivity } from "../../pipeline/plan/sensitivity_file.ts";
 import { MEASURES } from "../../pipeline/passes/output_measure.ts";
+import { MAX_VARIANTS } from "../../pipeline/compare/variants.ts";
 import { readJson } from "./files.ts";
 
 /** Options of {@linkcode addPlanOptions}. */
@@ -30,7 +31,47 @@ export function addPlanOptions(command: Command): Command {
     "--plan",
     "measure what each layer costs in loss and time, and choose bits or float for each; without a limit the fastest model that loses no more; writes plan.json and sensitivity.json, too",
   );
-  return addLimitOptions(command)
+  return addMeasureOptions(addLimitOptions(command));
+}
+
+/** Options of {@linkcode addFrontOptions}. */
+export interface FrontOptions
+  extends Pick<PlanOptions, "plan" | "costs" | "sensitivity" | "planSeconds" | "planError"> {
+  planPoints?: number;
+}
+
+/** With the one on integers, as many as may be compared. */
+const MOST_POINTS = MAX_VARIANTS - 1;
+/** Models of a front where nobody says how many. */
+const FRONT_POINTS = 5;
+
+/** Adds `--plan` for a whole front, and how it measures. */
+export function addFrontOptions(command: Command): Command {
+  command.option(
+    "--plan",
+    "instead of variants, models along the front of loss against time, or size where no times are known: measures what each layer costs once and plans bits or float for each",
+  ).option(
+    "--plan-points <n>",
+    `most planned models, beside the one with everything on integers (default: ${FRONT_POINTS})`,
+    points,
+  );
+  return addMeasureOptions(addKnownOptions(command));
+}
+
+/** What is asked of a front; undefined where nobody wants one. An option of it is a wish for it. */
+export async function frontWish(
+  host: Host,
+  options: FrontOptions,
+): Promise<{ plan: PlanWish; front: FrontWish } | undefined> {
+  const { planPoints } = options;
+  const isWished = options.plan || planPoints !== undefined;
+  const plan = await planWish(host, { ...options, ...(isWished && { plan: true }) });
+  return plan && { plan, front: { points: planPoints ?? FRONT_POINTS } };
+}
+
+/** How a plan measures. */
+function addMeasureOptions(command: Command): Command {
+  return command
     .option(
       "--plan-seconds <n>",
       "most seconds for measuring what quantizers cost; the rest is estimated",
@@ -43,7 +84,7 @@ export function addPlanOptions(command: Command): Command {
 
 /** Adds the limits of a plan, and what was measured before. */
 export function addLimitOptions(command: Command): Command {
-  return command
+  command
     .option(
       "--max-loss <loss>",
       "most that a plan loses: 0.5dB below everything on integers, or 0.1% of the power of the outputs",
@@ -55,7 +96,13 @@ export function addLimitOptions(command: Command): Command {
       "--bits-budget <bits>",
       "most bits of a weight on average, where the target has several",
       positive,
-    )
+    );
+  return addKnownOptions(command);
+}
+
+/** What was measured before. */
+function addKnownOptions(command: Command): Command {
+  return command
     .option(
       "--costs <file>",
       "what kernels take, as `profile` writes it (default: measured here, where units may be float)",
@@ -93,6 +140,14 @@ function positive(text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !Number.isFinite(value) || value <= 0) {
     throw new InvalidArgumentError("Give a number above 0.");
+  }
+  return value;
+}
+
+function points(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 2 || value > MOST_POINTS) {
+    throw new InvalidArgumentError(`Give 2 to ${MOST_POINTS}.`);
   }
   return value;
 }

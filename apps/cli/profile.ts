@@ -6,7 +6,7 @@
 import type { Command } from "commander";
 import { canonicalJson } from "../../core/canonical_json.ts";
 import { Stopwatch } from "../../core/timing.ts";
-import { costsOfModel } from "../../pipeline/quantize/costs_of_model.ts";
+import { COSTS_SAMPLES, costsOfModel } from "../../pipeline/quantize/costs_of_model.ts";
 import { costsReport } from "../../pipeline/report/costs.ts";
 import type { Context } from "./context.ts";
 import { dataPath, loadModel, loadRecipe, samplesAt, takenBy } from "./inputs.ts";
@@ -28,16 +28,17 @@ interface ProfileCommandOptions extends DataOptions, TargetOptions, OutputOption
   out: string;
 }
 
-/** Samples that grids are chosen from: they change no time. */
-const SAMPLES = 4;
-
 /** Adds the command to the program. */
 export function addProfileCommand(program: Command, context: Context): void {
   const command = program.command("profile")
     .description("measure what each layer takes with floats and with codes, for --costs of a plan")
     .option("--model <file>", "float ONNX model (default: the demo's)");
   addOutputOptions(addTargetOptions(addDataOptions(command, "samples"), SEARCHED_WISHES))
-    .option("--runs <n>", "runs of each model that count (default: 15)", positiveInteger)
+    .option(
+      "--runs <n>",
+      "runs of each model that count (default: 15, 120 where the clock is coarse)",
+      positiveInteger,
+    )
     .option("--out <file>", "the costs", "out/costs.json")
     .addHelpText(
       "after",
@@ -60,7 +61,7 @@ async function run(options: ProfileCommandOptions, context: Context): Promise<vo
   const path = dataPath(host, { data: options.data, model, role: "calibration" });
   const reading = {
     ...options,
-    samples: Math.min(SAMPLES, options.samples ?? SAMPLES),
+    samples: Math.min(COSTS_SAMPLES, options.samples ?? COSTS_SAMPLES),
     recipePreprocessing: loaded.recipe.preprocessing,
     ...takenBy(host, float.original, { path: model, ...options }),
   };

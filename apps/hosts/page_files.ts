@@ -31,6 +31,9 @@ export async function pageFile({ method, url }: Request): Promise<Response | und
         "content-type": TYPES[name],
         "x-content-type-options": "nosniff",
         "cache-control": "no-cache",
+        // A page that shares its process with nobody has a clock of 5 µs instead of 100, which profiles want.
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-embedder-policy": "require-corp",
       },
     });
   } catch {

@@ -98,7 +98,7 @@ function nameOf(settings: Settings, differing: readonly (keyof Settings)[]): str
 }
 
 /** A name without what file systems give a meaning. */
-function folderOf(name: string): string {
+export function folderOf(name: string): string {
   return name.replace(/[^\p{L}\p{N}.]+/gu, "-").replace(/^[-.]+|[-.]+$/g, "") || "variant";
 }
 

@@ -67,3 +67,11 @@ function namedTensors({ overrides = [] }: Target): (tensor: string) => boolean {
   );
   return (tensor) => overridesFor({ overrides: grids }, [{ tensor }]).length > 0;
 }
+
+/** Where weights can be stored in codes, floats with float32 weights are no choice. */
+export function withoutFloatWeights<T extends { readonly kind: string }>(
+  choices: readonly T[],
+): T[] {
+  const isStored = choices.some(({ kind }) => kind === "stored");
+  return choices.filter(({ kind }) => !isStored || kind !== "float");
+}

@@ -15,7 +15,9 @@ export const costsFileSchema = z.strictObject({
   model: z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/) }).describe(
     "The float model file",
   ),
-  runs: z.int().min(1).describe("Runs that each number is the median of"),
+  runs: z.int().min(1).describe(
+    "Runs that each number is the median of; the mean where the clock is coarse",
+  ),
   float: nanoseconds.describe("The whole float model, for one run"),
   integer: nanoseconds.describe(
     "The model with everything on integers that the target can have so",

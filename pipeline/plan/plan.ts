@@ -29,6 +29,12 @@ export interface PlanWish {
   readonly measure?: Sensitivity["measure"];
 }
 
+/** A whole front instead of one plan: models of least loss, each with less time, or fewer bytes where none is known. */
+export interface FrontWish {
+  /** Most models, from 2, beside the one with everything on integers. */
+  readonly points: number;
+}
+
 /** What a model costs. */
 export interface PlanFigures {
   /** Of the outputs, in the measure of the plan; null when infinite. */
@@ -41,6 +47,8 @@ export interface PlanFigures {
 
 /** A model that was made and measured on the way. */
 export interface PlanRound {
+  /** Where its report lies, from that of the plan, where it has one. */
+  readonly report?: string;
   /** What it is. */
   readonly name: string;
   /** What was expected of it; null of those that aren't planned. */
@@ -88,4 +96,18 @@ export interface Plan {
   /** Samples that losses were measured on, and others that the made models were. */
   readonly samples: { readonly sensitivity: number; readonly models: number };
   readonly costs: CostsFile | null;
+}
+
+/** A plan with the times of its rounds, which were measured behind it: parts of the float model's. */
+export function withLatencies(plan: Plan, latencies: readonly number[]): Plan {
+  const rounds = plan.rounds.map((round, i) => ({
+    ...round,
+    measured: { ...round.measured, latency: latencies[i] },
+  }));
+  return { ...plan, rounds };
+}
+
+/** A plan whose rounds have reports; see {@linkcode PlanRound}. */
+export function withReports(plan: Plan, reports: readonly string[]): Plan {
+  return { ...plan, rounds: plan.rounds.map((round, i) => ({ ...round, report: reports[i] })) };
 }

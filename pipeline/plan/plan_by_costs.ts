@@ -9,7 +9,7 @@ import { PlimsollError } from "../../core/errors.ts";
 import type { Placement } from "../../tpc/placement/types.ts";
 import type { Override, Target } from "../../tpc/targets/target.ts";
 import type { Statistics } from "../statistics/statistics.ts";
-import { choicesOf } from "./choices.ts";
+import { choicesOf, withoutFloatWeights } from "./choices.ts";
 import { overridesOf, planProblem } from "./plan_problem.ts";
 import { solvePlan } from "./solver/solve.ts";
 import { estimateTimes } from "./unit_times.ts";
@@ -55,10 +55,4 @@ export function planByCosts(
     return `by the costs of ${name} it takes ${micro(float)} with floats and ${micro(integer)} ` +
       "with codes, beside changes between the two";
   });
-}
-
-/** Where weights can be stored in codes, floats with float32 weights are no choice. */
-function withoutFloatWeights<T extends { readonly kind: string }>(choices: readonly T[]): T[] {
-  const isStored = choices.some(({ kind }) => kind === "stored");
-  return choices.filter(({ kind }) => !isStored || kind !== "float");
 }

@@ -1,8 +1,12 @@
 /**
- * How long each node of some models takes, by the runtime's profiler.
+ * How long each node of some models takes, by the runtime's profiler. Its clock is the page's in a browser, which may count
+ * in steps of 100 µs so that pages can't spy on others: then many runs are averaged, since a duration is rounded up as
+ * often as its fraction of a step says.
  *
  * @module
  */
+import { PlimsollError } from "../../core/errors.ts";
+import type { OnProgress } from "../../core/progress.ts";
 import type { InputTensor } from "../../core/tensor.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { createSession } from "../inference/default_runtime.ts";
@@ -16,7 +20,7 @@ export interface KernelTime {
   readonly node: string;
   /** Operator of the kernel, as QLinearConv. */
   readonly kernel: string;
-  /** Median over the runs, nanoseconds. */
+  /** Median over the runs, nanoseconds; the mean without outliers where the clock is coarse. */
   readonly nanoseconds: number;
   /** Elements of its first output. */
   readonly elements: number;
@@ -24,8 +28,9 @@ export interface KernelTime {
 
 /** How {@linkcode measureKernels} measures. */
 export interface MeasureOptions {
-  /** Runs of each model that count, default 15. */
+  /** Runs of each model that count, default 15, or 120 where the clock is coarse. */
   readonly runs?: number;
+  readonly onProgress?: OnProgress;
   readonly runtime?: Runtime;
   readonly signal?: AbortSignal;
 }
@@ -33,18 +38,29 @@ export interface MeasureOptions {
 /** Runs that don't count: the first ones allocate memory, and engines compile what they meet again. */
 const WARM_UP = 3;
 
+/** Runs that count when nobody says how many, by whether the clock is fine. */
+const RUNS = { fine: 15, coarse: 120 };
+/** Steps of a clock that a median is right for: far less than most kernels take. Milliseconds. */
+const FINE_STEP = 0.02;
+
 /**
- * Runs models in turns, so that all see the same machine, and gives the median of every node.
+ * Runs models in turns, so that all see the same machine.
  *
  * @param models With a name for each node; see `nameNodes`.
- * @throws {PlimsollError} kind `runtime` when the runtime refuses a model.
+ * @returns What every node of each model took, and the runs that it follows from.
+ * @throws {PlimsollError} kind `runtime` when the runtime refuses a model or gives no profile.
  */
 export async function measureKernels(
   models: readonly { readonly name: string; readonly model: Model }[],
   feeds: ReadonlyMap<string, InputTensor>,
-  { runs = 15, runtime, signal }: MeasureOptions = {},
-): Promise<KernelTime[][]> {
+  { runs: wanted, runtime, signal, onProgress, step = clockStep() }: MeasureOptions & {
+    /** Milliseconds that the runtime's clock counts in; those of this page's when absent. */
+    readonly step?: number;
+  } = {},
+): Promise<{ kernels: KernelTime[][]; runs: number }> {
   await using stack = new SessionStack();
+  const isFine = step <= FINE_STEP;
+  const runs = wanted ?? (isFine ? RUNS.fine : RUNS.coarse);
   const sessions = [];
   for (const { name, model } of models) {
     sessions.push(stack.use(await createSession(model, { name, profile: true, runtime })));
@@ -55,16 +71,29 @@ export async function measureKernels(
         signal?.throwIfAborted();
         await session.run(feeds, session.outputs);
       }
+      onProgress?.({ stage: "profile", done: run + 1, total: WARM_UP + runs });
     }
   } catch (error) {
     // Left to itself, the runtime prints the profile.
     for (const session of sessions) session.endProfiling();
     throw error;
   }
-  return sessions.map((session) => medians(parseEvents(session.endProfiling())));
+  const typical = isFine ? median : (times: readonly number[]) => meanOf(times, step * 1000);
+  return {
+    runs,
+    kernels: sessions.map((session, i) => {
+      const events = parseEvents(session.endProfiling());
+      if (events.length === 0) throw noProfile(models[i].name);
+      return timesOf(events, typical);
+    }),
+  };
 }
 
-function medians(events: readonly KernelEvent[]): KernelTime[] {
+/** What each node took, by its runs but the first ones. */
+function timesOf(
+  events: readonly KernelEvent[],
+  typical: (microseconds: readonly number[]) => number,
+): KernelTime[] {
   const byNode = new Map<string, KernelEvent[]>();
   for (const event of events) {
     const list = byNode.get(event.node);
@@ -72,9 +101,53 @@ function medians(events: readonly KernelEvent[]): KernelTime[] {
     else list.push(event);
   }
   return [...byNode].map(([node, list]) => {
-    const times = list.slice(WARM_UP).map(({ microseconds }) => microseconds)
-      .sort((a, b) => a - b);
-    const median = times[times.length >> 1] ?? list.at(-1)!.microseconds;
-    return { node, kernel: list[0].kernel, nanoseconds: median * 1000, elements: list[0].elements };
+    const counted = list.length > WARM_UP ? list.slice(WARM_UP) : list.slice(-1);
+    const microseconds = typical(counted.map(({ microseconds }) => microseconds));
+    return {
+      node,
+      kernel: list[0].kernel,
+      nanoseconds: microseconds * 1000,
+      elements: list[0].elements,
+    };
+  });
+}
+
+function median(times: readonly number[]): number {
+  return times.toSorted((a, b) => a - b)[times.length >> 1];
+}
+
+/**
+ * Mean of durations that were rounded to steps, up or down by chance; without those that something else interrupted.
+ *
+ * @param step In the unit of the times.
+ */
+export function meanOf(times: readonly number[], step: number): number {
+  const middle = median(times);
+  const counted = times.filter((time) => time <= 2 * middle + 2 * step);
+  return counted.reduce((sum, time) => sum + time, 0) / counted.length;
+}
+
+/** Looks at a clock that doesn't move until it is believed to stand still, as it does in some clouds. */
+const MOST_LOOKS = 1e7;
+
+/** The least milliseconds that this page's clock moves by; infinite where it stands. */
+function clockStep(): number {
+  let least = Infinity;
+  let looks = 0;
+  for (let i = 0; i < 8; i++) {
+    const start = performance.now();
+    let now = start;
+    while (now === start && looks++ < MOST_LOOKS) now = performance.now();
+    if (now > start) least = Math.min(least, now - start);
+  }
+  return least;
+}
+
+function noProfile(name: string): PlimsollError {
+  return new PlimsollError("runtime", {
+    action: `profiling ${name}`,
+    wanted: "a profile with the kernels that ran",
+    found: "none",
+    remedy: "Profile with onnxruntime-web, under Deno, Node or in a browser",
   });
 }

@@ -32,9 +32,6 @@ export interface ProfiledModel {
   readonly feeds: ReadonlyMap<string, InputTensor>;
 }
 
-/** Runs that count when nobody says how many. */
-const RUNS = 15;
-
 /**
  * Measures.
  *
@@ -42,7 +39,7 @@ const RUNS = 15;
  */
 export async function profileCosts(
   { model, sha256, statistics, target, feeds }: ProfiledModel,
-  { runs = RUNS, runtime = defaultRuntime(), signal }: MeasureOptions = {},
+  { runtime = defaultRuntime(), ...options }: MeasureOptions = {},
 ): Promise<CostsFile> {
   const whole = addOverrides(target, [ALL_INTEGER]);
   const units = placementFor(statistics, whole).units.filter(({ kind }) => kind === "integer");
@@ -51,14 +48,14 @@ export async function profileCosts(
     return nameNodes(emitModel(model, await decide(input)));
   };
   const mixed = addOverrides(whole, units.filter((_, i) => i % 2 === 1).flatMap(leftFloat));
-  const [float, integer, both] = await measureKernels(
+  const { runs, kernels: [float, integer, both] } = await measureKernels(
     [
       { name: "the float model", model: nameNodes(model) },
       { name: "the model on integers", model: await emit(whole) },
       { name: "the model half on integers", model: await emit(mixed) },
     ],
     feeds,
-    { runs, runtime, signal },
+    { ...options, runtime },
   );
   const own = new Set(model.graph.node.map(({ name }) => name));
   return {

@@ -4,7 +4,6 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
-import type { OnProgress } from "../../core/progress.ts";
 import { type Recipe, resolveRecipe } from "../../tpc/recipe/recipe.ts";
 import type { CostsFile } from "../plan/costs_file.ts";
 import type { MeasureOptions } from "../profile/measure_kernels.ts";
@@ -15,10 +14,12 @@ import type { FloatModel } from "./float_model.ts";
 import { withEverything } from "./plan_loop.ts";
 import { calibrateFor, rewriteModel } from "./quantize.ts";
 
+/** Samples that are enough to measure by: they change no time. */
+export const COSTS_SAMPLES = 4;
+
 /** How {@linkcode costsOfModel} runs. */
 export interface CostsOptions extends MeasureOptions {
   readonly batch?: number;
-  readonly onProgress?: OnProgress;
 }
 
 /**
@@ -58,6 +59,6 @@ export async function costsOfModel(
       target: resolveRecipe(recipe).target,
       feeds: first.feeds,
     },
-    { runs, runtime, signal },
+    { runs, runtime, signal, onProgress },
   );
 }

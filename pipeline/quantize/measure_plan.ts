@@ -9,6 +9,7 @@ import { addOverrides } from "../../tpc/targets/read_target.ts";
 import type { Override } from "../../tpc/targets/target.ts";
 import { latencyRatio } from "../evaluate/latency.ts";
 import { createSession } from "../inference/default_runtime.ts";
+import type { InferenceSession } from "../inference/runtime.ts";
 import { SessionStack } from "../inference/session_stack.ts";
 import { measureNamed } from "../passes/output_measure.ts";
 import { lossText } from "../plan/goal.ts";
@@ -33,11 +34,6 @@ export function measuring(
 ): (name: string, overrides: readonly Override[]) => Promise<PlanFigures> {
   const { float, target, recipe } = variant;
   const { statistics, sha256 } = calibrated;
-  const measureOf = measureNamed(wish.measure ?? "squared");
-  // Those that losses were measured on may be the first ones, and say little of others.
-  const from = reference.runs.length > PLANNED_SAMPLES ? PLANNED_SAMPLES : 0;
-  const runs = reference.runs.slice(from);
-  const outputs = reference.outputs.slice(from);
   return async (name, overrides) => {
     const manifest = await decide({
       statistics,
@@ -52,19 +48,13 @@ export function measuring(
     const open = async (model: Model, name: string) =>
       stack.use(await createSession(model, { name, runtime }));
     const session = await open(emitted, name);
-    const found = [];
-    for (const { feeds } of runs) {
-      signal?.throwIfAborted();
-      found.push(await session.run(feeds, session.outputs));
-    }
-    const loss = measureOf(outputs, found);
     const measured: PlanFigures = {
-      loss: Number.isFinite(loss) ? loss : null,
+      loss: await lossOf(session, { reference, measure: wish.measure, signal }),
       latency: isTimed
         ? await latencyRatio(
           await open(float.original, "the float model"),
           session,
-          runs[0].feeds,
+          reference.runs[0].feeds,
           signal,
         )
         : null,
@@ -75,7 +65,27 @@ export function measuring(
   };
 }
 
-function describeFigures({ loss, latency, size }: PlanFigures): string {
+/** What a model loses of the outputs on the samples that models are measured on; null when infinite. */
+export async function lossOf(
+  session: InferenceSession,
+  { reference, measure = "squared", signal }:
+    & Pick<PlanStart, "reference">
+    & Pick<PlanStart["wish"], "measure">
+    & Pick<RunOptions, "signal">,
+): Promise<number | null> {
+  // Those that losses were measured on may be the first ones, and say little of others.
+  const from = reference.runs.length > PLANNED_SAMPLES ? PLANNED_SAMPLES : 0;
+  const found = [];
+  for (const { feeds } of reference.runs.slice(from)) {
+    signal?.throwIfAborted();
+    found.push(await session.run(feeds, session.outputs));
+  }
+  const loss = measureNamed(measure)(reference.outputs.slice(from), found);
+  return Number.isFinite(loss) ? loss : null;
+}
+
+/** Figures in words. */
+export function describeFigures({ loss, latency, size }: PlanFigures): string {
   return [
     loss === null ? "outputs lost" : lossText(loss),
     ...(latency === null ? [] : [`${latency.toFixed(2)} of float's time`]),

@@ -23,6 +23,7 @@ import {
   asUsersWant,
   correct,
   estimate,
+  type Estimates,
   firstEstimates,
   storedChoice,
   usualChoice,
@@ -58,6 +59,16 @@ export interface PlannedVariant {
   readonly sensitivity: Sensitivity;
 }
 
+/** What plans follow from. */
+export interface MeasuredParts {
+  readonly costs: CostsFile | undefined;
+  readonly sensitivity: Sensitivity;
+  /** Before any model was made. */
+  readonly estimates: Estimates;
+  /** Samples that sensitivities were measured on. */
+  readonly samples: number;
+}
+
 /** A model that was made. */
 interface Made extends PlanRound {
   readonly overrides: readonly Override[];
@@ -76,31 +87,12 @@ export function withEverything(recipe: Recipe): Recipe {
  * @throws {PlimsollError} kind `target` when nothing that the target allows keeps the limits, by the estimates.
  */
 export async function planVariant(start: PlanStart, options: RunOptions): Promise<PlannedVariant> {
-  const { variant, wish, calibrated: { statistics, kept }, reference } = start;
+  const { variant, wish, reference } = start;
   const { signal } = options;
   const { target } = variant;
-  const placement = asUsersWant(placementFor(statistics, target), target);
-  const samples = kept.slice(0, PLANNED_SAMPLES);
-  const costs = wish.costs ?? await costsHere(start, options);
-  const sensitivity = await measureSensitivity(
-    {
-      model: variant.float.prepared,
-      statistics,
-      target,
-      choices: choicesOf(placement, target),
-      samples,
-    },
-    {
-      measure: wish.measure,
-      seconds: wish.seconds,
-      known: wish.sensitivity,
-      runtime: options.runtime,
-      signal,
-      onProgress: reporting(options),
-    },
-  );
-  await options.onEvent?.({ kind: "sensitivity", sensitivity });
-  let estimates = firstEstimates({ statistics, placement, target, sensitivity, costs });
+  const begun = await measureParts(start, options);
+  const { costs, sensitivity, samples } = begun;
+  let { estimates } = begun;
   const { input } = estimates;
   const measure = measuring(start, costs !== undefined, options);
   const made: Made[] = [];
@@ -113,6 +105,9 @@ export async function planVariant(start: PlanStart, options: RunOptions): Promis
   await make("everything on integers", usualChoice(input));
   const [base] = made;
   estimates = correct(estimates, base.predicted!, { ...base.measured, loss: base.predicted!.loss });
+  // What a file holds beside weights, the first one tells.
+  const { size } = estimate(estimates, base.choice);
+  made[0] = { ...base, predicted: { ...base.predicted!, size } };
   if (target.options?.float) await make("floats with weights in codes", storedChoice(input));
   const goal = goalOf(wish, base.measured.loss, costs !== undefined);
   for (let round = 1; round <= MOST_ROUNDS; round++) {
@@ -151,10 +146,40 @@ export async function planVariant(start: PlanStart, options: RunOptions): Promis
       rounds: made.map(({ name, predicted, measured }) => ({ name, predicted, measured })),
       chosen: made.indexOf(chosen),
       isWithin: isWithin(chosen.measured, goal),
-      samples: { sensitivity: samples.length, models: reference.runs.length },
+      samples: { sensitivity: samples, models: reference.runs.length },
       costs: costs ?? null,
     },
   };
+}
+
+/** What the parts of a model cost, measured, and what choices are expected to cost by that. */
+export async function measureParts(start: PlanStart, options: RunOptions): Promise<MeasuredParts> {
+  const { variant, wish, calibrated: { statistics, kept } } = start;
+  const { signal } = options;
+  const { target } = variant;
+  const placement = asUsersWant(placementFor(statistics, target), target);
+  const samples = kept.slice(0, PLANNED_SAMPLES);
+  const costs = wish.costs ?? await costsHere(start, options);
+  const sensitivity = await measureSensitivity(
+    {
+      model: variant.float.prepared,
+      statistics,
+      target,
+      choices: choicesOf(placement, target),
+      samples,
+    },
+    {
+      measure: wish.measure,
+      seconds: wish.seconds,
+      known: wish.sensitivity,
+      runtime: options.runtime,
+      signal,
+      onProgress: reporting(options),
+    },
+  );
+  await options.onEvent?.({ kind: "sensitivity", sensitivity });
+  const estimates = firstEstimates({ statistics, placement, target, sensitivity, costs });
+  return { costs, sensitivity, estimates, samples: samples.length };
 }
 
 /** What kernels take here; undefined where the target's have nothing to do with this runtime. */
@@ -175,7 +200,7 @@ function reporting({ onEvent }: RunOptions): OnProgress {
 }
 
 /** Equal for the same choice. */
-function keyOf({ units, tensors }: PlanChoice): string {
+export function keyOf({ units, tensors }: PlanChoice): string {
   return JSON.stringify([units, [...tensors]]);
 }
 

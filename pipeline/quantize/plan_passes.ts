@@ -19,7 +19,7 @@ import type { Target } from "../../tpc/targets/target.ts";
 import { migratedTensors, migrationKey } from "../passes/learn_migration.ts";
 import { needsData } from "../passes/learn_rewrites.ts";
 import { watchedFor } from "../search/placement.ts";
-import type { PlanWish } from "../plan/plan.ts";
+import type { FrontWish, PlanWish } from "../plan/plan.ts";
 import type { FloatModel } from "./float_model.ts";
 import type { RunOptions } from "./run.ts";
 import type { SampleOpener } from "../source/samples.ts";
@@ -35,6 +35,8 @@ export interface Planned {
   readonly isUnchecked?: true;
   /** What is planned, unit by unit, once statistics are there. */
   readonly plan?: PlanWish;
+  /** Whether the whole front is wanted of it. */
+  readonly front?: FrontWish;
 }
 
 /** Recipes by what the same statistics serve. */

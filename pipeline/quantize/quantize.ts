@@ -36,7 +36,7 @@ import { keepFirst } from "../source/keep_first.ts";
 import { openerOf, type SampleOpener, type Samples } from "../source/samples.ts";
 import { coveredBy } from "../statistics/coverage.ts";
 import { writePlim } from "../statistics/plim.ts";
-import type { PlanWish } from "../plan/plan.ts";
+import type { FrontWish, PlanWish } from "../plan/plan.ts";
 import { floatReference, type Reference, VERDICT_SAMPLES } from "../verdict/verdict.ts";
 import { begin } from "./begin_pass.ts";
 import {
@@ -55,6 +55,7 @@ import {
   type Planned,
   refuseImpossible,
 } from "./plan_passes.ts";
+import { planFront } from "./plan_front.ts";
 import { planVariant, withEverything } from "./plan_loop.ts";
 import type { Quantization, RunOptions } from "./run.ts";
 
@@ -68,6 +69,8 @@ export interface NamedRecipe extends Recipe {
   readonly isUnchecked?: true;
   /** What each unit is, is planned by what it costs; see `planVariant`. */
   readonly plan?: PlanWish;
+  /** With `plan`: results for the points of the front instead of one; see `planFront`. Limits of the plan don't count. */
+  readonly front?: FrontWish;
 }
 
 /**
@@ -153,6 +156,7 @@ async function letGo(opener: SampleOpener, reason: unknown): Promise<void> {
  *
  * @param original With or without rewrites; those that the recipes want replace them.
  * @param recipes At least one; `name` tells them apart.
+ * @returns One for each recipe, in their order; for one with a `front`, those of its points, one behind the other.
  * @throws {PlimsollError} what {@linkcode quantize} throws.
  */
 export async function quantizeAll(
@@ -164,7 +168,7 @@ export async function quantizeAll(
   checkEmittable(original.prepared);
   const { variants, groups } = await prepareAll(original, recipes, opener, options);
   const { onEvent } = options;
-  const results = new Map<Planned, Quantization>();
+  const results = new Map<Planned, Quantization[]>();
   let judgedOn: Omit<JudgedOn, "statistics"> | undefined;
   for (const [index, group] of groups.entries()) {
     const calibrated = await calibrateGroup(group, index, groups, opener, options);
@@ -174,35 +178,45 @@ export async function quantizeAll(
       const make = (planned: Planned) =>
         makeVariant(planned, place, calibrated, variants, { opener, options });
       if (!variant.isUnchecked) judgedOn ??= await samplesToJudge(original, calibrated, options);
-      const planned = variant.plan === undefined
-        ? undefined
-        : await planWith(variant, calibrated, judgedOn?.reference, options);
-      const current = planned?.variant ?? variant;
-      const made = variant.isUnchecked || judgedOn === undefined
-        ? await make(current)
-        : await makeJudged(
+      const makeRight = async (current: Planned) =>
+        variant.isUnchecked || judgedOn === undefined ? await make(current) : await makeJudged(
           current,
           make,
           { ...judgedOn, statistics: calibrated.statistics },
           options,
         );
-      const result = planned === undefined
-        ? made
-        : { ...made, plan: planned.plan, sensitivity: planned.sensitivity };
-      await onEvent?.({ kind: "made", result });
-      results.set(variant, result);
+      const made = await makePlanned(variant, makeRight, {
+        calibrated,
+        reference: judgedOn?.reference,
+        options,
+      });
+      for (const result of made) await onEvent?.({ kind: "made", result });
+      results.set(variant, made);
     }
   }
-  return variants.map((variant) => results.get(variant)!);
+  return variants.flatMap((variant) => results.get(variant)!);
 }
 
-/** Plans a variant; where no sample is left to measure models on, nothing can be planned. */
-async function planWith(
+/** Makes a variant as it is, as it is planned, or as each point of the front. */
+async function makePlanned(
   variant: Planned,
-  calibrated: Calibrated,
-  reference: Reference | undefined,
-  options: RunOptions,
-) {
+  make: (variant: Planned) => Promise<Quantization>,
+  { calibrated, reference, options }: {
+    readonly calibrated: Calibrated;
+    readonly reference: Reference | undefined;
+    readonly options: RunOptions;
+  },
+): Promise<Quantization[]> {
+  const { plan: wish, front } = variant;
+  if (wish === undefined) return [await make(variant)];
+  const start = { variant, wish, calibrated, reference: measurable(reference) };
+  if (front !== undefined) return await planFront(start, { ...front, make }, options);
+  const { variant: planned, plan, sensitivity } = await planVariant(start, options);
+  return [{ ...await make(planned), plan, sensitivity }];
+}
+
+/** Where no sample is left to measure models on, nothing can be planned. */
+function measurable(reference: Reference | undefined): Reference {
   if (reference === undefined || reference.runs.length === 0) {
     throw new PlimsollError("data", {
       action: "planning",
@@ -211,7 +225,7 @@ async function planWith(
       remedy: "Give samples, or statistics together with samples",
     });
   }
-  return await planVariant({ variant, wish: variant.plan!, calibrated, reference }, options);
+  return reference;
 }
 
 /** The float model's outputs on the samples that results are judged by; undefined where there are none. */
@@ -252,7 +266,7 @@ async function prepareAll(
 ): Promise<{ variants: Planned[]; groups: Planned[][] }> {
   const prepare = rememberingRewriter(original, options.runtime);
   const variants: Planned[] = [];
-  for (const { name = "the recipe", isUnchecked, plan, ...rest } of recipes) {
+  for (const { name = "the recipe", isUnchecked, plan, front, ...rest } of recipes) {
     const wished = plan === undefined ? rest : withEverything(rest);
     const { recipe, target } = resolveRecipe(wished);
     const float = await prepare(rewritesFor(target));
@@ -263,6 +277,7 @@ async function prepareAll(
       float,
       ...(isUnchecked && { isUnchecked }),
       ...(plan && { plan }),
+      ...(front && { front }),
     });
   }
   refuseImpossible(variants, opener, options);

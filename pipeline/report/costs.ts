@@ -28,8 +28,8 @@ export function costsReport(costs: CostsFile): string {
   return formatTable([["unit", "operator", "floats, µs", "codes, µs"], ...rows], {
     left: [0, 1],
   }) +
-    `${runtime}, medians of ${runs} runs: ${micro(float)} µs with floats, ${micro(integer)} with ` +
-    `everything on integers, ${micro(least)} with the faster kernel of each unit; ` +
+    `${runtime}, ${runs} runs: ${micro(float)} µs with floats, ${micro(integer)} with ` +
+    `everything on integers,\n${micro(least)} with the faster kernel of each unit; ` +
     `${quantize.toFixed(1)} and ${dequantize.toFixed(1)} ns for an element between the two\n`;
 }
 

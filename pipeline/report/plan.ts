@@ -10,6 +10,31 @@ import { formatTable } from "./table.ts";
 
 /** The models that were made, what was expected of each, and which one is written. */
 export function planReport({ goal, rounds, chosen, isWithin, units }: Plan): string {
+  const counts = (["integer", "stored", "float"] as const).map((kind) =>
+    units.filter(({ choice }) => choice === kind).length
+  );
+  return roundsTable(rounds, chosen) +
+    `Planned: ${goal}; ${counts[0]} units with codes, ${counts[1]} with floats whose weights are ` +
+    `stored in codes, ${counts[2]} with floats.\n` +
+    (isWithin
+      ? ""
+      : "Note: no model that was made keeps these limits; this one exceeds them least.\n");
+}
+
+/** The points of a front, with what was expected of each. */
+export function frontReport({ rounds, measure, samples, costs }: Plan): string {
+  return roundsTable(rounds) +
+    `The front of loss against ${costs === null ? "size" : "time"}: each model has the least ` +
+    `expected loss for its expected ${costs === null ? "bytes" : "time"}. Loss: ` +
+    `${measure === "squared" ? "squared error of the outputs" : "divergence of the classes"}, ` +
+    `${samples.models} runs.\n` +
+    (rounds.some(({ predicted, measured }) => measured.size > 1.02 * (predicted?.size ?? Infinity))
+      ? "Expected MB count weights by their bits; the files hold codes of fewer than 8 in bytes.\n"
+      : "");
+}
+
+/** Models, with what was expected of them. */
+function roundsTable(rounds: Plan["rounds"], chosen?: number): string {
   const rows = rounds.map(({ name, predicted, measured }, i) => [
     `${name}${i === chosen ? " (written)" : ""}`,
     lossCell(measured.loss),
@@ -17,17 +42,10 @@ export function planReport({ goal, rounds, chosen, isWithin, units }: Plan): str
     partCell(measured.latency),
     partCell(predicted?.latency),
     megabytes(measured),
+    predicted === null ? "–" : megabytes(predicted),
   ]);
-  const head = ["model", "loss", "expected", "of float's time", "expected", "MB"];
-  const counts = (["integer", "stored", "float"] as const).map((kind) =>
-    units.filter(({ choice }) => choice === kind).length
-  );
-  return formatTable([head, ...rows]) +
-    `Planned: ${goal}; ${counts[0]} units with codes, ${counts[1]} with floats whose weights are ` +
-    `stored in codes, ${counts[2]} with floats.\n` +
-    (isWithin
-      ? ""
-      : "Note: no model that was made keeps these limits; this one exceeds them least.\n");
+  const head = ["model", "loss", "expected", "of float's time", "expected", "MB", "expected"];
+  return formatTable([head, ...rows]);
 }
 
 /** A loss in decibels below the signal, as tables have it. */

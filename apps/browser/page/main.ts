@@ -14,6 +14,12 @@ import { SettingsForm } from "./settings.ts";
 /** Files of the demo, where they are served beside the page. */
 const DEMO = ["model.onnx", "calibration-images-idx3-ubyte.gz", "preprocess.json"];
 
+/** Headings of the work, and of what it made. */
+const TITLES = {
+  quantize: { running: "Calibrating", done: "Quantized" },
+  profile: { running: "Measuring times", done: "Times of this browser" },
+} as const;
+
 class Page {
   readonly #settings = new SettingsForm();
   readonly #picked = h("dl", { class: "facts", "aria-live": "polite" });
@@ -22,8 +28,16 @@ class Page {
     id: "start",
     class: "main",
     disabled: true,
-    click: () => this.#run(),
+    click: () => this.#run("quantize"),
   }, "Quantize") as HTMLButtonElement;
+  readonly #profile = h("button", {
+    type: "button",
+    id: "profile",
+    disabled: true,
+    title: "What each layer takes in this browser with floats and with codes, by a few of the " +
+      "samples: costs.json, for quantize --plan",
+    click: () => this.#run("profile"),
+  }, "Measure times") as HTMLButtonElement;
   readonly #cancel = h("button", {
     type: "button",
     id: "cancel",
@@ -57,7 +71,7 @@ class Page {
           this.#drop,
           this.#picked,
           this.#settings.element,
-          h("p", { class: "actions" }, this.#start, this.#cancel),
+          h("p", { class: "actions" }, this.#start, this.#profile, this.#cancel),
         ),
         this.#output,
       ),
@@ -127,8 +141,8 @@ class Page {
       entry("model", model === undefined ? "none yet" : model.name + weights),
       entry("calibration samples", samples === undefined ? "none yet" : samples.name + inside),
     );
-    this.#start.disabled = model === undefined || samples === undefined ||
-      this.#worker !== undefined;
+    const isIdle = model !== undefined && samples !== undefined && this.#worker === undefined;
+    this.#start.disabled = this.#profile.disabled = !isIdle;
   }
 
   async #loadDemo(): Promise<void> {
@@ -146,18 +160,18 @@ class Page {
     }
   }
 
-  #run(): void {
+  #run(task: Job["task"]): void {
     const { model, samples, beside } = this.#files;
     let job: Job;
     try {
-      job = { model: model!, samples: samples!, beside, ...this.#settings.read() };
+      job = { task, model: model!, samples: samples!, beside, ...this.#settings.read() };
     } catch (error) {
       return this.#fail((error as Error).message);
     }
     this.#release();
     this.#release = () => {};
     const view = new ProgressView();
-    this.#output.replaceChildren(h("h2", {}, "Calibrating"), view.element);
+    this.#output.replaceChildren(h("h2", {}, TITLES[task].running), view.element);
     const worker = new Worker("worker.js", { type: "module" });
     this.#worker = worker;
     this.#setBusy(true);
@@ -177,7 +191,7 @@ class Page {
           this.#end();
           const { element, release } = resultsView(data.result);
           this.#release = release;
-          this.#output.replaceChildren(h("h2", {}, "Quantized"), element);
+          this.#output.replaceChildren(h("h2", {}, TITLES[task].done), element);
           return;
         }
         default:

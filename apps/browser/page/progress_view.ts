@@ -68,8 +68,9 @@ export class ProgressView {
     else [this.#bar.max, this.#bar.value] = [total, done];
     const rate = done / Math.max(1e-3, (now - this.#start) / 1000);
     const left = total === undefined ? "" : `, ${Math.ceil((total - done) / rate)} s left`;
+    const unit = stage === "profile" ? "runs" : "samples";
     this.#text.textContent =
-      `${stage}: ${count(done)}${total === undefined ? "" : ` of ${count(total)}`} samples` +
+      `${stage}: ${count(done)}${total === undefined ? "" : ` of ${count(total)}`} ${unit}` +
       (now - this.#start < 500 ? "" : `, ${real(Number(rate.toPrecision(2)))} a second${left}`);
   }
 

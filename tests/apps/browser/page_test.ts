@@ -4,6 +4,7 @@ import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import type { Page } from "puppeteer-core";
 import { BROWSER_FOLDER, buildBrowser } from "../../../build/browser.ts";
+import { type CostsFile, parseCosts } from "../../../pipeline/plan/costs_file.ts";
 import { findChromium, type OpenPage, withChromium } from "../../support/chromium.ts";
 import { inFolder, runCommand } from "../../support/cli.ts";
 import { withoutRun } from "../../support/without_run.ts";
@@ -54,10 +55,10 @@ async function setSamples(page: Page, count: number): Promise<void> {
 }
 
 /** Clicks every link to a file and waits until it is there as a whole. */
-async function download({ page }: OpenPage, folder: string): Promise<void> {
+async function download({ page }: OpenPage, folder: string, names = FILES): Promise<void> {
   const session = await page.createCDPSession();
   await session.send("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: folder });
-  for (const name of FILES) {
+  for (const name of names) {
     await page.$eval(`a[download="${name}"]`, (link) => (link as HTMLAnchorElement).click());
     for (let i = 0; i < 100; i++) {
       const files = Array.from(Deno.readDirSync(folder), (entry) => entry.name);
@@ -144,6 +145,63 @@ browserTest("a folder and other settings give the command line's bytes, too", as
   await download(open, folder);
   assertSameFiles(folder);
 });
+
+/** Takes the demo's files for a target and measures times; costs.json, checked by its schema. */
+async function profileDemo(open: OpenPage, folder: string): Promise<CostsFile> {
+  const { page } = open;
+  await page.click("#demo");
+  await page.waitForFunction("!document.querySelector('#profile').disabled");
+  await page.$eval(
+    "#target",
+    (list) => void ((list as HTMLSelectElement).value = "onnxruntime-web"),
+  );
+  await page.click("#profile");
+  await page.waitForSelector("a.save, [role=alert]", { timeout: 120_000 });
+  assert.equal(await page.$("[role=alert]"), null, await output(page));
+  assert.match(await output(page), /Times of this browser.*units of the model/);
+  assert.match(await page.$eval("pre", (table) => table.textContent!), /onnxruntime-web, \d+ runs/);
+  assert.equal(await page.$("iframe"), null);
+  await download(open, folder, ["costs.json"]);
+  return parseCosts(JSON.parse(await Deno.readTextFile(`${folder}/costs.json`)), "costs.json");
+}
+
+/** Fails unless costs are those of the demo as a runtime takes it. */
+function checkCosts({ units, float, integer, quantize, dequantize }: CostsFile): void {
+  assert.ok(units.length > 20, `${units.length} units`);
+  const sum = units.reduce((sum, unit) => sum + unit.float, 0);
+  assert.ok(sum > 0.5 * float && sum <= float * (1 + 1e-9), `${sum} of ${float} ns`);
+  assert.ok(integer > 0 && quantize > 0 && dequantize > 0);
+  // Nearly all take more than nothing; what is merged into others takes none.
+  assert.ok(units.filter((unit) => unit.float > 0 && unit.integer > 0).length > units.length * 0.7);
+}
+
+browserTest(
+  "times of the chosen model are measured in the page, also by its coarse clock, for plans",
+  async (open) => {
+    const { page, folder } = open;
+    assert.equal(await page.evaluate("crossOriginIsolated"), false);
+    const costs = await profileDemo(open, folder);
+    assert.equal(costs.runs, 120, "a clock of 100 µs wants many runs");
+    checkCosts(costs);
+    const planned = await runCommand(
+      ...["quantize", "--model", DEMO_MODEL, "--data", CALIBRATION, "--samples", "8"],
+      ...[
+        "--target",
+        "onnxruntime-web",
+        "--costs",
+        `${folder}/costs.json`,
+        "--plan-seconds",
+        "0.1",
+      ],
+      ...["--out", `${folder}/planned`],
+    );
+    assert.equal(planned.code, 0, planned.error);
+    // The page goes on with something else.
+    await setSamples(page, 8);
+    await page.click("#start");
+    await finish(page);
+  },
+);
 
 browserTest("cancelling ends the work at once, and another run works", async ({ page }) => {
   await page.click("#demo");
@@ -245,13 +303,22 @@ Deno.test({
   fn: async () => {
     await buildBrowser();
     await using server = await serveDeno();
-    await withChromium(async ({ page, faults }) => {
+    await withChromium(async ({ browser, page, pid, faults }) => {
       await page.goto(server.url);
       await page.click("#demo");
       await page.waitForFunction("!document.querySelector('#start').disabled");
       await setSamples(page, 8);
       await page.click("#start");
       await finish(page);
+      const report = await (await page.$("iframe"))!.contentFrame();
+      await report.waitForSelector("#distribution svg");
+      // Alone in its process, so that its clock is a fine one.
+      assert.equal(await page.evaluate("crossOriginIsolated"), true);
+      await inFolder(async (folder) => {
+        const costs = await profileDemo({ browser, page, pid, faults }, folder);
+        assert.equal(costs.runs, 15);
+        checkCosts(costs);
+      });
       assert.deepEqual(faults, []);
     });
     // The rest of the folder, and of the disk, is the handler's: it knows none of it.

@@ -18,11 +18,20 @@ export function planSection(
   if (plan === null) return null;
   const { goal, rounds, chosen, isWithin, units, samples } = plan;
   const head = ["model", "loss", "expected", "of float's time", "expected", "size", "expected"];
-  const rows = rounds.map(({ name, predicted, measured }, i) =>
+  const isFront = rounds.some(({ report }) => report !== undefined);
+  const rows = rounds.map(({ name, predicted, measured, report }, i) =>
     h(
       "tr",
       { "aria-current": i === chosen ? "true" : null },
-      h("th", { scope: "row" }, i === chosen ? `${name} (written)` : name),
+      h(
+        "th",
+        { scope: "row" },
+        i === chosen
+          ? `${name} (${isFront ? "this one" : "written"})`
+          : report === undefined
+          ? name
+          : h("a", { href: report }, name),
+      ),
       ...[
         sqnrOf(measured),
         predicted === null ? "–" : sqnrOf(predicted),
@@ -41,11 +50,12 @@ export function planSection(
       "p",
       { class: "note" },
       `${goal[0].toUpperCase()}${goal.slice(1)}. Losses of single quantizers were measured on ` +
-        `${samples.sensitivity} samples, models on ${samples.models}.`,
+        `${samples.sensitivity} samples, models on ${samples.models}. Filled dots are measured, ` +
+        "hollow ones expected.",
     ),
     isWithin ? null : h("p", { class: "lost" }, "No model that was made keeps these limits."),
     table(head, rows, "Models of the plan"),
-    frontChart(plan, width),
+    ...frontCharts(plan, width),
     h(
       "details",
       {},
@@ -55,37 +65,68 @@ export function planSection(
   );
 }
 
-/** Loss against time, or size where nobody knows times. */
-function frontChart({ rounds, chosen }: Plan, width: number): Element {
-  const isTimed = rounds.every(({ measured }) => measured.latency !== null);
-  const points = rounds.flatMap(({ name, measured }, i) =>
-    measured.loss === null || measured.loss === 0 ? [] : [{
-      name,
-      x: isTimed ? measured.latency! : measured.size / 1e6,
-      y: -10 * Math.log10(measured.loss),
-      isChosen: i === chosen,
-    }]
-  );
+/** Loss against time, where times are known, and size; what was expected is hollow. Models with reports lead to them. */
+function frontCharts(plan: Plan, width: number): Element[] {
+  const isTimed = plan.rounds.some(({ predicted }) => (predicted?.latency ?? null) !== null);
+  return [
+    ...(isTimed
+      ? [frontChart(plan, width, {
+        against: "time",
+        label: "part of the float model's time",
+        x: ({ latency }) => latency,
+        isFloatAtOne: true,
+      })]
+      : []),
+    frontChart(plan, width, {
+      against: "size",
+      label: "MB, each weight by its bits",
+      x: ({ size }) => size / 1e6,
+    }),
+  ];
+}
+
+interface Axis {
+  readonly against: string;
+  readonly label: string;
+  readonly x: (figures: PlanFigures) => number | null;
+  readonly isFloatAtOne?: boolean;
+}
+
+function frontChart(
+  { rounds, chosen }: Plan,
+  width: number,
+  { against, label, x, isFloatAtOne = false }: Axis,
+): Element {
+  const all = rounds.flatMap(({ name, predicted, measured, report }, i) => {
+    // Files may keep codes of few bits in bytes, which a chart of sizes would not show.
+    const size = predicted?.size ?? measured.size;
+    return [{ ...measured, size }, predicted].flatMap((figures, k) => {
+      const at = figures === null ? null : x(figures);
+      if (figures === null || at === null || figures.loss === null || figures.loss === 0) return [];
+      const y = -10 * Math.log10(figures.loss);
+      const kind = { isExpected: k === 1, isChosen: i === chosen };
+      return [{ name, x: at, y, href: i === chosen ? undefined : report, ...kind }];
+    });
+  });
+  const points = all.filter(({ isExpected }) => !isExpected);
+  const colour = ({ isChosen }: { isChosen: boolean }) =>
+    isChosen ? "var(--accent)" : "var(--text)";
   const figure = plot({
     width,
     height: 220,
     marginLeft: 54,
     marginRight: 120,
-    ariaLabel: `Output SQNR of the models against ${isTimed ? "time" : "size"}`,
+    ariaLabel: `Output SQNR of the models against ${against}`,
     x: { nice: true },
     y: { nice: true },
     marks: [
-      axisX({ label: isTimed ? "part of the float model's time" : "MB", ticks: width / 90 }),
+      axisX({ label, ticks: width / 90 }),
       axisY({ label: "output SQNR in dB", ticks: 5 }),
-      ...(isTimed ? [ruleX([1], { strokeOpacity: 0.3, strokeDasharray: "3 3" })] : []),
+      ...(isFloatAtOne ? [ruleX([1], { strokeOpacity: 0.3, strokeDasharray: "3 3" })] : []),
       ruleY(points.filter(({ isChosen }) => isChosen), { y: "y", strokeOpacity: 0.2 }),
-      dot(points, {
-        x: "x",
-        y: "y",
-        r: 4,
-        fill: ({ isChosen }: { isChosen: boolean }) => isChosen ? "var(--accent)" : "var(--text)",
-      }),
-      text(points, { x: "x", y: "y", text: "name", dx: 8, textAnchor: "start" }),
+      dot(all.filter(({ isExpected }) => isExpected), { x: "x", y: "y", r: 4, stroke: colour }),
+      dot(points, { x: "x", y: "y", r: 4, fill: colour, href: "href" }),
+      text(points, { x: "x", y: "y", text: "name", dx: 8, textAnchor: "start", href: "href" }),
     ],
   });
   return h("figure", {}, figure);
