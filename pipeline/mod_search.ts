@@ -55,7 +55,14 @@ export {
 } from "./passes/second_pass.ts";
 export type { PassOptions } from "./passes/stream_activations.ts";
 export { type CostsFile, parseCosts } from "./plan/costs_file.ts";
-export type { Plan, PlanFigures, PlannedUnit, PlanRound, PlanWish } from "./plan/plan.ts";
+export type {
+  FrontWish,
+  Plan,
+  PlanFigures,
+  PlannedUnit,
+  PlanRound,
+  PlanWish,
+} from "./plan/plan.ts";
 export {
   type ExpectedFigures,
   type ExpectedPlan,

@@ -37,6 +37,7 @@ import { openerOf, type SampleOpener, type Samples } from "../source/samples.ts"
 import { coveredBy } from "../statistics/coverage.ts";
 import { writePlim } from "../statistics/plim.ts";
 import type { FrontWish, PlanWish } from "../plan/plan.ts";
+import type { Statistics } from "../statistics/statistics.ts";
 import { floatReference, type Reference, VERDICT_SAMPLES } from "../verdict/verdict.ts";
 import { begin } from "./begin_pass.ts";
 import {
@@ -252,7 +253,9 @@ export async function calibrateFor(
   recipe: Recipe,
   opener: SampleOpener,
   options: RunOptions = {},
-): Promise<Pick<Calibrated, "statistics" | "file" | "kept">> {
+): Promise<
+  { statistics: Statistics; file: Uint8Array<ArrayBuffer>; kept: readonly Sample[] }
+> {
   const { groups } = await prepareAll(original, [recipe], opener, options);
   return await calibrateGroup(groups[0], 0, groups, opener, options);
 }
