@@ -6,7 +6,7 @@ import { withAttributes } from "../../onnx/graph/node.ts";
 import { makeTensor } from "../../onnx/file/tensor.ts";
 import type { Override, Target } from "../../tpc/targets/target.ts";
 import type { Architecture } from "../support/architectures.ts";
-import { decibelsAtLevels } from "../support/every_level.ts";
+import { decibelsAtLevels, operatorsOf } from "../support/every_level.ts";
 import { model, node, value } from "../support/onnx.ts";
 import { quantizeArchitecture, samplesFor } from "../support/quantize_architecture.ts";
 import { floats, gaussian } from "../support/random.ts";
@@ -73,7 +73,7 @@ const IMAGE_BODIES: Readonly<Record<string, () => Body>> = {
   }),
 };
 
-function image(body: Body, opset: number): Architecture {
+function image(body: Body, opset: number, channels = 8): Architecture {
   const made = model({
     nodes: [
       node("Conv", ["x", "w1", "b1"], ["c"], { pads: [1, 1, 1, 1] }),
@@ -84,10 +84,10 @@ function image(body: Body, opset: number): Architecture {
     inputs: [value("x", ["N", 3, 10, 10])],
     outputs: [value("y", ["N", 4, 10, 10])],
     initializers: [
-      makeTensor("w1", [8, 3, 3, 3], floats(8 * 27, random)),
-      makeTensor("b1", [8], floats(8, random)),
+      makeTensor("w1", [channels, 3, 3, 3], floats(channels * 27, random)),
+      makeTensor("b1", [channels], floats(channels, random)),
       ...body.initializers,
-      levelled("w3", [4, 8, 1, 1], 1),
+      levelled("w3", [4, channels, 1, 1], 1),
     ],
     opset,
   });
@@ -100,9 +100,18 @@ function withIr(made: Model, opset: number): Model {
 
 /** Leaves what makes a tensor float, by its name. */
 function leave(...tensors: string[]) {
+  return leaveBy({ quantize: false }, tensors);
+}
+
+/** The same with weights in codes. */
+function store(...tensors: string[]) {
+  return leaveBy({ compute: "float" }, tensors);
+}
+
+function leaveBy(how: Omit<Override, "match">, tensors: readonly string[]) {
   const overrides: Override[] = tensors.map((tensor) => ({
     match: { tensor },
-    quantize: false,
+    ...how,
     optional: true,
   }));
   return (target: Target): Target => ({ ...target, overrides });
@@ -148,6 +157,21 @@ for (const [name, body] of Object.entries(IMAGE_BODIES)) {
       }
     });
   }
+}
+
+for (const op of ["Conv", "ConvTranspose"]) {
+  Deno.test(`a layer that is left float with weights in codes stays float: ${op}`, async () => {
+    for (const opset of [13, 21]) {
+      // Fewer weights aren't stored in codes.
+      const body = {
+        nodes: [node(op, ["a", "s_w"], ["z"], { pads: [1, 1, 1, 1] })],
+        initializers: [spread("s_w", [16, 16, 3, 3], op === "Conv" ? 0 : 1)],
+      };
+      const file = await assertSameAtLevels(image(body, opset, 16), "onnxruntime", store("z"));
+      assert.ok(operatorsOf(file).includes("Cast"), "weights in codes");
+      assert.ok(hasGuard(file), "a guard");
+    }
+  });
 }
 
 Deno.test("a layer that is left float stays float with 16-bit activations", async () => {

@@ -17,7 +17,7 @@ import { dequantizerBefore, quantizersBehind } from "./quantizer_paths.ts";
 /** Whether the optimizer would quantize the weights of a layer that was left float. */
 export function isUndone(node: NodeProto, index: GraphIndex): boolean {
   if (!isOperator(node, "Conv", "ConvTranspose", "Gemm", "MatMul")) return false;
-  if (!index.initializers.has(node.input[1])) return false;
+  if (constantDims(node.input[1], index) === undefined) return false;
   const further = isOperator(node, "MatMul") ? ["Add"] : [];
   return dequantizerBefore(node.input[0], index) !== undefined &&
     quantizersBehind(node.output[0], index, further).length > 0;
@@ -29,9 +29,9 @@ export function isUndone(node: NodeProto, index: GraphIndex): boolean {
  */
 export function inputChannels(
   node: NodeProto,
-  { initializers }: GraphIndex,
+  index: GraphIndex,
 ): { readonly axis: number; readonly size: number } | undefined {
-  const dims = initializers.get(node.input[1])?.dims.map(Number);
+  const dims = constantDims(node.input[1], index);
   if (dims === undefined || dims.length < 2) return undefined;
   switch (node.opType) {
     case "Conv":
@@ -47,4 +47,17 @@ export function inputChannels(
     default:
       return undefined;
   }
+}
+
+/** Operators that turn stored codes back into numbers of the same shape, and are folded as the model is loaded. */
+const RESTORING = ["Cast", "Sub", "Mul"] as const;
+
+/** Shape of constant weights, as they are or stored in codes. */
+function constantDims(name: string, index: GraphIndex): number[] | undefined {
+  const tensor = index.initializers.get(name);
+  if (tensor !== undefined) return tensor.dims.map(Number);
+  const producer = index.producers.get(name);
+  return producer !== undefined && isOperator(producer, ...RESTORING)
+    ? constantDims(producer.input[0], index)
+    : undefined;
 }
