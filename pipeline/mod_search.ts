@@ -63,12 +63,6 @@ export type {
   PlanRound,
   PlanWish,
 } from "./plan/plan.ts";
-export {
-  type ExpectedFigures,
-  type ExpectedPlan,
-  planFrom,
-  type PlanSource,
-} from "./plan/plan_from_sensitivity.ts";
 export { parseSensitivity, type Sensitivity } from "./plan/sensitivity_file.ts";
 export type { MeasureOptions } from "./profile/measure_kernels.ts";
 export { costsOfModel, type CostsOptions } from "./quantize/costs_of_model.ts";

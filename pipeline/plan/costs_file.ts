@@ -24,6 +24,7 @@ export const costsFileSchema = z.strictObject({
   ),
   quantize: nanoseconds.describe("For an element that goes from floats to codes"),
   dequantize: nanoseconds.describe("For an element that goes from codes to floats"),
+  change: nanoseconds.optional().describe("For each such change beside its elements, default 0"),
   units: z.array(z.strictObject({
     node: z.string().describe("Node that overrides name the unit by"),
     op: z.string(),

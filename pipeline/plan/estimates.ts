@@ -94,6 +94,7 @@ function timesOf(placement: Placement, costs: CostsFile | undefined): Times {
   return {
     quantize: costs?.quantize ?? 0,
     dequantize: costs?.dequantize ?? 0,
+    change: costs?.change ?? 0,
     units: placement.units.map(({ node, kind }) => {
       const unit = kind === "integer" ? known.get(node) : undefined;
       return { float: unit?.float ?? 0, integer: unit?.integer ?? 0 };

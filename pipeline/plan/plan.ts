@@ -53,13 +53,17 @@ export interface PlanRound {
   readonly name: string;
   /** What was expected of it; null of those that aren't planned. */
   readonly predicted: PlanFigures | null;
+  /** What was measured. */
   readonly measured: PlanFigures;
 }
 
 /** What became of a unit. */
 export interface PlannedUnit {
+  /** Node that overrides name it by. */
   readonly node: string;
+  /** Operator, or name of the composite. */
   readonly op: string;
+  /** With codes, with floats whose weights are stored in codes, or with floats. */
   readonly choice: "integer" | "stored" | "float";
   /** Bits of its weights; null without any that are quantized. */
   readonly weightBits: number | null;
@@ -71,15 +75,19 @@ export interface PlannedUnit {
   readonly otherTime: number | null;
   /** Bytes of its weights. */
   readonly size: number;
+  /** Why, in a sentence. */
   readonly reason: string;
 }
 
 /** A plan with all that it follows from. */
 export interface Plan {
+  /** Version of this format. */
   readonly schemaVersion: 1;
   /** What was asked, in words. */
   readonly goal: string;
+  /** What a loss is. */
   readonly measure: Sensitivity["measure"];
+  /** Every unit that could be on integers. */
   readonly units: readonly PlannedUnit[];
   /** Tensors whose codes cost the outputs something, the most first. */
   readonly tensors: readonly {
@@ -95,6 +103,7 @@ export interface Plan {
   readonly isWithin: boolean;
   /** Samples that losses were measured on, and others that the made models were. */
   readonly samples: { readonly sensitivity: number; readonly models: number };
+  /** What kernels take; null where nobody knows. */
   readonly costs: CostsFile | null;
 }
 

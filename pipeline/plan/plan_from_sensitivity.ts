@@ -16,9 +16,11 @@ import { paretoFront, solvePlan } from "./solver/solve.ts";
 
 /** What {@linkcode planFrom} starts from. */
 export interface PlanSource {
+  /** Those that sensitivities were measured with. */
   readonly statistics: Statistics;
   /** Where the target, with everything on integers, puts quantizers. */
   readonly placement: Placement;
+  /** What may be chosen. */
   readonly target: Target;
   /** With `sensitivity`; `seconds` and `measure` have been spent. */
   readonly wish: PlanWish & Required<Pick<PlanWish, "sensitivity">>;
@@ -34,8 +36,11 @@ export interface ExpectedFigures extends PlanFigures {
 export interface ExpectedPlan {
   /** What turns the target's placement into the plan. */
   readonly overrides: readonly Override[];
+  /** What was asked, in words. */
   readonly goal: string;
+  /** What becomes of every unit that could be on integers. */
   readonly units: Plan["units"];
+  /** Tensors with codes, the most expensive first. */
   readonly tensors: Plan["tensors"];
   /** What it is expected to cost; size is that of the weights alone. */
   readonly expected: ExpectedFigures;

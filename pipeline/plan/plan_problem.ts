@@ -143,7 +143,7 @@ export function planProblem(input: PlanInput, { least, most = {} }: PlanGoal): N
     if (unit.kind === "moving") continue;
     for (const tensor of new Set(unit.inputs)) {
       if (!ownerOf.has(tensor)) continue;
-      const dequantizing = times.dequantize * (elements(tensor) ?? 0);
+      const dequantizing = times.change + times.dequantize * (elements(tensor) ?? 0);
       border(index, tensor, ({ kind }, bits) => {
         if (kind === "integer") return bits === 0 ? Infinity : 0;
         return bits === 0 ? 0 : dequantizing;
@@ -151,7 +151,7 @@ export function planProblem(input: PlanInput, { least, most = {} }: PlanGoal): N
     }
     for (const tensor of unit.outputs) {
       if (!ownerOf.has(tensor)) continue;
-      const quantizing = times.quantize * (elements(tensor) ?? 0);
+      const quantizing = times.change + times.quantize * (elements(tensor) ?? 0);
       border(index, tensor, ({ kind }, bits) => {
         if (kind === "integer") return bits === 0 && !unit.givesFloat ? Infinity : 0;
         return bits === 0 ? 0 : quantizing;
@@ -173,7 +173,7 @@ export function planProblem(input: PlanInput, { least, most = {} }: PlanGoal): N
       options: node.options.map(({ costs }, option) => ({
         costs: choices.tensors.get(owner)![option] === 0
           ? costs
-          : costs.with(time, costs[time] + nanoseconds * (elements(tensor) ?? 0)),
+          : costs.with(time, costs[time] + times.change + nanoseconds * (elements(tensor) ?? 0)),
       })),
     };
   }

@@ -17,6 +17,8 @@ export interface UnitTime {
 export interface BorderTimes {
   readonly quantize: number;
   readonly dequantize: number;
+  /** Nanoseconds for each such change, beside its elements. */
+  readonly change: number;
 }
 
 /** What a plan knows of times. */
@@ -32,11 +34,12 @@ export interface Times extends BorderTimes {
 export function estimateTimes(
   units: readonly PlacedUnit[],
   work: readonly UnitWork[],
-  { operators, quantize, dequantize }: Costs,
+  { operators, quantize, dequantize, change = 0 }: Costs,
 ): Times {
   return {
     quantize,
     dequantize,
+    change,
     units: units.map(({ op }, i) => {
       const { outputs, multiplications, weights, kernel } = work[i];
       const rule = operators.find((entry) =>

@@ -30,8 +30,11 @@ export interface KernelTime {
 export interface MeasureOptions {
   /** Runs of each model that count, default 15, or 120 where the clock is coarse. */
   readonly runs?: number;
+  /** Told after every turn. */
   readonly onProgress?: OnProgress;
+  /** Where models run; the default runtime when absent. */
   readonly runtime?: Runtime;
+  /** Stops before the next run. */
   readonly signal?: AbortSignal;
 }
 

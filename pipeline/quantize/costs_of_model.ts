@@ -19,6 +19,7 @@ export const COSTS_SAMPLES = 4;
 
 /** How {@linkcode costsOfModel} runs. */
 export interface CostsOptions extends MeasureOptions {
+  /** Samples per inference run of the calibration, by default by their size. */
   readonly batch?: number;
 }
 

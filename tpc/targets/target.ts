@@ -181,6 +181,9 @@ const costs = z.strictObject({
   dequantize: nanoseconds.describe(
     "For an element that goes from codes to floats, with changes of layout",
   ),
+  change: nanoseconds.optional().describe(
+    "For each change between floats and codes, however small: further kernels to call, fusions that end there; default 0",
+  ),
 }).describe("What kernels take on the target's runtime");
 
 const override = z.strictObject({

@@ -64,6 +64,7 @@ function inputFor(options: Target["options"], random: () => number): PlanInput {
     times: {
       quantize: random() * 3,
       dequantize: random() * 3,
+      change: random() * 500,
       units: placement.units.map(() => ({ float: random() * 9000, integer: random() * 9000 })),
     },
     elements,
