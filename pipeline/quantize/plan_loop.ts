@@ -10,10 +10,12 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import type { OnProgress } from "../../core/progress.ts";
 import type { Recipe } from "../../tpc/recipe/recipe.ts";
 import { addOverrides } from "../../tpc/targets/read_target.ts";
 import type { Override } from "../../tpc/targets/target.ts";
+import { defaultRuntime } from "../inference/default_runtime.ts";
 import { measureSensitivity } from "../passes/sensitivity.ts";
 import { choicesOf } from "../plan/choices.ts";
 import type { CostsFile } from "../plan/costs_file.ts";
@@ -182,17 +184,33 @@ export async function measureParts(start: PlanStart, options: RunOptions): Promi
   return { costs, sensitivity, estimates, samples: samples.length };
 }
 
-/** What kernels take here; undefined where the target's have nothing to do with this runtime. */
+/** What kernels take here; undefined where the target's have nothing to do with this runtime, or nobody can tell. */
 async function costsHere(
-  { variant: { float, target }, calibrated: { statistics }, reference }: PlanStart,
-  { runtime, signal }: RunOptions,
+  { variant: { float, target }, wish, calibrated: { statistics }, reference }: PlanStart,
+  { runtime = defaultRuntime(), signal, onEvent }: RunOptions,
 ): Promise<CostsFile | undefined> {
   if (!target.options?.float) return undefined;
+  if (runtime.name === "onnxruntime-node") {
+    const isLimited = [wish.maxSize, wish.bitsBudget].some((limit) => limit !== undefined);
+    const text = "onnxruntime-node writes its profiles into files of its own";
+    if (!isLimited || wish.maxLatency !== undefined) throw noTimes(text);
+    await onEvent?.({ kind: "note", text: `times aren't measured: ${text}` });
+    return undefined;
+  }
   const { feeds } = reference.runs[0];
   return await profileCosts(
     { model: float.prepared, sha256: float.sha256, statistics, target, feeds },
     { runtime, signal },
   );
+}
+
+function noTimes(found: string): PlimsollError {
+  return new PlimsollError("usage", {
+    action: "measuring what kernels take, for a plan",
+    wanted: "a runtime whose profile can be read",
+    found,
+    remedy: `Give ${option("costs")}, or plan with onnxruntime-web`,
+  });
 }
 
 function reporting({ onEvent }: RunOptions): OnProgress {
