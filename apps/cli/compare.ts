@@ -117,7 +117,7 @@ Examples:
   deno task compare --target onnxruntime --bias-correction yes,no --equalize no,yes
   deno task compare --model m.onnx --data images/ --eval-data val/ --target default,onnxruntime
   deno task compare --plan --target onnxruntime-web   loss against time, 5 models from integers to floats
-  deno task compare --plan --target imx500 --plan-points 8      loss against size
+  deno task compare --plan --target imx500 --plan-points 8      loss against bits
 
 Writes a folder with model.onnx and manifest.json for each variant, the statistics of each calibration
 pass, and comparison.json; with --plan also plan.json for each, sensitivity.json and costs.json.

@@ -121,6 +121,7 @@ export function estimate(
     loss: Number.isFinite(loss) ? loss : null,
     latency: costs === undefined ? null : (rest + spent.time) / costs.float * corrections.latency,
     size: spent.size + overhead,
+    bits: averageBits(input, choice),
   };
 }
 
@@ -149,6 +150,17 @@ export function correct(
 
 function ratio(a: number | null, b: number | null): number {
   return a === null || b === null || !(a > 0) || !(b > 0) ? 1 : a / b;
+}
+
+/** Bits of a weight on average, over all that can be quantized; 0 without any. */
+export function averageBits({ placement, work }: PlanInput, { units }: PlanChoice): number {
+  let [bits, weights] = [0, 0];
+  for (const [i, choice] of units.entries()) {
+    if (placement.units[i].kind !== "integer") continue;
+    weights += work[i].weights;
+    bits += work[i].weights * (choice.kind === "float" ? 32 : choice.weightBits ?? 32);
+  }
+  return weights === 0 ? 0 : bits / weights;
 }
 
 /** Everything on integers, with the usual bits. */

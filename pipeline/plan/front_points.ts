@@ -10,8 +10,8 @@ import type { PlanFigures } from "./plan.ts";
 import type { PlanChoice } from "./plan_problem.ts";
 import { paretoFront } from "./solver/solve.ts";
 
-/** What a front lies along: time, or size where nobody knows times. */
-export type Across = "latency" | "size";
+/** What a front lies along: time, or bits of weights where nobody knows times. */
+export type Across = "latency" | "bits";
 
 /** What is wanted of a front. */
 export interface FrontPoints {
@@ -25,7 +25,7 @@ export interface FrontPoints {
 /** Plans that a few are taken from. */
 const DENSE = 24;
 
-/** Choices of the front from the least time or size to the least loss, evenly spread. */
+/** Choices of the front from the least time or bits to the least loss, evenly spread. */
 export function frontChoices(
   estimates: Estimates,
   { across, points, mostLoss }: FrontPoints,
@@ -33,7 +33,7 @@ export function frontChoices(
   const dense = (loss?: number): PlanChoice[] => {
     const goal = { least: "loss", text: "", ...(loss === undefined ? {} : { loss }) } as const;
     const { problem, read } = goalProblem(estimates, goal);
-    const dimension = problem.dimensions.indexOf(across === "latency" ? "time" : "size");
+    const dimension = problem.dimensions.indexOf(across === "latency" ? "time" : "bits");
     const front = paretoFront(problem, dimension, { points: Math.max(DENSE, points) });
     return "infeasible" in front ? [] : front.map(({ choice }) => read(choice));
   };
@@ -45,7 +45,7 @@ export function frontChoices(
 
 /**
  * Numbers of at most so many points that divide the way along a front into equal parts, both ends among them. The way is
- * measured in decibels of loss and in time or size, each as a part of what lies between the ends.
+ * measured in decibels of loss and in time or bits, each as a part of what lies between the ends.
  */
 export function spread(
   front: readonly PlanFigures[],

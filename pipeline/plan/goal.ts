@@ -6,7 +6,7 @@
 import { PlimsollError } from "../../core/errors.ts";
 import { option } from "../../core/option_words.ts";
 import { decibels } from "../../core/portable_math.ts";
-import type { Estimates } from "./estimates.ts";
+import { averageBits, type Estimates } from "./estimates.ts";
 import type { PlanFigures, PlanWish } from "./plan.ts";
 import { type Dimension, type PlanChoice, planProblem } from "./plan_problem.ts";
 import { solvePlan } from "./solver/solve.ts";
@@ -112,18 +112,7 @@ export function goalProblem(
 
 /** Whether a choice keeps a limit of bits, which no made model tells. */
 export function keepsBits(estimates: Estimates, choice: PlanChoice, most: number): boolean {
-  return averageBits(estimates, choice) <= most * (1 + 1e-9);
-}
-
-/** Bits of a weight on average, over all that can be quantized; 0 without any. */
-export function averageBits({ input }: Pick<Estimates, "input">, { units }: PlanChoice): number {
-  let [bits, weights] = [0, 0];
-  for (const [i, choice] of units.entries()) {
-    if (input.placement.units[i].kind !== "integer") continue;
-    weights += input.work[i].weights;
-    bits += input.work[i].weights * (choice.kind === "float" ? 32 : choice.weightBits ?? 32);
-  }
-  return weights === 0 ? 0 : bits / weights;
+  return averageBits(estimates.input, choice) <= most * (1 + 1e-9);
 }
 
 /** Whether a made model keeps the limits; bits can't be measured. */

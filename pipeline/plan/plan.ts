@@ -43,6 +43,8 @@ export interface PlanFigures {
   readonly latency: number | null;
   /** Bytes. */
   readonly size: number;
+  /** Bits of a weight on average, over all that can be quantized; absent of what was measured. */
+  readonly bits?: number;
 }
 
 /** A model that was made and measured on the way. */

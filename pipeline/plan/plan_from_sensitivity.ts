@@ -9,9 +9,9 @@ import type { Override, Target } from "../../tpc/targets/target.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import { describeTensors, describeUnits, reasonOf } from "./describe_plan.ts";
 import { asUsersWant, estimate, firstEstimates, usualChoice } from "./estimates.ts";
-import { averageBits, goalOf, goalProblem } from "./goal.ts";
+import { goalOf, goalProblem } from "./goal.ts";
 import type { Plan, PlanFigures, PlanWish } from "./plan.ts";
-import { overridesOf, type PlanChoice } from "./plan_problem.ts";
+import { overridesOf } from "./plan_problem.ts";
 import { paretoFront, solvePlan } from "./solver/solve.ts";
 
 /** What {@linkcode planFrom} starts from. */
@@ -26,12 +26,6 @@ export interface PlanSource {
   readonly wish: PlanWish & Required<Pick<PlanWish, "sensitivity">>;
 }
 
-/** What a choice is expected to cost. */
-export interface ExpectedFigures extends PlanFigures {
-  /** Bits of a weight on average. */
-  readonly bits: number;
-}
-
 /** A plan that nobody has made a model of. */
 export interface ExpectedPlan {
   /** What turns the target's placement into the plan. */
@@ -43,11 +37,11 @@ export interface ExpectedPlan {
   /** Tensors with codes, the most expensive first. */
   readonly tensors: Plan["tensors"];
   /** What it is expected to cost; size is that of the weights alone. */
-  readonly expected: ExpectedFigures;
+  readonly expected: PlanFigures;
   /** The same of everything on integers with the usual bits. */
-  readonly usual: ExpectedFigures;
+  readonly usual: PlanFigures;
   /** Least losses for more and more time, or bits of weights where nobody knows times. */
-  readonly front: readonly ExpectedFigures[];
+  readonly front: readonly PlanFigures[];
 }
 
 /** Points of a front. */
@@ -68,11 +62,7 @@ export function planFrom({ statistics, placement, target, wish }: PlanSource): E
     costs,
   });
   const { input } = estimates;
-  const expect = (choice: PlanChoice): ExpectedFigures => ({
-    ...estimate(estimates, choice),
-    bits: averageBits(estimates, choice),
-  });
-  const usual = expect(usualChoice(input));
+  const usual = estimate(estimates, usualChoice(input));
   const goal = goalOf(wish, usual.loss, costs !== undefined);
   const { problem, read } = goalProblem(estimates, goal);
   const solution = solvePlan(problem);
@@ -93,8 +83,10 @@ export function planFrom({ statistics, placement, target, wish }: PlanSource): E
     goal: goal.text,
     units: describeUnits(input, choice, costs !== undefined),
     tensors: describeTensors(input, choice),
-    expected: expect(choice),
+    expected: estimate(estimates, choice),
     usual,
-    front: "infeasible" in points ? [] : points.map(({ choice }) => expect(all.read(choice))),
+    front: "infeasible" in points
+      ? []
+      : points.map(({ choice }) => estimate(estimates, all.read(choice))),
   };
 }

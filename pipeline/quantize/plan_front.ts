@@ -82,7 +82,7 @@ export async function planFront(
   const { size } = estimate(estimates, usual);
   base.round = { ...base.round, predicted: { ...predicted, size } };
   const choices = frontChoices(estimates, {
-    across: isTimed ? "latency" : "size",
+    across: isTimed ? "latency" : "bits",
     points,
     // Beyond, models are said to have lost what they are for.
     ...(sensitivity.measure === "squared" &&
@@ -98,7 +98,7 @@ export async function planFront(
       schemaVersion: 1,
       goal: chosen === 0
         ? "everything on integers that the target can have so"
-        : `a point of the front of loss against ${isTimed ? "time" : "size"}`,
+        : `a point of the front of loss against ${isTimed ? "time" : "bits of weights"}`,
       measure: sensitivity.measure,
       units: describeUnits(input, choice, isTimed),
       tensors: describeTensors(input, choice),

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Plan, PlanFigures } from "../plan/plan.ts";
-import type { ExpectedFigures, ExpectedPlan } from "../plan/plan_from_sensitivity.ts";
+import type { ExpectedPlan } from "../plan/plan_from_sensitivity.ts";
 import { decibels } from "../../core/portable_math.ts";
 import { formatTable } from "./table.ts";
 
@@ -24,13 +24,12 @@ export function planReport({ goal, rounds, chosen, isWithin, units }: Plan): str
 /** The points of a front, with what was expected of each. */
 export function frontReport({ rounds, measure, samples, costs }: Plan): string {
   return roundsTable(rounds) +
-    `The front of loss against ${costs === null ? "size" : "time"}: each model has the least ` +
-    `expected loss for its expected ${costs === null ? "bytes" : "time"}. Loss: ` +
+    `The front of loss against ${
+      costs === null ? "bits of weights" : "time"
+    }: each model has the ` +
+    `least expected loss for its expected ${costs === null ? "bits" : "time"}. Loss: ` +
     `${measure === "squared" ? "squared error of the outputs" : "divergence of the classes"}, ` +
-    `${samples.models} runs.\n` +
-    (rounds.some(({ predicted, measured }) => measured.size > 1.02 * (predicted?.size ?? Infinity))
-      ? "Expected MB count weights by their bits; the files hold codes of fewer than 8 in bytes.\n"
-      : "");
+    `${samples.models} runs.\n`;
 }
 
 /** Models, with what was expected of them. */
@@ -67,11 +66,11 @@ function megabytes({ size }: PlanFigures): string {
 export function expectedPlanReport(
   { goal, expected, usual, front, units }: ExpectedPlan,
 ): string {
-  const row = (name: string, { loss, latency, size, bits }: ExpectedFigures) => [
+  const row = (name: string, { loss, latency, size, bits }: PlanFigures) => [
     name,
     lossCell(loss),
     partCell(latency),
-    bits.toFixed(2),
+    bits?.toFixed(2) ?? "–",
     (size / 1e6).toFixed(2),
   ];
   const changed = units.filter(({ choice }) => choice !== "integer").length;

@@ -51,7 +51,7 @@ export class OverrideEffects {
           `${unit.op} ${nameOf(unit)}: ${whyNot(unit, part, whyFloat)}`
         );
         throw refuse(
-          `${WHAT[part]} that each of them changes`,
+          `${whatOf(part, override)} that each of them changes`,
           `none for ${name} (${why.slice(0, 3).join("; ") || "an input of the model without one"})`,
           REMEDIES[part],
         );
@@ -65,6 +65,12 @@ const WHAT: Readonly<Record<Part, string>> = {
   weight: "a quantizer of weights",
   compute: "how something computes",
 };
+function whatOf(part: Part, { compute }: Override): string {
+  return part === "compute" && compute === "dynamic"
+    ? "a MatMul or Gemm with a constant matrix, or an LSTM with constant weights,"
+    : WHAT[part];
+}
+
 const LIST = "`inspect` lists the names; * stands for anything in them";
 const REMEDIES: Readonly<Record<Part, string>> = {
   activation:

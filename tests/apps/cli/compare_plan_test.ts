@@ -11,13 +11,13 @@ interface Point {
   folder: string;
   bytes: number;
   plan: {
-    predicted: { loss: number; latency: number | null; size: number };
+    predicted: { loss: number; latency: number | null; size: number; bits: number };
     measured: { loss: number; latency: null; size: number };
   };
 }
 
 /** Fails unless points rise along the front, lose less and less, and are what was expected of them. */
-function checkFront(points: readonly Point[], across: "latency" | "size"): void {
+function checkFront(points: readonly Point[], across: "latency" | "bits"): void {
   for (const [i, { plan: { predicted, measured } }] of points.entries()) {
     const off = 10 * Math.abs(Math.log10(measured.loss / predicted.loss));
     assert.ok(off < 3, `point ${i + 1} is ${off} dB off`);
@@ -99,15 +99,15 @@ Deno.test("a front by given costs: every point a model as expected, the same byt
     );
   }));
 
-Deno.test("where no times are known the front is one of loss against size", () =>
+Deno.test("where no times are known the front is one of loss against bits", () =>
   inFolder(async (folder) => {
     const wish = ["--target", "imx500", "--plan-points", "3", "--accept", "--out", folder];
     const { code, out, error } = await runCommand("compare", ...few, ...wish);
     assert.equal(code, 0, error);
-    assert.match(out, /The front of loss against size/);
+    assert.match(out, /The front of loss against bits/);
     const [integers, ...points] = read(`${folder}/comparison.json`).variants;
     assert.ok(points.length >= 2);
-    checkFront([...points, integers], "size");
+    checkFront([...points, integers], "bits");
     assert.ok(!Array.from(Deno.readDirSync(folder)).some(({ name }) => name === "costs.json"));
     // Weights of two kinds of bits.
     const bits = new Set(

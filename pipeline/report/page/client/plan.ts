@@ -65,7 +65,7 @@ export function planSection(
   );
 }
 
-/** Loss against time, where times are known, and size; what was expected is hollow. Models with reports lead to them. */
+/** Loss against time, where times are known, and bits of weights; what was expected is hollow. Models with reports lead to them. */
 function frontCharts(plan: Plan, width: number): Element[] {
   const isTimed = plan.rounds.some(({ predicted }) => (predicted?.latency ?? null) !== null);
   return [
@@ -78,9 +78,9 @@ function frontCharts(plan: Plan, width: number): Element[] {
       })]
       : []),
     frontChart(plan, width, {
-      against: "size",
-      label: "MB, each weight by its bits",
-      x: ({ size }) => size / 1e6,
+      against: "bits of weights",
+      label: "bits of a weight on average",
+      x: ({ bits }) => bits ?? null,
     }),
   ];
 }
@@ -98,15 +98,19 @@ function frontChart(
   { against, label, x, isFloatAtOne = false }: Axis,
 ): Element {
   const all = rounds.flatMap(({ name, predicted, measured, report }, i) => {
-    // Files may keep codes of few bits in bytes, which a chart of sizes would not show.
-    const size = predicted?.size ?? measured.size;
-    return [{ ...measured, size }, predicted].flatMap((figures, k) => {
-      const at = figures === null ? null : x(figures);
-      if (figures === null || at === null || figures.loss === null || figures.loss === 0) return [];
-      const y = -10 * Math.log10(figures.loss);
-      const kind = { isExpected: k === 1, isChosen: i === chosen };
-      return [{ name, x: at, y, href: i === chosen ? undefined : report, ...kind }];
-    });
+    // Made models have the bits that were planned.
+    const bits = predicted?.bits;
+    return [{ ...measured, ...(bits === undefined ? {} : { bits }) }, predicted].flatMap(
+      (figures, k) => {
+        const at = figures === null ? null : x(figures);
+        if (figures === null || at === null || figures.loss === null || figures.loss === 0) {
+          return [];
+        }
+        const y = -10 * Math.log10(figures.loss);
+        const kind = { isExpected: k === 1, isChosen: i === chosen };
+        return [{ name, x: at, y, href: i === chosen ? undefined : report, ...kind }];
+      },
+    );
   });
   const points = all.filter(({ isExpected }) => !isExpected);
   const colour = ({ isChosen }: { isChosen: boolean }) =>
