@@ -14,6 +14,9 @@ import { solvePlan } from "./solver/solve.ts";
 /** Latencies of one machine differ by so much from turn to turn. */
 const LATENCY_SLACK = 1.02;
 
+/** How much larger than everything on integers a file may be when nobody says. */
+const SIZE_SLACK = 1.05;
+
 /** A goal. */
 export interface Goal {
   /** What is minimised. */
@@ -33,13 +36,13 @@ export interface Goal {
 /**
  * What a wish comes to.
  *
- * @param usual What everything on integers loses.
+ * @param usual What everything on integers costs: without a limit of size, files are hardly larger than its.
  * @param isTimed Whether times are known.
  * @throws {PlimsollError} kind `usage` for a limit of time where nobody knows times.
  */
 export function goalOf(
-  { maxLoss, maxLatency: latency, maxSize: size, bitsBudget: bits }: PlanWish,
-  usual: number | null,
+  { maxLoss, maxLatency: latency, maxSize, bitsBudget: bits }: PlanWish,
+  usual: Pick<PlanFigures, "loss" | "size">,
   isTimed: boolean,
 ): Goal {
   if (latency !== undefined && !isTimed) {
@@ -50,17 +53,18 @@ export function goalOf(
       remedy: `Give ${option("costs")} or another target, or leave it out`,
     });
   }
-  const isFree = latency === undefined && size === undefined && bits === undefined;
+  const isFree = latency === undefined && maxSize === undefined && bits === undefined;
+  const size = maxSize ?? Math.ceil(usual.size * SIZE_SLACK);
   const loss = maxLoss === undefined
-    ? isFree && isTimed ? usual ?? undefined : undefined
+    ? isFree && isTimed ? usual.loss ?? undefined : undefined
     : "part" in maxLoss
     ? maxLoss.part
-    : (usual ?? Infinity) * 10 ** (maxLoss.decibels / 10);
+    : (usual.loss ?? Infinity) * 10 ** (maxLoss.decibels / 10);
   const least = loss === undefined ? "loss" : isTimed ? "time" : "size";
   const limits = [
     ...(loss === undefined ? [] : [`losing at most ${lossText(loss)}`]),
     ...(latency === undefined ? [] : [`taking at most ${latency} of the float model's time`]),
-    ...(size === undefined ? [] : [`of at most ${size} bytes`]),
+    `of at most ${size} bytes`,
     ...(bits === undefined ? [] : [`with at most ${bits} bits a weight on average`]),
   ];
   const what = {
@@ -73,7 +77,7 @@ export function goalOf(
     text: [what[least], ...limits].join(", "),
     ...(loss === undefined ? {} : { loss }),
     ...(latency === undefined ? {} : { latency }),
-    ...(size === undefined ? {} : { size }),
+    size,
     ...(bits === undefined ? {} : { bits }),
   };
 }

@@ -63,7 +63,7 @@ export function planFrom({ statistics, placement, target, wish }: PlanSource): E
   });
   const { input } = estimates;
   const usual = estimate(estimates, usualChoice(input));
-  const goal = goalOf(wish, usual.loss, costs !== undefined);
+  const goal = goalOf(wish, usual, costs !== undefined);
   const { problem, read } = goalProblem(estimates, goal);
   const solution = solvePlan(problem);
   if ("infeasible" in solution) {

@@ -111,7 +111,7 @@ export async function planVariant(start: PlanStart, options: RunOptions): Promis
   const { size } = estimate(estimates, base.choice);
   made[0] = { ...base, predicted: { ...base.predicted!, size } };
   if (target.options?.float) await make("floats with weights in codes", storedChoice(input));
-  const goal = goalOf(wish, base.measured.loss, costs !== undefined);
+  const goal = goalOf(wish, base.measured, costs !== undefined);
   for (let round = 1; round <= MOST_ROUNDS; round++) {
     signal?.throwIfAborted();
     const solved = solveGoal(estimates, goal);

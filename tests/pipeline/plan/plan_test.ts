@@ -241,13 +241,16 @@ Deno.test("times follow the first rule that holds a unit", () => {
 });
 
 Deno.test("goals: decibels count from everything on integers, percent from nothing", () => {
-  const decibels = goalOf({ maxLoss: { decibels: 10 } }, 0.001, true);
+  const usual = { loss: 0.001, size: 1000 };
+  const decibels = goalOf({ maxLoss: { decibels: 10 } }, usual, true);
   assert.ok(Math.abs(decibels.loss! - 0.01) < 1e-12);
   assert.equal(decibels.least, "time");
-  assert.equal(goalOf({ maxLoss: { part: 0.002 } }, 0.001, false).least, "size");
-  assert.deepEqual([goalOf({}, 0.001, true).loss, goalOf({}, 0.001, true).least], [0.001, "time"]);
-  assert.equal(goalOf({ bitsBudget: 5 }, 0.001, false).least, "loss");
-  assert.throws(() => goalOf({ maxLatency: 0.5 }, 0.001, false), /costs/);
+  assert.equal(goalOf({ maxLoss: { part: 0.002 } }, usual, false).least, "size");
+  assert.deepEqual([goalOf({}, usual, true).loss, goalOf({}, usual, true).least], [0.001, "time"]);
+  assert.equal(goalOf({ bitsBudget: 5 }, usual, false).least, "loss");
+  assert.equal(goalOf({}, usual, true).size, 1050, "hardly larger than everything on integers");
+  assert.equal(goalOf({ maxSize: 5000 }, usual, true).size, 5000);
+  assert.throws(() => goalOf({ maxLatency: 0.5 }, usual, false), /costs/);
 });
 
 Deno.test("of made models the best within the limits counts, else the one that exceeds them least", () => {
