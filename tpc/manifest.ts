@@ -6,6 +6,7 @@
  */
 import * as z from "zod";
 import { PlimsollError } from "../core/errors.ts";
+import { firstFaults } from "../core/first_faults.ts";
 import { recipeSchema } from "./recipe/recipe.ts";
 import { rewritesSchema } from "../onnx/rewrites/rewrites.ts";
 import { LEAST_STEP, MAX_FLOAT } from "../core/grid.ts";
@@ -222,13 +223,10 @@ export type ManifestStored = NonNullable<Manifest["stored"]>[number];
 export function parseManifest(value: unknown, name: string): Manifest {
   const result = manifestSchema.safeParse(value);
   if (result.success) return result.data;
-  const faults = result.error.issues.slice(0, 5).map(({ path, message }) =>
-    `${path.join(".") || "top level"}: ${message}`
-  );
   throw new PlimsollError("input", {
     action: `reading manifest ${JSON.stringify(name)}`,
     wanted: "a manifest as in tpc/schema/manifest.v1.schema.json",
-    found: faults.join("; "),
+    found: firstFaults(result.error),
     remedy: "Make it again with `search` or `quantize`",
   });
 }

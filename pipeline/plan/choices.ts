@@ -4,7 +4,7 @@
  * @module
  */
 import { overridesFor } from "../../tpc/placement/overrides.ts";
-import type { Placement } from "../../tpc/placement/types.ts";
+import type { PlacedUnit, Placement, WeightPlan } from "../../tpc/placement/types.ts";
 import type { Target } from "../../tpc/targets/target.ts";
 
 /** What a unit may be: with codes, with floats whose weights are stored in codes, with floats altogether. */
@@ -32,14 +32,14 @@ export interface Choices {
  */
 export function choicesOf(placement: Placement, target: Target): Choices {
   const { float = false, weightBits = [], activationBits = [] } = target.options ?? {};
-  const weights = new Map(placement.weights.map((plan) => [plan.node, plan]));
+  const weightsOf = weightsOfUnits(placement);
   const named = namedTensors(target);
   const unique = (usual: number, further: readonly number[]) => [...new Set([usual, ...further])];
   return {
     units: placement.units.map(({ kind, nodes, isPinned = false }): UnitChoice[] => {
       if (kind !== "integer") return [{ kind: "float" }];
       const isFree = float && !isPinned;
-      const plan = nodes.map((node) => weights.get(node)).find((found) => found !== undefined);
+      const plan = weightsOf({ nodes });
       if (plan === undefined) {
         return [{ kind: "integer" }, ...(isFree ? [{ kind: "float" as const }] : [])];
       }
@@ -57,6 +57,17 @@ export function choicesOf(placement: Placement, target: Target): Choices {
         return [tensor, float && !named(tensor) ? [...usual, 0] : usual];
       }),
     ),
+  };
+}
+
+/** What finds the quantized weights of a unit; undefined where it has none. */
+export function weightsOfUnits(
+  { weights }: Pick<Placement, "weights">,
+): (unit: Pick<PlacedUnit, "nodes">) => WeightPlan | undefined {
+  const plans = new Map(weights.map((plan) => [plan.node, plan]));
+  return ({ nodes }) => {
+    const layer = nodes.find((node) => plans.has(node));
+    return layer === undefined ? undefined : plans.get(layer);
   };
 }
 

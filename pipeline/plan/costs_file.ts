@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import { PlimsollError } from "../../core/errors.ts";
+import { firstFaults } from "../../core/first_faults.ts";
 
 const nanoseconds = z.number().min(0).max(1e15);
 
@@ -44,13 +45,10 @@ export type CostsFile = Readonly<z.infer<typeof costsFileSchema>>;
 export function parseCosts(value: unknown, name: string): CostsFile {
   const result = costsFileSchema.safeParse(value);
   if (result.success) return result.data;
-  const faults = result.error.issues.slice(0, 5).map(({ path, message }) =>
-    `${path.join(".") || "top level"}: ${message}`
-  );
   throw new PlimsollError("input", {
     action: `reading costs ${JSON.stringify(name)}`,
     wanted: "what `profile` writes",
-    found: faults.join("; "),
+    found: firstFaults(result.error),
     remedy: "Make it again with `profile`",
   });
 }

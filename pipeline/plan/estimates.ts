@@ -125,13 +125,7 @@ export function estimate(
   };
 }
 
-/**
- * Estimates moved by what a made model was off; its size is told by one model for all.
- *
- * Of everything on integers with the usual bits the loss tells little of plans with fewer: 1.2 dB better than expected on
- * EfficientNet-Lite0, whose plan of 5 bits then was 0.2 dB worse (imx500). All quantizers together were measured on the
- * samples of the single ones, and that counts (`firstEstimates`).
- */
+/** Estimates moved by what a made model was off; its size is told by one model for all. */
 export function correct(
   estimates: Estimates,
   predicted: PlanFigures,
@@ -145,6 +139,26 @@ export function correct(
       loss: corrections.loss * ratio(measured.loss, predicted.loss),
       latency: corrections.latency * ratio(measured.latency, predicted.latency),
     },
+  };
+}
+
+/**
+ * Estimates moved by the model of {@linkcode usualChoice}, by its size and time alone.
+ *
+ * Its loss tells little of plans with fewer bits: 1.2 dB better than expected on EfficientNet-Lite0, whose plan of 5 bits
+ * then was 0.2 dB worse (imx500). All quantizers together were measured on the samples of the single ones, and that counts
+ * ({@linkcode firstEstimates}).
+ *
+ * @returns The estimates, and what was to be expected of that model with the file's overhead, which it tells itself.
+ */
+export function correctByUsual(
+  estimates: Estimates,
+  predicted: PlanFigures,
+  measured: PlanFigures,
+): { readonly estimates: Estimates; readonly predicted: PlanFigures } {
+  return {
+    estimates: correct(estimates, predicted, { ...measured, loss: predicted.loss }),
+    predicted: { ...predicted, size: measured.size },
   };
 }
 

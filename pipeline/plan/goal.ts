@@ -89,6 +89,16 @@ export function solveGoal(estimates: Estimates, goal: Goal): PlanChoice | undefi
   return "infeasible" in solution ? undefined : read(solution.choice);
 }
 
+/** What is said where nothing keeps the limits of a goal. */
+export function outOfReach(target: string, { text }: Goal): PlimsollError {
+  return new PlimsollError("target", {
+    action: `planning for target ${target}`,
+    wanted: text,
+    found: "no choice that the target allows and that keeps these limits by the estimates",
+    remedy: "Allow more, or extend the target's `options` in a file of your own",
+  });
+}
+
 /** The problem whose solution a goal is. */
 export function goalProblem(
   { input, costs, rest, overhead, corrections }: Estimates,

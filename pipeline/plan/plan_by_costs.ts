@@ -12,7 +12,7 @@ import type { Statistics } from "../statistics/statistics.ts";
 import { choicesOf, withoutFloatWeights } from "./choices.ts";
 import { overridesOf, planProblem } from "./plan_problem.ts";
 import { solvePlan } from "./solver/solve.ts";
-import { estimateTimes } from "./unit_times.ts";
+import { estimateTimes, microseconds } from "./unit_times.ts";
 import { elementsIn, workOfUnits } from "./unit_work.ts";
 
 /** What leaves float what is faster so; nothing where the target says nothing of costs. */
@@ -49,10 +49,11 @@ export function planByCosts(
       remedy: "This is a defect of Plimsoll: report it with the model",
     });
   }
-  const micro = (ns: number) => `${(ns / 1000).toPrecision(3)} µs`;
   return overridesOf(input, read(solution.choice), (unit) => {
     const { float, integer } = times.units[unit];
-    return `by the costs of ${name} it takes ${micro(float)} with floats and ${micro(integer)} ` +
+    return `by the costs of ${name} it takes ${microseconds(float)} with floats and ${
+      microseconds(integer)
+    } ` +
       "with codes, beside changes between the two";
   });
 }

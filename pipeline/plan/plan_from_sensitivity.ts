@@ -3,16 +3,15 @@
  *
  * @module
  */
-import { PlimsollError } from "../../core/errors.ts";
 import type { Placement } from "../../tpc/placement/types.ts";
 import type { Override, Target } from "../../tpc/targets/target.ts";
 import type { Statistics } from "../statistics/statistics.ts";
-import { describeTensors, describeUnits, reasonOf } from "./describe_plan.ts";
+import { describeTensors, describeUnits, reasonsOf } from "./describe_plan.ts";
 import { asUsersWant, estimate, firstEstimates, usualChoice } from "./estimates.ts";
-import { goalOf, goalProblem } from "./goal.ts";
+import { goalOf, goalProblem, outOfReach, solveGoal } from "./goal.ts";
 import type { Plan, PlanFigures, PlanWish } from "./plan.ts";
 import { overridesOf } from "./plan_problem.ts";
-import { paretoFront, solvePlan } from "./solver/solve.ts";
+import { paretoFront } from "./solver/solve.ts";
 
 /** What {@linkcode planFrom} starts from. */
 export interface PlanSource {
@@ -64,22 +63,13 @@ export function planFrom({ statistics, placement, target, wish }: PlanSource): E
   const { input } = estimates;
   const usual = estimate(estimates, usualChoice(input));
   const goal = goalOf(wish, usual, costs !== undefined);
-  const { problem, read } = goalProblem(estimates, goal);
-  const solution = solvePlan(problem);
-  if ("infeasible" in solution) {
-    throw new PlimsollError("target", {
-      action: `planning for target ${target.name}`,
-      wanted: goal.text,
-      found: "no choice that the target allows and that keeps these limits",
-      remedy: "Allow more, or extend the target's `options` in a file of your own",
-    });
-  }
-  const choice = read(solution.choice);
+  const choice = solveGoal(estimates, goal);
+  if (choice === undefined) throw outOfReach(target.name, goal);
   const all = goalProblem(estimates, { least: "loss", text: "" });
   const across = all.problem.dimensions.indexOf(costs === undefined ? "bits" : "time");
   const points = paretoFront(all.problem, across, { points: POINTS });
   return {
-    overrides: overridesOf(input, choice, (unit) => reasonOf(input, choice, unit)),
+    overrides: overridesOf(input, choice, reasonsOf(input, choice)),
     goal: goal.text,
     units: describeUnits(input, choice, costs !== undefined),
     tensors: describeTensors(input, choice),

@@ -17,7 +17,7 @@ import { exactly } from "../../tpc/placement/overrides.ts";
 import type { WeightStorage } from "../../core/types.ts";
 import type { PlacedUnit, Placement } from "../../tpc/placement/types.ts";
 import type { Override } from "../../tpc/targets/target.ts";
-import type { Choices, TensorChoice, UnitChoice } from "./choices.ts";
+import { type Choices, type TensorChoice, type UnitChoice, weightsOfUnits } from "./choices.ts";
 import type { PlanBorder, PlanBudget, PlanNode, PlanProblem } from "./solver/problem.ts";
 import type { Times } from "./unit_times.ts";
 import type { UnitWork } from "./unit_work.ts";
@@ -85,8 +85,8 @@ export function bytesOfWeight(bits: number | undefined, storage: WeightStorage):
 /** The problem of a goal. */
 export function planProblem(input: PlanInput, { least, most = {} }: PlanGoal): NamedProblem {
   const { placement, choices, work, times, losses, elements, outline, weightStorage } = input;
-  const { units, activations, weights } = placement;
-  const layers = new Map(weights.map((plan) => [plan.node, plan]));
+  const { units, activations } = placement;
+  const weightsOf = weightsOfUnits(placement);
   const costs = (spent: Partial<Spent>) => DIMENSIONS.map((dimension) => spent[dimension] ?? 0);
   const unitNodes = units.map((unit, i): PlanNode => ({
     name: unit.node,
@@ -107,7 +107,7 @@ export function planProblem(input: PlanInput, { least, most = {} }: PlanGoal): N
     { weights: count }: UnitWork,
     time: { readonly float: number; readonly integer: number },
   ): Partial<Spent> {
-    const layer = unit.nodes.find((node) => layers.has(node));
+    const layer = weightsOf(unit)?.node;
     const bits = choice.kind === "float" ? undefined : choice.weightBits;
     return {
       time: choice.kind === "integer" ? time.integer : time.float,
@@ -215,15 +215,14 @@ export function overridesOf(
   { units, tensors }: PlanChoice,
   why: (unit: number) => string,
 ): Override[] {
-  const layers = new Map(placement.weights.map((plan) => [plan.node, plan]));
+  const weightsOf = weightsOfUnits(placement);
   const planned = true as const;
   const specs = new Map(placement.activations.map(({ tensor, spec }) => [tensor, spec]));
   const ofUnits = placement.units.flatMap((unit, i): Override[] => {
     if (unit.kind !== "integer" || unit.isPinned) return [];
     const choice = units[i];
     const match = { node: exactly(unit.node) };
-    const usual = unit.nodes.map((node) => layers.get(node)?.spec.bits)
-      .find((bits) => bits !== undefined);
+    const usual = weightsOf(unit)?.spec.bits;
     switch (choice.kind) {
       case "float":
         return leftFloat(unit).map((override) => ({ ...override, planned, reason: why(i) }));

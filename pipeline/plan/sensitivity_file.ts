@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import { PlimsollError } from "../../core/errors.ts";
+import { firstFaults } from "../../core/first_faults.ts";
 import type { Losses } from "./plan_problem.ts";
 
 const loss = z.number().min(0).nullable().describe("What it costs the outputs; null when infinite");
@@ -42,13 +43,10 @@ export type Sensitivity = Readonly<z.infer<typeof sensitivitySchema>>;
 export function parseSensitivity(value: unknown, name: string): Sensitivity {
   const result = sensitivitySchema.safeParse(value);
   if (result.success) return result.data;
-  const faults = result.error.issues.slice(0, 5).map(({ path, message }) =>
-    `${path.join(".") || "top level"}: ${message}`
-  );
   throw new PlimsollError("input", {
     action: `reading sensitivities ${JSON.stringify(name)}`,
     wanted: "what `quantize --plan` writes",
-    found: faults.join("; "),
+    found: firstFaults(result.error),
     remedy: "Leave them out: they are measured then",
   });
 }

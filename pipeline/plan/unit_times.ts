@@ -52,3 +52,8 @@ export function estimateTimes(
     }),
   };
 }
+
+/** A time in sentences, with three digits. */
+export function microseconds(nanoseconds: number): string {
+  return `${Number((nanoseconds / 1000).toPrecision(3))} µs`;
+}

@@ -7,13 +7,12 @@
  */
 import type { PlimsollError } from "../../core/errors.ts";
 import { wordOptions } from "../../core/option_words.ts";
-import { addOverrides } from "../../tpc/targets/read_target.ts";
 import { faultError } from "../verdict/check_model.ts";
 import { limitsOf, lossesOfGrids } from "../verdict/limits.ts";
 import { judgeModel, type Reference, type Verdict } from "../verdict/verdict.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import { notesOnStatistics } from "../verdict/suspicious_data.ts";
-import type { Planned } from "./plan_passes.ts";
+import { type Planned, withOverrides } from "./plan_passes.ts";
 import type { Quantization, RunOptions } from "./run.ts";
 
 /** Nodes that are left float for one variant, at most: more are no accident. */
@@ -81,16 +80,8 @@ function isQuantized({ manifest }: Quantization, node: string): boolean {
 
 /** The variant with one more node float; its recipe says so. */
 function withFloat(variant: Planned, node: string, refusal: PlimsollError): Planned {
-  const override = { match: { node }, quantize: false as const };
   try {
-    return {
-      ...variant,
-      recipe: {
-        ...variant.recipe,
-        overrides: [...variant.recipe.overrides ?? [], override],
-      },
-      target: addOverrides(variant.target, [override]),
-    };
+    return withOverrides(variant, [{ match: { node }, quantize: false }]);
   } catch {
     throw refusal;
   }

@@ -5,11 +5,10 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
-import { addOverrides } from "../../tpc/targets/read_target.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import { choicesOf, withoutFloatWeights } from "../plan/choices.ts";
-import { describeTensors, describeUnits, reasonOf } from "../plan/describe_plan.ts";
-import { correct, estimate, type Estimates, usualChoice } from "../plan/estimates.ts";
+import { describeTensors, describeUnits, reasonsOf } from "../plan/describe_plan.ts";
+import { correctByUsual, estimate, type Estimates, usualChoice } from "../plan/estimates.ts";
 import { frontChoices } from "../plan/front_points.ts";
 import type { FrontWish, PlanFigures, PlanRound } from "../plan/plan.ts";
 import { overridesOf, type PlanChoice } from "../plan/plan_problem.ts";
@@ -17,7 +16,7 @@ import { placementFor } from "../search/placement.ts";
 import { limitsOf } from "../verdict/limits.ts";
 import { describeFigures, lossOf } from "./measure_plan.ts";
 import { keyOf, measureParts, type PlanStart } from "./plan_loop.ts";
-import type { Planned } from "./plan_passes.ts";
+import { type Planned, withOverrides } from "./plan_passes.ts";
 import type { Quantization, RunOptions } from "./run.ts";
 
 /** What {@linkcode planFront} draws. */
@@ -50,16 +49,11 @@ export async function planFront(
   const made: { result: Quantization; choice: PlanChoice; round: PlanRound }[] = [];
   const add = async (name: string, choice: PlanChoice): Promise<void> => {
     signal?.throwIfAborted();
-    const overrides = overridesOf(input, choice, (unit) => reasonOf(input, choice, unit));
+    const overrides = overridesOf(input, choice, reasonsOf(input, choice));
     const predicted = estimate(estimates, choice);
     const result = await make({
-      ...variant,
+      ...withOverrides(variant, overrides),
       name,
-      recipe: {
-        ...variant.recipe,
-        overrides: [...variant.recipe.overrides ?? [], ...overrides],
-      },
-      target: addOverrides(variant.target, overrides),
     });
     await using session = await createSession(result.emitted, { name, runtime });
     const measured: PlanFigures = {
@@ -76,11 +70,9 @@ export async function planFront(
   const usual = usualChoice(input);
   await add("integers", usual);
   const [base] = made;
-  const predicted = base.round.predicted!;
-  // What a file holds beside weights, this one tells; of what others lose it tells little, see `correct`.
-  estimates = correct(estimates, predicted, { ...base.round.measured, loss: predicted.loss });
-  const { size } = estimate(estimates, usual);
-  base.round = { ...base.round, predicted: { ...predicted, size } };
+  const told = correctByUsual(estimates, base.round.predicted!, base.round.measured);
+  estimates = told.estimates;
+  base.round = { ...base.round, predicted: told.predicted };
   const choices = frontChoices(estimates, {
     across: isTimed ? "latency" : "bits",
     points,

@@ -13,24 +13,24 @@ import { PlimsollError } from "../../core/errors.ts";
 import { option } from "../../core/option_words.ts";
 import type { OnProgress } from "../../core/progress.ts";
 import type { Recipe } from "../../tpc/recipe/recipe.ts";
-import { addOverrides } from "../../tpc/targets/read_target.ts";
 import type { Override } from "../../tpc/targets/target.ts";
 import { defaultRuntime } from "../inference/default_runtime.ts";
 import { measureSensitivity } from "../passes/sensitivity.ts";
 import { choicesOf } from "../plan/choices.ts";
 import type { CostsFile } from "../plan/costs_file.ts";
-import { describeTensors, describeUnits, reasonOf } from "../plan/describe_plan.ts";
+import { describeTensors, describeUnits, reasonsOf } from "../plan/describe_plan.ts";
 import {
   ALL_INTEGER,
   asUsersWant,
   correct,
+  correctByUsual,
   estimate,
   type Estimates,
   firstEstimates,
   storedChoice,
   usualChoice,
 } from "../plan/estimates.ts";
-import { bestOf, goalOf, isWithin, keepsBits, solveGoal } from "../plan/goal.ts";
+import { bestOf, goalOf, isWithin, keepsBits, outOfReach, solveGoal } from "../plan/goal.ts";
 import type { Plan, PlanFigures, PlanRound, PlanWish } from "../plan/plan.ts";
 import { overridesOf, type PlanChoice } from "../plan/plan_problem.ts";
 import type { Sensitivity } from "../plan/sensitivity_file.ts";
@@ -39,7 +39,7 @@ import { placementFor } from "../search/placement.ts";
 import type { Reference } from "../verdict/verdict.ts";
 import type { Calibrated } from "./make_variant.ts";
 import { measuring, PLANNED_SAMPLES } from "./measure_plan.ts";
-import type { Planned } from "./plan_passes.ts";
+import { type Planned, withOverrides } from "./plan_passes.ts";
 import type { RunOptions } from "./run.ts";
 
 /** Plans that are made and measured. */
@@ -99,17 +99,16 @@ export async function planVariant(start: PlanStart, options: RunOptions): Promis
   const measure = measuring(start, costs !== undefined, options);
   const made: Made[] = [];
   const make = async (name: string, choice: PlanChoice): Promise<void> => {
-    const overrides = overridesOf(input, choice, (unit) => reasonOf(input, choice, unit));
+    const overrides = overridesOf(input, choice, reasonsOf(input, choice));
     const predicted = estimate(estimates, choice);
     const measured = await measure(name, overrides);
     made.push({ name, choice, overrides, predicted, measured });
   };
   await make("everything on integers", usualChoice(input));
   const [base] = made;
-  estimates = correct(estimates, base.predicted!, { ...base.measured, loss: base.predicted!.loss });
-  // What a file holds beside weights, the first one tells.
-  const { size } = estimate(estimates, base.choice);
-  made[0] = { ...base, predicted: { ...base.predicted!, size } };
+  const told = correctByUsual(estimates, base.predicted!, base.measured);
+  estimates = told.estimates;
+  made[0] = { ...base, predicted: told.predicted };
   if (target.options?.float) await make("floats with weights in codes", storedChoice(input));
   const goal = goalOf(wish, base.measured, costs !== undefined);
   for (let round = 1; round <= MOST_ROUNDS; round++) {
@@ -127,18 +126,11 @@ export async function planVariant(start: PlanStart, options: RunOptions): Promis
   const allowed = made.filter(({ choice }) =>
     goal.bits === undefined || keepsBits(estimates, choice, goal.bits)
   );
-  if (allowed.length === 0) throw outOfReach(target.name, goal.text);
+  if (allowed.length === 0) throw outOfReach(target.name, goal);
   const chosen = allowed[bestOf(allowed.map(({ measured }) => measured), goal)];
   return {
     sensitivity,
-    variant: {
-      ...variant,
-      recipe: {
-        ...variant.recipe,
-        overrides: [...variant.recipe.overrides ?? [], ...chosen.overrides],
-      },
-      target: addOverrides(target, chosen.overrides),
-    },
+    variant: withOverrides(variant, chosen.overrides),
     plan: {
       schemaVersion: 1,
       goal: goal.text,
@@ -228,13 +220,4 @@ function isClose(predicted: PlanFigures, measured: PlanFigures): boolean {
     a === null || b === null || a <= b * factor && b <= a * factor;
   return near(predicted.loss, measured.loss, 10 ** 0.05) &&
     near(predicted.latency, measured.latency, 1.05);
-}
-
-function outOfReach(target: string, wanted: string): PlimsollError {
-  return new PlimsollError("target", {
-    action: `planning for target ${target}`,
-    wanted,
-    found: "no choice that the target allows and that keeps these limits by the estimates",
-    remedy: "Allow more, or extend the target's `options` in a file of your own",
-  });
 }

@@ -15,7 +15,8 @@ import { withoutPlan } from "../../tpc/placement/overrides.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
 import type { Recipe } from "../../tpc/recipe/recipe.ts";
 import { furtherPasses } from "../../tpc/recipe/wishes.ts";
-import type { Target } from "../../tpc/targets/target.ts";
+import { addOverrides } from "../../tpc/targets/read_target.ts";
+import type { Override, Target } from "../../tpc/targets/target.ts";
 import { migratedTensors, migrationKey } from "../passes/learn_migration.ts";
 import { needsData } from "../passes/learn_rewrites.ts";
 import { watchedFor } from "../search/placement.ts";
@@ -37,6 +38,20 @@ export interface Planned {
   readonly plan?: PlanWish;
   /** Whether the whole front is wanted of it. */
   readonly front?: FrontWish;
+}
+
+/**
+ * A variant with further overrides behind its own; its recipe says so.
+ *
+ * @throws {PlimsollError} kind `target` for one that the target doesn't allow.
+ */
+export function withOverrides(variant: Planned, overrides: readonly Override[]): Planned {
+  const { recipe, target } = variant;
+  return {
+    ...variant,
+    recipe: { ...recipe, overrides: [...recipe.overrides ?? [], ...overrides] },
+    target: addOverrides(target, overrides),
+  };
 }
 
 /** Recipes by what the same statistics serve. */

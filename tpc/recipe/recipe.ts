@@ -6,6 +6,7 @@
  */
 import * as z from "zod";
 import { PlimsollError } from "../../core/errors.ts";
+import { firstFaults } from "../../core/first_faults.ts";
 import { option, wordOptions } from "../../core/option_words.ts";
 import {
   addOverrides,
@@ -89,13 +90,10 @@ export interface ResolvedRecipe {
 export function parseRecipe(value: unknown, name: string): Recipe {
   const result = recipeSchema.safeParse(value);
   if (result.success) return result.data as Recipe;
-  const faults = result.error.issues.slice(0, 5).map(({ path, message }) =>
-    `${path.join(".") || "top level"}: ${message}`
-  );
   throw new PlimsollError("usage", {
     action: `reading recipe ${JSON.stringify(name)}`,
     wanted: "a recipe as in tpc/schema/recipe.v1.schema.json",
-    found: faults.join("; "),
+    found: firstFaults(result.error),
     remedy: "Correct it; a manifest that `quantize` wrote is a recipe, too",
   });
 }

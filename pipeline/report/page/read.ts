@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import { PlimsollError } from "../../../core/errors.ts";
+import { firstFaults } from "../../../core/first_faults.ts";
 import type { Plan } from "../../plan/plan.ts";
 import type { Diagnosis } from "../../diagnose/diagnosis.ts";
 import type { EvaluatedModel } from "./collect.ts";
@@ -118,13 +119,10 @@ function parse<Schema extends z.ZodType>(
 ): z.infer<Schema> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const faults = result.error.issues.slice(0, 5).map(({ path, message }) =>
-    `${path.join(".") || "top level"}: ${message}`
-  );
   throw new PlimsollError("input", {
     action: `reading ${JSON.stringify(name)} for a report`,
     wanted,
-    found: faults.join("; "),
+    found: firstFaults(result.error),
     remedy: "Make it again, or leave it out of the report",
   });
 }
