@@ -122,7 +122,7 @@ const weight = z.strictObject({
   biasShift: z.array(z.number()).optional().describe(
     "What is taken away from the bias of each output channel, in real units",
   ),
-  rounding: z.literal("gptq").optional().describe(
+  rounding: z.enum(["gptq", "sequential"]).optional().describe(
     "Codes aren't the nearest ones: they are in the file of codes beside the manifest",
   ),
   reason: z.array(z.string()),

@@ -173,7 +173,7 @@ function roundLayer(
         const zeroPoints = places.map((i) => grid.zeroPoints[scaleOf(i)]);
         const weights = Float64Array.from(places, (i) => data[i]);
         const { min: low, max: high } = grid.codes;
-        const found = roundRow(plan, { weights, scales, low, high, zeroPoints });
+        const { codes: found } = roundRow(plan, { weights, scales, low, high, zeroPoints });
         const errorOf = (code: (k: number) => number) =>
           quadratic(moments.matrix, weights.map((w, k) => w - code(k) * scales[k]));
         const [old, now] = [

@@ -7,8 +7,10 @@ import { numbered } from "../../core/progress.ts";
 import type { Sample } from "../../core/tensor.ts";
 import { emitModel } from "../../tpc/emission/emit.ts";
 import type { WeightCodes } from "../../tpc/emission/insert_qdq.ts";
+import type { Manifest } from "../../tpc/manifest.ts";
 import { furtherPasses } from "../../tpc/recipe/wishes.ts";
 import { chooseByOutput } from "../passes/choose_by_output.ts";
+import { reconstructLayers } from "../passes/reconstruct_layers.ts";
 import { roundWeights } from "../passes/round_weights.ts";
 import { exactChoices } from "../passes/second_pass.ts";
 import { writeCodes } from "../rounding/codes_file.ts";
@@ -31,6 +33,12 @@ export interface Calibrated {
   readonly index: number;
   /** The first samples of the pass, to judge by. */
   readonly kept: readonly Sample[];
+}
+
+/** A manifest with the codes that aren't the nearest ones. */
+interface Rounded {
+  readonly manifest: Manifest;
+  readonly codes?: WeightCodes;
 }
 
 /**
@@ -66,11 +74,12 @@ export async function makeVariant(
   const choices = takes("exact") ? await exact() : undefined;
   const local = await decide({ ...input, choices });
   const nearest = takes("output") ? await decide({ ...input, byOutput: await output() }) : local;
-  const { manifest, codes, codesFile } = takes("round") ? await round() : {
-    manifest: nearest,
-    codes: undefined,
-    codesFile: undefined,
-  };
+  const rounded: Rounded = takes("round") ? await round() : { manifest: nearest };
+  const fitted: Rounded = takes("layers") ? await layers(rounded) : rounded;
+  const { manifest, file: codesFile } = fitted.codes !== undefined && fitted.codes.size > 0
+    ? await writeCodes(fitted.manifest, fitted.codes)
+    : { manifest: fitted.manifest, file: undefined };
+  const { codes } = fitted;
   const emitted = emitModel(model, manifest, codes);
   const { file: bytes, weights } = serialiseFor(float, emitted);
   return {
@@ -107,11 +116,19 @@ export async function makeVariant(
     const all = takers("round");
     const onProgress = numbered(progressOf(options), all.indexOf(variants[place]) + 1, all.length);
     const reopen = async () => (await again("round", all)).samples;
-    const rounded = await roundWeights(
+    return await roundWeights(
       { manifest: nearest, statistics, reopen },
       { model, target, batch, signal, runtime, onProgress },
     );
-    const { manifest, file: codesFile } = await writeCodes(rounded.manifest, rounded.codes);
-    return { manifest, codes: rounded.codes as WeightCodes, codesFile };
+  }
+
+  async function layers(before: Rounded): Promise<Rounded> {
+    const { samples, run } = await again("layers", takers("layers"));
+    const { note, ...found } = await reconstructLayers(
+      { model, ...before, statistics, samples, what: wished.sequential! },
+      run,
+    );
+    await options.onEvent?.({ kind: "note", text: `${name}: ${note}` });
+    return found;
   }
 }

@@ -103,6 +103,7 @@ export const PASS_NAMES = {
   exact: "a pass of true errors",
   output: "a pass of held-out samples",
   round: "a pass of moments for rounding",
+  layers: "a pass of samples to fit layers to",
 } as const;
 
 /**

@@ -23,9 +23,9 @@ export interface Pass {
   /**
    * `ranges` finds out how far activations reach, for rewrites; `calibrate` makes statistics; `exact` sums true errors of
    * the best candidates; `output` reads held-out samples; `round` gathers second moments, more than once where they are
-   * many.
+   * many; `layers` reads the samples that layers are fitted to, one after the other.
    */
-  readonly stage: "ranges" | "calibrate" | "exact" | "output" | "round";
+  readonly stage: "ranges" | "calibrate" | "exact" | "output" | "round" | "layers";
   /** Number of the pass among those of its stage, from 1. */
   readonly number: number;
   /** Passes of this stage. */

@@ -33,6 +33,13 @@ export interface Patches {
    * @returns For each group rows of `shape.size` elements.
    */
   read(sample: Tensor, count: number): Float32Array[];
+  /**
+   * What the layer gives at the same positions.
+   *
+   * @param output Its output for one sample, batch axis included.
+   * @returns For each group rows of `shape.rows` elements.
+   */
+  readOutput(output: Tensor, count: number): Float32Array[];
 }
 
 /** The vectors of a layer. */
@@ -74,6 +81,14 @@ function rowPatches(
         vectors.set(data.subarray(row * size, (row + 1) * size), i * size)
       );
       return [vectors];
+    },
+    readOutput: ({ data }, count) => {
+      const positions = spread(data.length / rows, count);
+      const found = new Float32Array(positions.length * rows);
+      positions.forEach((row, i) =>
+        found.set(data.subarray(row * rows, (row + 1) * rows), i * rows)
+      );
+      return [found];
     },
   };
 }
@@ -129,6 +144,20 @@ function convPatches(layer: LinearLayer): Patches | undefined {
         });
       });
       return vectors;
+    },
+    readOutput: ({ data, dims }, count) => {
+      const plane = elementCount(dims.slice(2));
+      const positions = spread(plane, count);
+      const rows = outputs / groups;
+      return Array.from({ length: groups }, (_, group) => {
+        const found = new Float32Array(positions.length * rows);
+        positions.forEach((position, i) => {
+          for (let row = 0; row < rows; row++) {
+            found[i * rows + row] = data[(group * rows + row) * plane + position];
+          }
+        });
+        return found;
+      });
     },
   };
 }

@@ -25,17 +25,23 @@ export interface RoundingPlan {
   readonly order: Int32Array;
   /** Row k: U_ik for i < k, in this order. */
   readonly feedback: Float64Array;
+  /** D_k, in this order. */
+  readonly pivots: Float64Array;
   /** H with damping, in this order. */
   readonly moments: Float64Array;
 }
 
-/** Part of the mean of the diagonal that is added to it, as in GPTQ: moments of few samples are singular. */
+/** Damping as in GPTQ: moments of few samples are singular. */
 const DAMPING = 0.01;
 /** Sweeps of coordinate descent; more change no code worth it (measured). */
 const SWEEPS = 3;
 
-/** Prepares the rounding of weights that meet inputs of these moments. Cubic in their number. */
-export function planRounding({ size, matrix }: Moments): RoundingPlan {
+/**
+ * Prepares the rounding of weights that meet inputs of these moments. Cubic in their number.
+ *
+ * @param damping Part of the mean of the diagonal that is added to it.
+ */
+export function planRounding({ size, matrix }: Moments, damping = DAMPING): RoundingPlan {
   const diagonal = Float64Array.from({ length: size }, (_, i) => matrix[i * size + i]);
   const mean = diagonal.reduce((sum, x) => sum + x, 0) / size;
   // What counts most is rounded first, while all others can still make up for it.
@@ -44,19 +50,21 @@ export function planRounding({ size, matrix }: Moments): RoundingPlan {
   for (let i = 0; i < size; i++) {
     for (let j = 0; j < size; j++) moments[i * size + j] = matrix[order[i] * size + order[j]];
     // Inputs that are always the same (dead channels) have no moments: any damping will do.
-    moments[i * size + i] += DAMPING * mean || 1;
+    moments[i * size + i] += damping * mean || 1;
   }
-  return { size, order, moments, feedback: factorise(moments, size) };
+  return { size, order, moments, ...factorise(moments, size) };
 }
 
-/** Row k of the result: U_ik for i < k, of H = (U + 1)·D·(U + 1)ᵀ. */
-function factorise(moments: Float64Array, size: number): Float64Array {
+/** Row k of `feedback`: U_ik for i < k, of H = (U + 1)·D·(U + 1)ᵀ; `pivots`: D. */
+function factorise(moments: Float64Array, size: number) {
+  const pivots = new Float64Array(size);
   // Only the lower triangle is kept: row i up to column i.
   const rest = moments.slice();
   const feedback = new Float64Array(size * size);
   for (let k = size - 1; k >= 0; k--) {
     const row = k * size;
     const pivot = rest[row + k];
+    pivots[k] = pivot;
     for (let i = 0; i < k; i++) feedback[row + i] = rest[row + i] / pivot;
     for (let i = 0; i < k; i++) {
       const factor = feedback[row + i] * pivot;
@@ -65,7 +73,7 @@ function factorise(moments: Float64Array, size: number): Float64Array {
       for (let j = 0; j <= i; j++) rest[at + j] -= factor * feedback[row + j];
     }
   }
-  return feedback;
+  return { feedback, pivots };
 }
 
 /** The weights of one output channel, and the grid of each. */
@@ -79,8 +87,32 @@ export interface Row {
   readonly zeroPoints?: ArrayLike<number>;
 }
 
-/** Codes without zero point of one output channel. */
-export function roundRow({ size, order, feedback, moments }: RoundingPlan, row: Row): Int16Array {
+/** What {@linkcode roundRow} found. */
+export interface RoundedRow {
+  /** Codes without zero point. */
+  readonly codes: Int16Array;
+  /** e·H·eᵀ with the damped moments. */
+  readonly error: number;
+}
+
+/** The x with H·x = b, H being the damped moments. */
+export function solve({ size, order, feedback, pivots }: RoundingPlan, b: Float64Array) {
+  const v = Float64Array.from(order, (k) => b[k]);
+  for (let k = size - 1; k >= 0; k--) {
+    for (let i = 0, at = k * size; i < k; i++) v[i] -= feedback[at + i] * v[k];
+  }
+  for (let k = 0; k < size; k++) {
+    let sum = v[k] / pivots[k];
+    for (let i = 0, at = k * size; i < k; i++) sum -= feedback[at + i] * v[i];
+    v[k] = sum;
+  }
+  const x = new Float64Array(size);
+  order.forEach((k, i) => x[k] = v[i]);
+  return x;
+}
+
+/** Codes of one output channel. */
+export function roundRow({ size, order, feedback, moments }: RoundingPlan, row: Row): RoundedRow {
   const { weights, scales, low, high, zeroPoints } = row;
   const codes = new Int16Array(size);
   const errors = new Float64Array(size);
@@ -96,13 +128,13 @@ export function roundRow({ size, order, feedback, moments }: RoundingPlan, row: 
     codes[k] = nearest(wanted, k);
     errors[k] = w - codes[k] * scales[order[k]];
   }
-  descend();
+  const error = descend();
   const result = new Int16Array(size);
   for (let k = 0; k < size; k++) result[order[k]] = codes[k];
-  return result;
+  return { codes: result, error };
 
-  /** Moves one code at a time to where the error is least while all others stay. */
-  function descend(): void {
+  /** Moves one code at a time to where the error is least while all others stay; returns e·H·eᵀ. */
+  function descend(): number {
     const slope = new Float64Array(size);
     for (let i = 0; i < size; i++) {
       if (errors[i] === 0) continue;
@@ -124,5 +156,6 @@ export function roundRow({ size, order, feedback, moments }: RoundingPlan, row: 
       }
       if (!isChanged) break;
     }
+    return errors.reduce((sum, e, k) => sum + e * slope[k], 0);
   }
 }

@@ -16,6 +16,11 @@ import { biasShift } from "./weights/bias_shift.ts";
 /** How the reason of a correction begins. */
 const CORRECTED = "bias corrected";
 
+/** Whether the bias of a layer is to stay as it is. */
+export function withoutCorrection({ biasCorrection = true }: ManifestWeight): boolean {
+  return !biasCorrection;
+}
+
 /** Means of the input channels of a layer whose bias is to be corrected; undefined for others. */
 export function layerMeans(
   { op, input, activation, biasCorrection = true }: Pick<

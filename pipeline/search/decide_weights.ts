@@ -206,6 +206,27 @@ function searchSharedSteps(
   });
 }
 
+/**
+ * Whether an int32 accumulator could wrap with other weights and biases than those that the steps were searched for; see
+ * `leastSteps`.
+ */
+export function needsWiderSteps(
+  { activations }: Manifest,
+  { op, axis, activation: tensor }: ManifestWeight,
+  { data, dims, bias, scales }: {
+    readonly data: Float32Array;
+    readonly dims: readonly number[];
+    readonly bias: Float32Array;
+    /** Step of each output channel, or one in all. */
+    readonly scales: readonly number[];
+  },
+): boolean {
+  const activation = activations.find((entry) => entry.tensor === tensor)!;
+  const { scale: inputScale, storage } = activation;
+  return leastSteps({ data, dims, axis }, { op, bias, inputScale, reach: reachOf(storage) })
+    .some((least, c) => scales[scales.length === 1 ? 0 : c] < least);
+}
+
 /** Codes from the zero point to the furthest one that an int32 accumulator may meet. */
 function reachOf(storage: ActivationStorage): number {
   const [least, most] = STORED_CODES[storage];

@@ -30,6 +30,7 @@ import { BIAS_INPUT } from "../../onnx/operators/operators.ts";
 import { dequantizeCodes, quantizeWeights } from "../../onnx/quantized/quantize_weights.ts";
 import { dimensions, floatData, makeTensor } from "../../onnx/file/tensor.ts";
 import { floatValue } from "../../onnx/graph/value_info.ts";
+import type { WeightCodes } from "./insert_qdq.ts";
 import { weightGrid } from "./weight_grid.ts";
 
 /** Names of the scalar float32 inputs that hold a grid; see `Levels`. */
@@ -57,12 +58,14 @@ export interface VariableGrids {
  * @param model The prepared float model.
  * @param manifest With weight steps; of its activations only where they are matters.
  * @param hasSwitches Whether the rounding of weights can be switched off, layer by layer; slower.
+ * @param codes Codes of weights that aren't the nearest ones, by node.
  * @throws {PlimsollError} kind `model` when model and manifest don't belong together.
  */
 export function makeGridsVariable(
   model: Model,
   manifest: Manifest,
   hasSwitches = false,
+  codes: WeightCodes = new Map(),
 ): VariableGrids {
   const { graph } = model;
   const fresh = nameMaker(graph);
@@ -72,7 +75,7 @@ export function makeGridsVariable(
   const add: NodeProto[] = [];
   const switches = new Map<string, string>();
   const mix: Mix | undefined = hasSwitches ? { add, switches } : undefined;
-  const initializers = roundWeights(model, manifest.weights, edited, fresh, mix);
+  const initializers = roundWeights(model, manifest.weights, { edited, fresh, mix, codes });
   const graphInputs = new Set(graph.input.map(({ name }) => name));
   const inputs = new Map<string, GridInputs>();
   for (const { tensor, sameAs } of manifest.activations) {
@@ -142,9 +145,12 @@ interface Mix {
 function roundWeights(
   { graph }: Model,
   weights: readonly ManifestWeight[],
-  edited: ReadonlyMap<NodeProto, { input: string[] }>,
-  fresh: (wish: string) => string,
-  mix: Mix | undefined,
+  { edited, fresh, mix, codes }: {
+    readonly edited: ReadonlyMap<NodeProto, { input: string[] }>;
+    readonly fresh: (wish: string) => string;
+    readonly mix: Mix | undefined;
+    readonly codes: WeightCodes;
+  },
 ): TensorProto[] {
   const nodes = new Map(graph.node.map((node) => [nodeName(node), node]));
   const tensors = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
@@ -179,7 +185,8 @@ function roundWeights(
     const float = constant(tensors, weight.tensor);
     const { dims, data } = float;
     const grid = weightGrid(weight);
-    const rounded = dequantizeCodes(quantizeWeights(data, dims, grid), dims, grid);
+    const own = codes.get(weight.node) ?? quantizeWeights(data, dims, grid);
+    const rounded = dequantizeCodes(own, dims, grid);
     const place = { input, position: weight.input, node: weight.node };
     put(place, float, { dims, data: Float32Array.from(rounded) }, weight.tensor);
     const { bias, biasShift } = weight;

@@ -14,7 +14,9 @@ export type FurtherPass =
   /** After it: outputs of the model on held-out samples. */
   | "output"
   /** After it: second moments of what weights meet. */
-  | "round";
+  | "round"
+  /** After it: layers fitted to the ones before them. */
+  | "layers";
 
 /** Something that a user can wish of a quantization. */
 export interface Wish {
@@ -30,8 +32,8 @@ export interface Wish {
   readonly hint?: string;
   /** Setting of the target that it replaces; without one its effect is a pass of `quantize`. */
   readonly place?: readonly ["activation" | "weight" | "rewrites" | "layers", string];
-  /** The further pass that a value takes; wishes that can take one aren't offered where samples are read once. */
-  readonly pass?: { readonly stage: FurtherPass; readonly value: unknown };
+  /** The further pass that some values take; wishes that can take one aren't offered where samples are read once. */
+  readonly pass?: { readonly stage: FurtherPass; readonly values: readonly unknown[] };
   /** Word of a value in the name of a variant. */
   readonly word: (value: unknown) => string;
   /** Whether it is yes as soon as it is named, on a command line. */

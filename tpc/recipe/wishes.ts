@@ -177,8 +177,18 @@ export const WISHES = {
     otherwise: "nearest",
     group: "weights",
     hint: "how",
-    pass: { stage: "round", value: "gptq" },
+    pass: { stage: "round", values: ["gptq"] },
     word: String,
+  },
+  sequential: {
+    schema: z.enum(["bias", "weights"]),
+    text:
+      "fit layer after layer to what the quantized ones before it give: their biases, or codes, steps and biases; kept where other samples say that it is better; one more look at the samples",
+    otherwise: "each layer by itself",
+    group: "weights",
+    hint: "what",
+    pass: { stage: "layers", values: ["bias", "weights"] },
+    word: (value) => `sequential ${value}`,
   },
   biasCorrection: {
     schema: yesOrNo,
@@ -205,7 +215,7 @@ export const WISHES = {
     group: "graph",
     hint: "wanted",
     place: ["rewrites", "equalization"],
-    pass: { stage: "ranges", value: true },
+    pass: { stage: "ranges", values: [true] },
     word: wanted("equalize"),
   },
   shiftNegative: {
@@ -215,7 +225,7 @@ export const WISHES = {
     group: "graph",
     hint: "wanted",
     place: ["rewrites", "shiftNegative"],
-    pass: { stage: "ranges", value: true },
+    pass: { stage: "ranges", values: [true] },
     word: wanted("shift-negative"),
   },
   scaleMigration: {
@@ -226,7 +236,7 @@ export const WISHES = {
     group: "graph",
     hint: "wanted",
     place: ["rewrites", "scaleMigration"],
-    pass: { stage: "ranges", value: true },
+    pass: { stage: "ranges", values: [true] },
     word: wanted("scale-migration"),
   },
   exact: {
@@ -234,7 +244,7 @@ export const WISHES = {
     text: "choose grids that are not powers of two by a second pass over the elements",
     otherwise: "no",
     group: "activations",
-    pass: { stage: "exact", value: true },
+    pass: { stage: "exact", values: [true] },
     word: wanted("exact"),
     isFlag: true,
   },
@@ -246,7 +256,7 @@ export const WISHES = {
     otherwise: "error",
     group: "activations",
     hint: "what",
-    pass: { stage: "output", value: "output" },
+    pass: { stage: "output", values: ["output"] },
     word: (value) => `by ${value}`,
   },
   autoRuns: {
@@ -257,7 +267,7 @@ export const WISHES = {
     otherwise: "2000",
     group: "activations",
     hint: "n",
-    pass: { stage: "output", value: undefined },
+    pass: { stage: "output", values: [] },
     word: (value) => `${value} runs`,
   },
   leastSqnr: {
@@ -299,9 +309,9 @@ export type Wishes = {
 
 /** The further passes that wishes take, in the order in which they are run. */
 export function furtherPasses(wishes: Wishes): NonNullable<Wish["pass"]>["stage"][] {
-  const stages = WISH_ENTRIES.filter(([key, { pass }]) =>
-    pass !== undefined && wishes[key] !== undefined && wishes[key] === pass.value
-  ).map(([, { pass }]) => pass!.stage);
-  const order = ["ranges", "exact", "output", "round"] as const;
+  const stages = WISH_ENTRIES.filter(([key, { pass }]) => pass?.values.includes(wishes[key])).map((
+    [, { pass }],
+  ) => pass!.stage);
+  const order = ["ranges", "exact", "output", "round", "layers"] as const;
   return order.filter((stage) => stages.includes(stage));
 }

@@ -34,7 +34,7 @@ Deno.test("rounding by second moments comes near the best of all codes, and neve
     const weights = Float64Array.from({ length: size }, () => normal());
     const scales = new Float64Array(size).fill(0.4);
     const row = { weights, scales, low: -7, high: 7 };
-    const codes = roundRow(planRounding({ size, matrix }), row);
+    const { codes } = roundRow(planRounding({ size, matrix }), row);
     const error = (code: ArrayLike<number>) =>
       errorOf(matrix, Array.from(weights, (w, i) => w - code[i] * scales[i]));
     found += error(codes);
@@ -60,7 +60,7 @@ Deno.test("rounding by moments without correlation is nearest rounding, codes st
   for (let i = 0; i < size; i++) matrix[i * size + i] = i === 3 ? 0 : 1 + i;
   const weights = Float64Array.from({ length: size }, () => 3 * normal());
   const scales = Float64Array.from({ length: size }, (_, i) => 0.5 + i % 2);
-  const codes = roundRow(planRounding({ size, matrix }), { weights, scales, low: -3, high: 4 });
+  const { codes } = roundRow(planRounding({ size, matrix }), { weights, scales, low: -3, high: 4 });
   assert.deepEqual(
     [...codes],
     Array.from(weights, (w, i) => Math.min(4, Math.max(-3, Math.round(w / scales[i]))) + 0),
@@ -68,7 +68,7 @@ Deno.test("rounding by moments without correlation is nearest rounding, codes st
 });
 
 Deno.test("inputs that are always zero leave their weights to nearest rounding", () => {
-  const codes = roundRow(planRounding({ size: 2, matrix: new Float64Array(4) }), {
+  const { codes } = roundRow(planRounding({ size: 2, matrix: new Float64Array(4) }), {
     ...{ weights: Float64Array.of(0.6, -1.2), scales: Float64Array.of(1, 1), low: -8, high: 7 },
   });
   assert.deepEqual([...codes], [1, -1]);
