@@ -7,10 +7,12 @@
  *
  * so rounding w_k + Σ_{i<k} e_i·U_ik, one weight after the other, makes up for the errors so far. That is LDLQ (Chee
  * et al. 2023, "QuIP", arXiv 2307.13304, section 4), which gives the codes of GPTQ (Frantar et al. 2022, arXiv
- * 2210.17323) without an inverse. Sweeps of coordinate descent over the same error follow.
+ * 2210.17323) without an inverse. Sweeps of coordinate descent over the same error follow, and for few weights the search
+ * of the best codes of all (`best_codes.ts`).
  *
  * @module
  */
+import { bestCodes, MOST_WEIGHTS } from "./best_codes.ts";
 
 /** A symmetric matrix, row-major. */
 export interface Moments {
@@ -112,7 +114,8 @@ export function solve({ size, order, feedback, pivots }: RoundingPlan, b: Float6
 }
 
 /** Codes of one output channel. */
-export function roundRow({ size, order, feedback, moments }: RoundingPlan, row: Row): RoundedRow {
+export function roundRow(plan: RoundingPlan, row: Row): RoundedRow {
+  const { size, order, feedback, moments } = plan;
   const { weights, scales, low, high, zeroPoints } = row;
   const codes = new Int16Array(size);
   const errors = new Float64Array(size);
@@ -129,9 +132,10 @@ export function roundRow({ size, order, feedback, moments }: RoundingPlan, row: 
     errors[k] = w - codes[k] * scales[order[k]];
   }
   const error = descend();
+  const best = size <= MOST_WEIGHTS ? bestCodes(plan, row, error) : undefined;
   const result = new Int16Array(size);
-  for (let k = 0; k < size; k++) result[order[k]] = codes[k];
-  return { codes: result, error };
+  for (let k = 0; k < size; k++) result[order[k]] = (best?.codes ?? codes)[k];
+  return { codes: result, error: best?.error ?? error };
 
   /** Moves one code at a time to where the error is least while all others stay; returns e·H·eᵀ. */
   function descend(): number {

@@ -25,7 +25,7 @@ function errorOf(matrix: Float64Array, errors: readonly number[]): number {
   return sum;
 }
 
-Deno.test("rounding by second moments comes near the best of all codes, and never above nearest rounding by much", () => {
+Deno.test("rounding by second moments finds the best codes of few weights", () => {
   const normal = gaussian(4);
   let [best, found, nearest] = [0, 0, 0];
   for (let trial = 0; trial < 60; trial++) {
@@ -45,11 +45,12 @@ Deno.test("rounding by second moments comes near the best of all codes, and neve
         weights,
         (w, i) => Math.round(w / 0.4) + Math.floor(bits / 3 ** i) % 3 - 1,
       );
-      least = Math.min(least, error(code));
+      if (code.every((c) => c >= -7 && c <= 7)) least = Math.min(least, error(code));
     }
     best += least;
   }
-  assert.ok(found <= best * 1.35, `${found}, best ${best}, nearest ${nearest}`);
+  // The damping moves the optimum a little; codes further away than a step can be better still.
+  assert.ok(found <= best * 1.01, `${found}, best ${best}, nearest ${nearest}`);
   assert.ok(found < nearest / 3, `${found}, nearest ${nearest}`);
 });
 
