@@ -14,7 +14,7 @@
  *
  * @module
  */
-import { decibels } from "../../core/portable_math.ts";
+import { decibels, ln } from "../../core/portable_math.ts";
 import { type InputTensor, type Sample, sampleOf, type Tensor } from "../../core/tensor.ts";
 import { mapStream } from "../../core/map_stream.ts";
 import { streamOf } from "../../core/stream_of.ts";
@@ -55,8 +55,14 @@ export type Reconstructed = "bias" | "weights";
 
 /** Samples that layers are fitted to, at most. */
 const MOST_SAMPLES = 128;
-/** Others that the result is judged by. */
-const JUDGED_SAMPLES = 16;
+/** Others that the result is judged by, at most; one in four where there are few. */
+const JUDGED_SAMPLES = 32;
+/** Fewer runs have no standard error worth the name. */
+const LEAST_RUNS = 4;
+/** Standard errors by which outputs must be closer to float: few samples say little, and what they say by chance is no gain. */
+const CLEAR = 2;
+/** With so many bits another step is hardly worth its search (measured). */
+const FINE_BITS = 8;
 /** Bytes of activations that are kept of both models, about. */
 const BYTES = 3 * 2 ** 28;
 /** Bytes that are kept for each element of the largest activation: float32 of two models, and smaller ones beside it. */
@@ -121,8 +127,7 @@ export async function reconstructLayers(
   const fitted = samples.pipeThrough(mapStream(tokenFitter(inputs)));
   const most = samplesThatFit(statistics);
   const kept = await leastSamples(fitted, most + JUDGED_SAMPLES, { signal });
-  // One in five is judged by where there are few.
-  const judged = kept.slice(0, Math.min(JUDGED_SAMPLES, Math.ceil(kept.length / 5)));
+  const judged = kept.slice(0, Math.min(JUDGED_SAMPLES, Math.ceil(kept.length / 4)));
   const runsOf = async (own: readonly Sample[]) => {
     const runs: { samples: number; feeds: ReadonlyMap<string, InputTensor> }[] = [];
     const size = batchSizeFor(inputs, 1);
@@ -134,7 +139,7 @@ export async function reconstructLayers(
   };
   const own = await runsOf(kept.slice(judged.length));
   const others = await runsOf(judged);
-  if (own.length === 0 || others.length === 0) {
+  if (others.length < LEAST_RUNS) {
     return unchanged("too few samples to fit layers to the ones before them");
   }
   const names = new Set(places.map(({ weight }) => weight.node));
@@ -160,17 +165,12 @@ export async function reconstructLayers(
   }
   const before = makeGridsVariable(model, manifest, false, codes);
   const reference = await outputsOf(model, others, new Map(), runtime);
-  const [was, is] = [
-    squaredError(
-      reference,
-      await outputsOf(before.model, others, constantsOf(manifest, before.inputs), runtime),
-    ),
-    squaredError(reference, await outputsOf(quantized.model, others, constants, runtime)),
-  ];
-  const text = `${inDecibels(was)} dB before, ${inDecibels(is)} dB with ${
+  const was = await lossesOf(before.model, constantsOf(manifest, before.inputs));
+  const is = await lossesOf(quantized.model, constants);
+  const text = `${inDecibels(mean(was))} dB before, ${inDecibels(mean(is))} dB with ${
     what === "bias" ? "biases" : "codes, steps and biases"
   } fitted layer by layer (${judged.length} samples that nothing was fitted to)`;
-  if (!(is < was)) return unchanged(`layers stay as they were: ${text}`);
+  if (!isClearlyLess(is, was)) return unchanged(`layers stay as they were: ${text}`);
   const changed = new Map(codes);
   const weights = manifest.weights.map((weight): ManifestWeight => {
     const fit = found.get(weight);
@@ -179,6 +179,12 @@ export async function reconstructLayers(
     return describeFit(weight, places.find((place) => place.weight === weight)!, fit, own.length);
   });
   return { manifest: { ...manifest, weights }, codes: changed, note: text };
+
+  /** Loss of each run's outputs. */
+  async function lossesOf(model: Model, constants: ReadonlyMap<string, InputTensor>) {
+    const outputs = await outputsOf(model, others, constants, runtime);
+    return outputs.map((found, run) => squaredError([reference[run]], [found]));
+  }
 
   async function fitPlace({ weight, layer, patches, bias, bounds }: Place): Promise<Fitted> {
     const name = nodeName(layer.node);
@@ -211,7 +217,8 @@ export async function reconstructLayers(
         zeroPoints: each(grid.zeroPoints),
         low: grid.codes.min,
         high: grid.codes.max,
-        isFree: weight.constraint !== "pot" && grid.scales.length === channels,
+        isFree: weight.constraint !== "pot" && grid.scales.length === channels &&
+          weight.bits < FINE_BITS,
       });
       const scales = grid.scales.length === 1 ? [...grid.scales] : [...next.steps];
       const nextReal = dequantizeCodes(next.codes, dims, {
@@ -369,6 +376,24 @@ async function outputsOf(
     found.push(await session.run(new Map([...feeds, ...constants]), session.outputs));
   }
   return found;
+}
+
+/**
+ * Whether losses are less than others of the same runs beyond chance, and on average. Ratios are compared, so that one run
+ * that fails doesn't outweigh all others.
+ */
+function isClearlyLess(losses: readonly number[], others: readonly number[]): boolean {
+  const gains = losses.map((loss, i) => ln(Math.max(others[i], LEAST) / Math.max(loss, LEAST)));
+  const gain = mean(gains);
+  const variance = gains.reduce((sum, g) => sum + (g - gain) ** 2, 0) / (gains.length - 1);
+  return gain > CLEAR * Math.sqrt(variance / gains.length) && mean(losses) < mean(others);
+}
+
+/** Losses below this are rounding of float32. */
+const LEAST = 1e-12;
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 function inDecibels(loss: number): string {

@@ -113,24 +113,44 @@ export function solve({ size, order, feedback, pivots }: RoundingPlan, b: Float6
   return x;
 }
 
-/** Codes of one output channel. */
-export function roundRow(plan: RoundingPlan, row: Row): RoundedRow {
-  const { size, order, feedback, moments } = plan;
-  const { weights, scales, low, high, zeroPoints } = row;
+/** Codes of one output channel, and errors of its weights, in the order of the plan: one pass from front to back. */
+interface Pass extends RoundedRow {
+  readonly errors: Float64Array;
+}
+
+/** What rounding one weight after the other leaves of the error: quick, and near what {@linkcode roundRow} finds. */
+export function quickError(plan: RoundingPlan, row: Row): number {
+  return roundInOrder(plan, row).error;
+}
+
+function roundInOrder({ size, order, feedback, pivots }: RoundingPlan, row: Row): Pass {
+  const { weights, scales } = row;
   const codes = new Int16Array(size);
   const errors = new Float64Array(size);
-  const nearest = (w: number, k: number) => {
-    const code = Math.round(w / scales[order[k]]);
-    const zero = zeroPoints?.[order[k]] ?? 0;
-    return code < low - zero ? low - zero : code > high - zero ? high - zero : code;
-  };
+  let error = 0;
   for (let k = 0; k < size; k++) {
-    const w = weights[order[k]];
-    let wanted = w;
+    const place = order[k];
+    let wanted = weights[place];
     for (let i = 0, at = k * size; i < k; i++) wanted += errors[i] * feedback[at + i];
-    codes[k] = nearest(wanted, k);
-    errors[k] = w - codes[k] * scales[order[k]];
+    codes[k] = nearestCode(wanted, place, row);
+    const step = codes[k] * scales[place];
+    errors[k] = weights[place] - step;
+    error += pivots[k] * (wanted - step) ** 2;
   }
+  return { codes, errors, error };
+}
+
+function nearestCode(w: number, place: number, { scales, zeroPoints, low, high }: Row): number {
+  const code = Math.round(w / scales[place]);
+  const zero = zeroPoints?.[place] ?? 0;
+  return code < low - zero ? low - zero : code > high - zero ? high - zero : code;
+}
+
+/** Codes of one output channel. */
+export function roundRow(plan: RoundingPlan, row: Row): RoundedRow {
+  const { size, order, moments } = plan;
+  const { weights, scales } = row;
+  const { codes, errors } = roundInOrder(plan, row);
   const error = descend();
   const best = size <= MOST_WEIGHTS ? bestCodes(plan, row, error) : undefined;
   const result = new Int16Array(size);
@@ -149,7 +169,7 @@ export function roundRow(plan: RoundingPlan, row: Row): RoundedRow {
       for (let k = 0; k < size; k++) {
         const at = k * size;
         const wanted = weights[order[k]] - errors[k] + slope[k] / moments[at + k];
-        const code = nearest(wanted, k);
+        const code = nearestCode(wanted, order[k], row);
         if (code === codes[k]) continue;
         const error = weights[order[k]] - code * scales[order[k]];
         const change = error - errors[k];

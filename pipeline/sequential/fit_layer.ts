@@ -19,14 +19,14 @@ import { sampleOf } from "../../core/tensor.ts";
 import type { GramProduct } from "../rounding/gram.ts";
 import { blocksOf } from "../rounding/moments_collector.ts";
 import type { Patches } from "../rounding/patches.ts";
-import { planRounding, roundRow, solve } from "../rounding/second_order.ts";
+import { planRounding, quickError, roundRow, solve } from "../rounding/second_order.ts";
 
 /** Vectors of one sample. */
 const POSITIONS = 64;
 /** Below this a plain loop beats the runtime. */
 const NARROW = 32;
 /** Steps that are tried, as parts of the one that the weights alone would have. */
-const STEPS = [1, 0.84, 0.88, 0.92, 0.96, 1.04, 1.08, 1.12, 1.16];
+const STEPS = [0.84, 0.92, 1, 1.08, 1.16];
 
 /** Sums over vectors of a block of a group. */
 export interface BlockMoments {
@@ -203,22 +203,22 @@ export function fitLayer(
         ? own
         : withMissing(own, outputs.subarray(r * width, (r + 1) * width), inputs, trust);
       const zeroPoint = zeroPoints[row];
-      const round = (step: number) =>
-        roundRow(plan, {
-          weights: wanted,
-          scales: new Float64Array(width).fill(step),
-          low,
-          high,
-          zeroPoints: Array<number>(width).fill(zeroPoint),
+      const on = (step: number) => ({
+        weights: wanted,
+        scales: new Float64Array(width).fill(step),
+        low,
+        high,
+        zeroPoints: Array<number>(width).fill(zeroPoint),
+      });
+      if (isFree && isWhole) {
+        const tried = STEPS.map((part) => {
+          const step = Math.fround(before[row] * part);
+          return { step, error: quickError(plan, on(step)) };
         });
-      let best = { step: before[row], ...round(before[row]) };
-      for (const part of isFree && isWhole ? STEPS.slice(1) : []) {
-        const step = Math.fround(before[row] * part);
-        const found = round(step);
-        if (found.error < best.error) best = { step, ...found };
+        steps[row] = tried.reduce((best, next) => next.error < best.error ? next : best).step;
       }
-      steps[row] = best.step;
-      places.forEach((i, k) => codes[i] = best.codes[k] + zeroPoint);
+      const { codes: found } = roundRow(plan, on(steps[row]));
+      places.forEach((i, k) => codes[i] = found[k] + zeroPoint);
     }
   }
   return { codes, steps };
