@@ -17,12 +17,12 @@ from onnxruntime.tools.onnx_model_utils import make_input_shape_fixed
 KEPT = ["ConvBNFusion", "ConvMulFusion", "ConvAddFusion", "EliminatePad", "PadFusion", "Pad_Fusion"]
 
 
-def fold(model, batch, size, path):
+def fold(model, batch, shape, path):
     """Writes the model with a constant batch and without what ONNX Runtime's basic optimizations fold."""
     graph = onnx.load(model)
     initializers = {tensor.name for tensor in graph.graph.initializer}
     (name,) = [value.name for value in graph.graph.input if value.name not in initializers]
-    make_input_shape_fixed(graph.graph, name, [batch, 3, size, size])
+    make_input_shape_fixed(graph.graph, name, [batch, *shape])
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(path)
@@ -40,12 +40,22 @@ def plain_pads(module):
             node.update_kwarg("value", float(functools.reduce(getattr, value.target.split("."), module)))
 
 
-def torch_model(model, batch, size):
-    """The module; its input is batch × 3 × size × size."""
+def plain_divisions(module):
+    """onnx2torch's division asks for types, which can't be traced; all that is divided here are floats."""
+    for part in module.modules():
+        function = getattr(part, "math_op_function", None)
+        if getattr(function, "__name__", "") == "_onnx_div":
+            part.math_op_function = torch.div
+
+
+def torch_model(model, batch, shape):
+    """The module; its input is a batch of samples of a shape."""
     with tempfile.TemporaryDirectory() as folder:
         folded = pathlib.Path(folder) / "folded.onnx"
-        fold(model, batch, size, folded)
-        module = torch.fx.symbolic_trace(onnx2torch.convert(str(folded)).eval())
+        fold(model, batch, shape, folded)
+        converted = onnx2torch.convert(str(folded)).eval()
+    plain_divisions(converted)
+    module = torch.fx.symbolic_trace(converted)
     plain_pads(module)
     module.graph.eliminate_dead_code()
     module.recompile()
