@@ -38,7 +38,7 @@ BITS = (8, 4)
 PEERS = {
     "nncf": ("nncf_quantize.py", {"none": {}, "fast": {}, "full": {}}),
     "aimet": ("aimet_quantize.py", {"plain": {}, "seq_mse": {}, "adaround": {"lite0": 2000, "*": 10000}}),
-    "quark": ("quark_quantize.py", {"plain": {}, "adaround": {"*": 1000}, "adaquant": {"*": 3000}}),
+    "quark": ("quark_quantize.py", {"plain": {}, "adaround": {"*": 1000}, "adaquant": {"*": 1000}}),
     "mct": ("mct_gptq.py", {"ptq": {}, "gptq": {"lite0": 5, "*": 50}}),
 }
 TARGETS = ("default", "onnxruntime")
@@ -85,7 +85,7 @@ def accuracy(network, expected, found, labels):
 def last_line(log):
     """What a failed tool said last."""
     lines = [line.strip() for line in pathlib.Path(log).read_text(errors="replace").splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "it said nothing"
+    return re.sub(r"\s+", " ", lines[-1])[:300] if lines else "it said nothing"
 
 
 def packages(python, names):
@@ -209,11 +209,18 @@ class Bench:
             return {**cost, **accuracy(self.network, self.float_outputs, found, self.labels), **more}
         except measure.Failed:
             return {"failed": last_line(log)}
-        except Exception as error:  # what a tool wrote and ONNX Runtime doesn't take
+        except Exception as error:  # ONNX Runtime doesn't take what the tool wrote
             return {"failed": f"its model doesn't run: {str(error).strip().splitlines()[0][:250]}"}
 
 
 KEY = ("network", "tool", "settings", "weight_bits")
+
+
+def place(row):
+    """Where a row stands: by network, bits and tool; the settings of a peer as they are listed, ours as they came."""
+    methods = [*PEERS[row["tool"]][1]] if row["tool"] in PEERS else []
+    settings = methods.index(row["settings"]) if row["settings"] in methods else len(methods)
+    return [*NETWORKS].index(row["network"]), -row["weight_bits"], TOOLS.index(row["tool"]), settings
 
 
 def saved(change):
@@ -223,8 +230,8 @@ def saved(change):
         fcntl.flock(lock, fcntl.LOCK_EX)
         results = json.loads(path.read_text()) if path.exists() else {"networks": {}, "rows": []}
         change(results)
-        order = [*NETWORKS], [*TOOLS]
-        results["rows"].sort(key=lambda row: (order[0].index(row["network"]), -row["weight_bits"], order[1].index(row["tool"])))
+        results["networks"] = {name: results["networks"][name] for name in NETWORKS if name in results["networks"]}
+        results["rows"].sort(key=place)
         path.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
         report.write(HERE)
 

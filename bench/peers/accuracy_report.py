@@ -32,7 +32,8 @@ them, **as float** the part of the samples that get float's class or string.
 {tables}
 ### How to read these
 
-- ONNX files run in ONNX Runtime (Python, CPU, 1 thread, all optimizations). MCT writes no model of integers; its rows are
+- ONNX files run in ONNX Runtime (Python, CPU, 1 thread, all optimizations); kernels are convolutions and products of
+  matrices. What isn't an integer kernel computes in float with what is quantized around it. MCT writes no model of integers; its rows are
   its PyTorch module with fake quantization, where biases stay float, and so they do in AIMET's files.
 - Peers but for MCT's own conversion are given the model after `onnx.version_converter` (where its opset is below 13) and
   ONNX Runtime's `quant_pre_process`, which changes no output by more than {prepared:.0e}; Plimsoll is given the file itself.
@@ -62,10 +63,10 @@ TABLE = """\
 
 {calibration} samples to calibrate, {evaluation} others to evaluate.{labels} Model: SHA-256 `{sha}…`.
 
-| tool | settings | weights | {top1}same {says} as float | SQNR dB | CPU | peak memory |
-| --- | --- | --- | {dash}--- | --- | --- | --- |
+| tool | settings | weights | integer kernels | {top1}{says} as float | SQNR dB | CPU | peak memory |
+| --- | --- | --- | --- | {dash}--- | --- | --- | --- |
 {rows}
-"""
+{failures}"""
 
 
 def percent(count, of):
@@ -83,14 +84,23 @@ def table_row(row, network):
     labelled = network["float_hits"] is not None
     cells = [TOOLS[row["tool"]], name(row), f"{row['weight_bits']} bits"]
     if "sqnr_db" not in row:
-        said = "–" if row.get("waits") else "failed: " + row["failed"].replace("|", "\\|").replace("<", "&lt;")
-        cells += ["–"] * labelled + [said, "–", "–", "–"]
+        cells += ["–" if row.get("waits") else "failed"] + ["–"] * (labelled + 4)
     else:
+        cells.append(f"{row['integer_kernels']} of {row['kernels']}" if "kernels" in row else "none, simulated")
         hits = [percent(row["hits"], network["evaluation"])] if labelled else []
         cells += [*hits, percent(row["same"], network["evaluation"])]
         cells += ["–" if row["sqnr_db"] is None else f"{row['sqnr_db']:.1f}"]
         cells += [f"{row['cpu_s']:.0f} s", f"{row['peak_mb']} MB"]
     return "| " + " | ".join(cells) + " |"
+
+
+def failures(rows):
+    """What failed tools said, each message once."""
+    said = {}
+    for row in rows:
+        if "failed" in row:
+            said.setdefault((TOOLS[row["tool"]], row["failed"]), []).append(f"{name(row)}, {row['weight_bits']} bits")
+    return "".join(f"\n{tool} failed ({'; '.join(of)}): `{message}`\n" for (tool, message), of in said.items())
 
 
 def table(network, rows):
@@ -103,6 +113,7 @@ def table(network, rows):
         top1="top-1 | " if labelled else "",
         dash="--- | " if labelled else "",
         rows="\n".join(table_row(row, network) for row in rows),
+        failures=failures(rows),
     )
 
 

@@ -5,6 +5,9 @@ adaround and adaquant with the values of its own presets A8W8_ADAROUND and A8W8_
 layer. Quark's ONNX backend has no type of 4 bits for weights of convolutions.
 """
 
+import os
+import tempfile
+
 import torch
 from onnx import load
 from onnxruntime.quantization import CalibrationDataReader
@@ -62,7 +65,11 @@ def main():
     )
     (name,) = [value.name for value in load(arguments.model, load_external_data=False).graph.input]
     reader = Reader(name, batches(arguments.calibration, 1))
-    ModelQuantizer(config).quantize_model(arguments.model, str(arguments.out), reader)
+    model, out = os.path.abspath(arguments.model), str(arguments.out.absolute())
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)  # Quark leaves a table of what it quantized wherever it runs
+        ModelQuantizer(config).quantize_model(model, out, reader)
+        os.chdir("/")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import functools
 import pathlib
 import tempfile
 
+import numpy as np
 import onnx
 import onnx2torch
 import onnxruntime
@@ -30,6 +31,13 @@ def fold(model, batch, shape, path):
     onnxruntime.InferenceSession(
         graph.SerializeToString(), options, providers=["CPUExecutionProvider"], disabled_optimizers=KEPT
     )
+
+
+class Tracer(torch.fx.Tracer):
+    """torch.fx's tracer, which takes integers of numpy as well: onnx2torch slices by them."""
+
+    def create_arg(self, a):
+        return super().create_arg(int(a) if isinstance(a, np.integer) else a)
 
 
 def plain_pads(module):
@@ -55,7 +63,7 @@ def torch_model(model, batch, shape):
         fold(model, batch, shape, folded)
         converted = onnx2torch.convert(str(folded)).eval()
     plain_divisions(converted)
-    module = torch.fx.symbolic_trace(converted)
+    module = torch.fx.GraphModule(converted, Tracer().trace(converted))
     plain_pads(module)
     module.graph.eliminate_dead_code()
     module.recompile()
