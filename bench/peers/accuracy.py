@@ -34,10 +34,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 DENO = ["npx", "-y", "deno@2"]
 BITS = (8, 4)
 
-# Settings of each peer: its script, the method, and the effort where a method has one: iterations a layer, or epochs.
+# Settings of each peer: its script, its methods, and the effort where a method has one, by network: iterations a layer,
+# epochs, or samples, as the scripts say.
 PEERS = {
     "nncf": ("nncf_quantize.py", {"none": {}, "fast": {}, "full": {}}),
-    "aimet": ("aimet_quantize.py", {"plain": {}, "seq_mse": {}, "adaround": {"lite0": 2000, "*": 10000}}),
+    "aimet": ("aimet_quantize.py", {"plain": {}, "seq_mse": {"lite0": 32, "ppocr_cls": 24, "ppocr_rec": 16, "*": 256}, "adaround": {"*": 10000}}),
     "quark": ("quark_quantize.py", {"plain": {}, "adaround": {"*": 1000}, "adaquant": {"*": 1000}}),
     "mct": ("mct_gptq.py", {"ptq": {}, "gptq": {"lite0": 5, "*": 50}}),
 }
@@ -56,6 +57,7 @@ def parse():
     parser.add_argument("--only", action="append", choices=TOOLS, help="measure these tools only")
     parser.add_argument("--method", action="append", metavar="NAME", help="measure these methods of peers only")
     parser.add_argument("--bits", action="append", type=int, choices=BITS, help="bits of weights")
+    parser.add_argument("--effort", type=int, metavar="N", help="another effort than the one listed here; the row says it")
     parser.add_argument("--missing", action="store_true", help="leave out rows that are measured already")
     parser.add_argument("--plimsoll", action="append", metavar="FLAGS", help="a row; repeatable")
     parser.add_argument("--work", default=ROOT / "dist" / "peers" / "accuracy", type=pathlib.Path)
@@ -153,7 +155,7 @@ class Bench:
                 script, methods = PEERS[tool]
                 for method, efforts in methods.items():
                     if not self.arguments.method or method in self.arguments.method:
-                        effort = efforts.get(self.name, efforts.get("*"))
+                        effort = self.arguments.effort or efforts.get(self.name, efforts.get("*"))
                         row = {**self.row(tool, method, bits), **({"effort": effort} if effort else {})}
                         yield row, functools.partial(self.peer, tool, script, method, bits, effort)
 

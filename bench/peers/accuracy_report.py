@@ -12,7 +12,7 @@ SETTINGS = {
     ("nncf", "fast"): "fast bias correction, its default",
     ("nncf", "full"): "full bias correction",
     ("aimet", "plain"): "min and max, its default",
-    ("aimet", "seq_mse"): "sequential MSE",
+    ("aimet", "seq_mse"): "sequential MSE, {effort} samples",
     ("aimet", "adaround"): "AdaRound, {effort} iterations a layer",
     ("quark", "plain"): "percentile, its default",
     ("quark", "adaround"): "AdaRound, {effort} iterations a layer",
@@ -40,8 +40,8 @@ them, **as float** the part of the samples that get float's class or string.
 - **NNCF** with preset MIXED. **AIMET** with its default configuration, which puts a quantizer behind every operator, the
   last included. **Quark** with uint8 activations and int8 weights per channel, its presets' values for the rest. **MCT**
   with its default platform (powers of two for activations); 4 bits by `set_manual_weights_bit_width`.
-- AdaRound and GPTQ ran fewer iterations on EfficientNet-Lite0 than their makers advise where the rows say so: with one core
-  more were not to be had.
+- **Effort**: iterations, epochs and samples of the rows are what a part of two busy cores gave; AIMET advises 10,000
+  iterations of AdaRound, MCT some 50 epochs. Rows that are missing were not measured.
 - Rows of Plimsoll with "–" wait for flags that the checkout measured didn't have.
 - **CPU, memory**: of the whole process, as above.
 

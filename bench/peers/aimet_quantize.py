@@ -1,8 +1,9 @@
 """Quantizes an ONNX model with AIMET-ONNX: its default configuration (steps per channel) and one method for weights.
 
 Usage: aimet_quantize.py --model m.onnx --calibration c.npz --method plain|seq_mse|adaround --weight-bits 8 --out q.onnx
-seq_mse chooses steps of weights by the outputs of layers, of 20 candidates (its default); adaround learns roundings with
-`--effort` iterations a layer (10,000 is its default; its batch is 4 samples here). Written by `to_onnx_qdq`.
+seq_mse chooses steps of weights by the outputs of layers on the first `--effort` samples, of 20 candidates (its default);
+adaround learns roundings with `--effort` iterations a layer (10,000 is its default; its batch is 4 samples here). Grids of
+activations are chosen on all samples. Written by `to_onnx_qdq`.
 """
 
 import aimet_onnx
@@ -34,7 +35,7 @@ def main():
     )
     batch = [{name: sample} for sample in batches(arguments.calibration, BATCH)]
     if arguments.method == "seq_mse":
-        apply_seq_mse(sim, batch)
+        apply_seq_mse(sim, batch[: arguments.effort // BATCH])
     if arguments.method == "adaround":
         apply_adaround(sim, batch, num_iterations=arguments.effort)
     sim.compute_encodings([{name: sample} for sample in samples])

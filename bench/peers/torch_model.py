@@ -13,6 +13,7 @@ import onnx
 import onnx2torch
 import onnxruntime
 import torch
+from onnx import numpy_helper
 from onnxruntime.tools.onnx_model_utils import make_input_shape_fixed
 
 KEPT = ["ConvBNFusion", "ConvMulFusion", "ConvAddFusion", "EliminatePad", "PadFusion", "Pad_Fusion"]
@@ -21,6 +22,7 @@ KEPT = ["ConvBNFusion", "ConvMulFusion", "ConvAddFusion", "EliminatePad", "PadFu
 def fold(model, batch, shape, path):
     """Writes the model with a constant batch and without what ONNX Runtime's basic optimizations fold."""
     graph = onnx.load(model)
+    del graph.graph.value_info[:]  # shapes of any batch, which would keep what follows from this one from being folded
     initializers = {tensor.name for tensor in graph.graph.initializer}
     (name,) = [value.name for value in graph.graph.input if value.name not in initializers]
     make_input_shape_fixed(graph.graph, name, [batch, *shape])
@@ -31,6 +33,17 @@ def fold(model, batch, shape, path):
     onnxruntime.InferenceSession(
         graph.SerializeToString(), options, providers=["CPUExecutionProvider"], disabled_optimizers=KEPT
     )
+
+
+def name_batch(path, batch):
+    """Gives reshapes the batch as a number where they say 0, the input's own: that can't be traced."""
+    graph = onnx.load(path)
+    reshaped = {node.input[1] for node in graph.graph.node if node.op_type == "Reshape"}
+    for tensor in graph.graph.initializer:
+        sizes = numpy_helper.to_array(tensor)
+        if tensor.name in reshaped and sizes.size and sizes[0] == 0:
+            tensor.CopyFrom(numpy_helper.from_array(np.array([batch, *sizes[1:]], np.int64), tensor.name))
+    onnx.save(graph, path)
 
 
 class Tracer(torch.fx.Tracer):
@@ -61,6 +74,7 @@ def torch_model(model, batch, shape):
     with tempfile.TemporaryDirectory() as folder:
         folded = pathlib.Path(folder) / "folded.onnx"
         fold(model, batch, shape, folded)
+        name_batch(folded, batch)
         converted = onnx2torch.convert(str(folded)).eval()
     plain_divisions(converted)
     module = torch.fx.GraphModule(converted, Tracer().trace(converted))
