@@ -40,7 +40,7 @@ PEERS = {
     "nncf": ("nncf_quantize.py", {"none": {}, "fast": {}, "full": {}}),
     "aimet": ("aimet_quantize.py", {"plain": {}, "seq_mse": {"lite0": 32, "ppocr_cls": 24, "ppocr_rec": 16, "*": 256}, "adaround": {"*": 10000}}),
     "quark": ("quark_quantize.py", {"plain": {}, "adaround": {"*": 1000}, "adaquant": {"*": 1000}}),
-    "mct": ("mct_gptq.py", {"ptq": {}, "gptq": {"lite0": 5, "*": 50}}),
+    "mct": ("mct_gptq.py", {"ptq": {}, "gptq": {"lite0": 5, "*": 20}}),
 }
 TARGETS = ("default", "onnxruntime")
 PLIMSOLL = tuple(

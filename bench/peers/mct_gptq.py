@@ -14,16 +14,16 @@ from model_compression_toolkit.core.common.network_editors import NodeTypeFilter
 from samples import batches, load, peer
 from torch_model import torch_model
 
-BATCH = 4
+LARGEST_BATCH = 16
 
 
-def outputs(module, samples):
+def outputs(module, samples, batch):
     """What a module says; the last batch is filled up, since the batch is a constant of the module."""
     rows = []
     with torch.no_grad():
-        for start in range(0, len(samples), BATCH):
-            part = samples[start : start + BATCH]
-            filled = np.concatenate([part, np.repeat(part[-1:], BATCH - len(part), 0)])
+        for start in range(0, len(samples), batch):
+            part = samples[start : start + batch]
+            filled = np.concatenate([part, np.repeat(part[-1:], batch - len(part), 0)])
             rows.append(module(torch.from_numpy(filled)).numpy()[: len(part)])
     return np.concatenate(rows)
 
@@ -44,12 +44,14 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(0)
     np.random.seed(0)
-    calibration, evaluation = batches(arguments.calibration, BATCH), load(arguments.evaluation)
-    module = torch_model(arguments.model, BATCH, calibration[0].shape[1:])
+    evaluation, count = load(arguments.evaluation), len(load(arguments.calibration))
+    batch = max(size for size in range(1, LARGEST_BATCH + 1) if count % size == 0)
+    calibration = batches(arguments.calibration, batch)
+    module = torch_model(arguments.model, batch, calibration[0].shape[1:])
 
     def samples():
-        for batch in calibration:
-            yield [batch]
+        for part in calibration:
+            yield [part]
 
     config = core_config(module, arguments.weight_bits)
     if arguments.method == "ptq":
@@ -61,9 +63,11 @@ def main():
             core_config=config,
             gptq_config=mct.gptq.get_pytorch_gptq_config(n_epochs=arguments.effort),
         )
-    float_module = torch_model(arguments.model, BATCH, calibration[0].shape[1:])
+    float_module = torch_model(arguments.model, batch, calibration[0].shape[1:])
     np.savez(
-        arguments.out, float=outputs(float_module.eval(), evaluation), quantized=outputs(quantized.eval(), evaluation)
+        arguments.out,
+        float=outputs(float_module.eval(), evaluation, batch),
+        quantized=outputs(quantized.eval(), evaluation, batch),
     )
 
 
