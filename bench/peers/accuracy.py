@@ -8,7 +8,8 @@ Every tool is given the same arrays (networks.py) and runs in a process of its o
 environment each, since their pinned packages don't agree: dist/peers-venvs/NAME from requirements-NAME.txt, and MCT the
 one of run.py. Outputs of ONNX files are ONNX Runtime's with all optimizations, for every sample of the evaluation. Rows
 go to accuracy.json, each as soon as it is measured, and from there into bench/RESULTS.md; a row measured again replaces
-the one before. What Plimsoll's flags don't know yet stays a row that waits.
+the one before. A row whose
+flags this checkout doesn't know waits, and is measured by a later run.
 """
 
 import argparse
@@ -215,6 +216,11 @@ class Bench:
             return {"failed": f"its model doesn't run: {str(error).strip().splitlines()[0][:250]}"}
 
 
+def measured_rows():
+    """Rows that don't wait."""
+    return [row for row in json.loads((HERE / "accuracy.json").read_text())["rows"] if not row.get("waits")]
+
+
 KEY = ("network", "tool", "settings", "weight_bits")
 
 
@@ -253,7 +259,7 @@ def main():
             results["networks"][name] = identity
 
         saved(begin)
-        done = {tuple(row[k] for k in KEY) for row in json.loads((HERE / "accuracy.json").read_text())["rows"]}
+        done = {tuple(row[k] for k in KEY) for row in measured_rows()}
         for tool in arguments.only or TOOLS:
             for row, run in bench.rows(tool):
                 key = tuple(row[k] for k in KEY)

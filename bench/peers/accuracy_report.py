@@ -42,7 +42,7 @@ them, **as float** the part of the samples that get float's class or string.
   with its default platform (powers of two for activations); 4 bits by `set_manual_weights_bit_width`.
 - **Effort**: iterations, epochs and samples of the rows are what a part of two busy cores gave; AIMET advises 10,000
   iterations of AdaRound, MCT some 50 epochs. Rows that are missing were not measured.
-- Rows of Plimsoll with "–" wait for flags that the checkout measured didn't have.
+- Rows of Plimsoll with "–" wait: they are not measured yet, or want flags that the checkout measured didn't have.
 - **CPU, memory**: of the whole process, as above.
 
 Again, with an environment for each peer:
