@@ -39,7 +39,7 @@ def main():
     quantized = torch.load(arguments.quantized, weights_only=False)
     np.savez(
         arguments.out,
-        float=logits(torch_model(arguments.model, batch, arguments.crop), files, load, batch),
+        float=logits(torch_model(arguments.model, batch, (3, arguments.crop, arguments.crop)), files, load, batch),
         quantized=logits(quantized.eval(), files, load, batch),
     )
 

@@ -41,7 +41,7 @@ def main():
 
     method = mct.core.QuantizationErrorMethod[arguments.method]
     quantized, _ = mct.ptq.pytorch_post_training_quantization(
-        torch_model(arguments.model, batch, arguments.crop),
+        torch_model(arguments.model, batch, (3, arguments.crop, arguments.crop)),
         batches,
         core_config=mct.core.CoreConfig(
             quantization_config=mct.core.QuantizationConfig(activation_error_method=method)

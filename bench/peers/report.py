@@ -1,7 +1,10 @@
-"""results.json to the text of bench/RESULTS.md."""
+"""results.json and accuracy.json to the text of bench/RESULTS.md."""
 
+import json
 import shlex
+import subprocess
 
+from accuracy_report import section
 from images import preprocessing_from
 
 TOOLS = {
@@ -177,3 +180,13 @@ def markdown(results):
         after_split="after `run.py` had cut the images in two" if "images" in recipe else "by `run.py`",
         commands="\n".join(shlex.join(row["command"]) for row in rows),
     )
+
+
+def write(folder, results="results.json", accuracy="accuracy.json", page="../RESULTS.md"):
+    """Writes the page of what is measured in a folder, as `deno fmt` wants it."""
+    measured = [path for path in (folder / results, folder / accuracy) if path.exists()]
+    parts = [json.loads(path.read_text()) for path in measured]
+    texts = [section(part) if "networks" in part else markdown(part) for part in parts]
+    (folder / page).write_text("\n".join(text for text in texts if text))
+    files = [str(path.resolve()) for path in (*measured, folder / page)]
+    subprocess.run(["npx", "-y", "deno@2", "fmt", "--quiet", *files], cwd=folder, check=True)

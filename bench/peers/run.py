@@ -322,11 +322,9 @@ def main():
 
 
 def save(results, path, markdown):
-    """Writes the rows and the report that is made of them, as `deno fmt` wants them."""
+    """Writes the rows and the report that is made of them."""
     path.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
-    markdown.write_text(report.markdown(results))
-    files = [str(path.resolve()), str(markdown.resolve())]
-    subprocess.run([*DENO, "fmt", "--quiet", *files], cwd=ROOT, check=True)
+    report.write(HERE, results=path, page=markdown)
 
 
 if __name__ == "__main__":

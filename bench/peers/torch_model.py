@@ -8,21 +8,24 @@ import functools
 import pathlib
 import tempfile
 
+import numpy as np
 import onnx
 import onnx2torch
 import onnxruntime
 import torch
+from onnx import numpy_helper
 from onnxruntime.tools.onnx_model_utils import make_input_shape_fixed
 
 KEPT = ["ConvBNFusion", "ConvMulFusion", "ConvAddFusion", "EliminatePad", "PadFusion", "Pad_Fusion"]
 
 
-def fold(model, batch, size, path):
+def fold(model, batch, shape, path):
     """Writes the model with a constant batch and without what ONNX Runtime's basic optimizations fold."""
     graph = onnx.load(model)
+    del graph.graph.value_info[:]  # shapes of any batch, which would keep what follows from this one from being folded
     initializers = {tensor.name for tensor in graph.graph.initializer}
     (name,) = [value.name for value in graph.graph.input if value.name not in initializers]
-    make_input_shape_fixed(graph.graph, name, [batch, 3, size, size])
+    make_input_shape_fixed(graph.graph, name, [batch, *shape])
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(path)
@@ -30,6 +33,24 @@ def fold(model, batch, size, path):
     onnxruntime.InferenceSession(
         graph.SerializeToString(), options, providers=["CPUExecutionProvider"], disabled_optimizers=KEPT
     )
+
+
+def name_batch(path, batch):
+    """Gives reshapes the batch as a number where they say 0, the input's own: that can't be traced."""
+    graph = onnx.load(path)
+    reshaped = {node.input[1] for node in graph.graph.node if node.op_type == "Reshape"}
+    for tensor in graph.graph.initializer:
+        sizes = numpy_helper.to_array(tensor)
+        if tensor.name in reshaped and sizes.size and sizes[0] == 0:
+            tensor.CopyFrom(numpy_helper.from_array(np.array([batch, *sizes[1:]], np.int64), tensor.name))
+    onnx.save(graph, path)
+
+
+class Tracer(torch.fx.Tracer):
+    """torch.fx's tracer, which takes integers of numpy as well: onnx2torch slices by them."""
+
+    def create_arg(self, a):
+        return super().create_arg(int(a) if isinstance(a, np.integer) else a)
 
 
 def plain_pads(module):
@@ -40,12 +61,23 @@ def plain_pads(module):
             node.update_kwarg("value", float(functools.reduce(getattr, value.target.split("."), module)))
 
 
-def torch_model(model, batch, size):
-    """The module; its input is batch × 3 × size × size."""
+def plain_divisions(module):
+    """onnx2torch's division asks for types, which can't be traced; all that is divided here are floats."""
+    for part in module.modules():
+        function = getattr(part, "math_op_function", None)
+        if getattr(function, "__name__", "") == "_onnx_div":
+            part.math_op_function = torch.div
+
+
+def torch_model(model, batch, shape):
+    """The module; its input is a batch of samples of a shape."""
     with tempfile.TemporaryDirectory() as folder:
         folded = pathlib.Path(folder) / "folded.onnx"
-        fold(model, batch, size, folded)
-        module = torch.fx.symbolic_trace(onnx2torch.convert(str(folded)).eval())
+        fold(model, batch, shape, folded)
+        name_batch(folded, batch)
+        converted = onnx2torch.convert(str(folded)).eval()
+    plain_divisions(converted)
+    module = torch.fx.GraphModule(converted, Tracer().trace(converted))
     plain_pads(module)
     module.graph.eliminate_dead_code()
     module.recompile()
