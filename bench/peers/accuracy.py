@@ -46,9 +46,14 @@ PEERS = {
 TARGETS = ("default", "onnxruntime")
 PLIMSOLL = tuple(
     f"--target {target}{more}"
-    for more in ("", " --weight-rounding gptq", " --bias-correction sequential")
+    for more in (
+        "",
+        " --weight-rounding gptq",
+        " --sequential bias",
+        " --sequential weights",
+    )
     for target in TARGETS
-) + tuple(f"--target {target} --weight-rounding gptq --bias-correction sequential" for target in TARGETS)
+)
 TOOLS = (*PEERS, "plimsoll")
 
 

@@ -23,6 +23,8 @@ import { planRounding, quickError, roundRow, solve } from "../rounding/second_or
 
 /** Vectors of one sample. */
 const POSITIONS = 64;
+/** Vectors that are multiplied at once: more take memory and are no faster. */
+const PRODUCT_ROWS = 1024;
 /** Below this a plain loop beats the runtime. */
 const NARROW = 32;
 /** Steps that are tried, as parts of the one that the weights alone would have. */
@@ -78,25 +80,42 @@ export async function layerMoments(
       outputMeans: new Float64Array(rows),
     }))).flat();
   let count = 0;
+  /** Vectors that wait for a product, by group: what the layer reads, what it gives. */
+  const emptied = () => ({
+    x: Array.from({ length: groups }, (): Float32Array[] => []),
+    y: Array.from({ length: groups }, (): Float32Array[] => []),
+    rows: 0,
+  });
+  let waiting = emptied();
+  const flush = async () => {
+    for (const part of parts) {
+      const x = columns(join(waiting.x[part.group]), size, part.from, part.size);
+      const y = join(waiting.y[part.group]);
+      if (x.length === 0) continue;
+      addAll(part.means, x, part.size);
+      addAll(part.outputMeans, y, rows);
+      const isNarrow = part.size < NARROW;
+      add(
+        part.inputs,
+        isNarrow ? plainCross(x, part.size, x) : await product.cross(x, part.size, x),
+      );
+      add(part.outputs, isNarrow ? plainCross(y, rows, x) : await product.cross(y, rows, x));
+    }
+    waiting = emptied();
+  };
   for (const { samples, input, output } of runs) {
     for (let s = 0; s < samples; s++) {
       const vectors = patches.read(sampleOf(input as Tensor, s, samples), POSITIONS);
       const wanted = patches.readOutput(sampleOf(output as Tensor, s, samples), POSITIONS);
-      count += vectors[0].length / size;
-      for (const part of parts) {
-        const x = columns(vectors[part.group], size, part.from, part.size);
-        const y = wanted[part.group];
-        addAll(part.means, x, part.size);
-        addAll(part.outputMeans, y, rows);
-        const isNarrow = part.size < NARROW;
-        add(
-          part.inputs,
-          isNarrow ? plainCross(x, part.size, x) : await product.cross(x, part.size, x),
-        );
-        add(part.outputs, isNarrow ? plainCross(y, rows, x) : await product.cross(y, rows, x));
-      }
+      const own = vectors[0].length / size;
+      vectors.forEach((x, group) => waiting.x[group].push(x));
+      wanted.forEach((y, group) => waiting.y[group].push(y));
+      waiting.rows += own;
+      count += own;
+      if (waiting.rows >= PRODUCT_ROWS) await flush();
     }
   }
+  await flush();
   for (const { size, inputs, outputs, means, outputMeans } of parts) {
     for (const sums of [inputs, outputs, means, outputMeans]) {
       for (let i = 0; i < sums.length; i++) sums[i] /= count;
@@ -126,6 +145,16 @@ export function meanBiases(
     }
   }
   return biases;
+}
+
+function join(arrays: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(arrays.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const array of arrays) {
+    all.set(array, offset);
+    offset += array.length;
+  }
+  return all;
 }
 
 function columns(x: Float32Array, size: number, from: number, width: number): Float32Array {
