@@ -348,7 +348,8 @@ function recipesOf(
   const wished = { ...recipe, name: "the recipe", ...(plan && { plan }) };
   const hasBaseline = computationOf(target) === undefined && target.activation.error !== BASELINE;
   if (!isCompared || !hasBaseline) return [wished];
-  const { exact: _, autoBy: _by, autoRuns: _runs, weightRounding: _rounding, ...rest } = recipe;
+  const { exact: _, autoBy: _by, autoRuns: _runs, ...others } = recipe;
+  const { weightRounding: _rounding, sequential: _layers, ...rest } = others;
   return [wished, { ...rest, error: BASELINE, name: BASELINE, isUnchecked: true }];
 }
 

@@ -59,8 +59,6 @@ const MOST_SAMPLES = 128;
 const JUDGED_SAMPLES = 32;
 /** Fewer runs have no standard error worth the name. */
 const LEAST_RUNS = 4;
-/** Standard errors by which outputs must be closer to float: few samples say little, and what they say by chance is no gain. */
-const CLEAR = 2;
 /** With so many bits another step is hardly worth its search (measured). */
 const FINE_BITS = 8;
 /** Bytes of activations that are kept of both models, about. */
@@ -386,7 +384,9 @@ function isClearlyLess(losses: readonly number[], others: readonly number[]): bo
   const gains = losses.map((loss, i) => ln(Math.max(others[i], LEAST) / Math.max(loss, LEAST)));
   const gain = mean(gains);
   const variance = gains.reduce((sum, g) => sum + (g - gain) ** 2, 0) / (gains.length - 1);
-  return gain > CLEAR * Math.sqrt(variance / gains.length) && mean(losses) < mean(others);
+  // Student's one-sided 90 % point, within 2 %: what few runs say by chance is no gain.
+  const clear = 1.28 + 1 / (gains.length - 1);
+  return gain > clear * Math.sqrt(variance / gains.length) && mean(losses) < mean(others);
 }
 
 /** Losses below this are rounding of float32. */
