@@ -66,6 +66,7 @@ export async function buildPackage(): Promise<void> {
       command: "apps/hosts/node_command.ts",
       calibration_worker: "apps/hosts/node_worker.ts",
       request_worker: "apps/hosts/node_request_worker.ts",
+      shard_worker: "apps/hosts/node_shard.ts",
       ...SUBPATHS,
       ...NODE_SUBPATHS,
     },

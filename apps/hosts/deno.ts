@@ -45,6 +45,18 @@ export const denoHost: Host = {
       type: "module",
     }),
   startRequestWorker,
+  startShardWorker: () =>
+    new Worker(new URL("./deno_shard.ts", import.meta.url), { type: "module" }),
+  environment: (name) => {
+    try {
+      return Deno.env.get(name);
+    } catch {
+      return undefined; // Not allowed to look: as if it weren't set.
+    }
+  },
+  removeFiles: async (paths) => {
+    for (const path of paths) await Deno.remove(path).catch(() => {});
+  },
   residentBytes: () => Deno.memoryUsage().rss,
   checkWritable: (path) => checkWhole(system, path),
   writeFiles: (files) => writeWhole(system, files),

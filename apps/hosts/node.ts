@@ -24,15 +24,24 @@ export interface NodeHostOptions {
   readonly worker: URL;
   /** Module of workers for requests, `node_request_worker.ts`. */
   readonly requestWorker: URL;
+  /** Module of workers for shards, `node_shard.ts`. */
+  readonly shardWorker: URL;
 }
 
 /** Files, terminal and assets of a Node process. */
-export function createNodeHost({ root, worker, requestWorker }: NodeHostOptions): Host {
+export function createNodeHost(
+  { root, worker, requestWorker, shardWorker }: NodeHostOptions,
+): Host {
   let runtime: NodeRuntime = "wasm";
   return {
     ...nodeReader,
     startWorker: () => startThread(worker, runtime),
     startRequestWorker: () => startThread(requestWorker, "wasm"),
+    startShardWorker: () => startThread(shardWorker, runtime),
+    environment: (name) => process.env[name],
+    removeFiles: async (paths) => {
+      for (const path of paths) await rm(path).catch(() => {});
+    },
     residentBytes: () => process.memoryUsage.rss(),
     useNativeRuntime: async () => {
       await supplyNodeRuntime("native");

@@ -60,7 +60,7 @@ interface GatheringElsewhere {
   readonly stage: string;
   readonly opener: SampleOpener;
   /** The pass; its samples are let go of. */
-  readonly begun: Begun;
+  readonly begun: Pick<Begun, "samples" | "opened" | "run">;
   /** Samples that don't belong to the pass. */
   readonly skip?: (index: number) => boolean;
 }

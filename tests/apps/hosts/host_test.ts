@@ -13,6 +13,7 @@ const HOSTS: Record<string, Host> = {
     root,
     worker: new URL("apps/hosts/node_worker.ts", root),
     requestWorker: new URL("apps/hosts/node_request_worker.ts", root),
+    shardWorker: new URL("apps/hosts/node_shard.ts", root),
   }),
 };
 
