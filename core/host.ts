@@ -89,8 +89,11 @@ export interface Reader {
 
 /** Files, to write. */
 export interface Writer {
-  /** Removes files; those that aren't there any more don't matter. Absent where a host can't. */
-  removeFiles?(paths: readonly string[]): Promise<void>;
+  /**
+   * Removes files below a folder, and folders in it that are empty then; what isn't there any more doesn't matter. Absent
+   * where a host can't.
+   */
+  removeFiles?(folder: string, paths: readonly string[]): Promise<void>;
   /**
    * Writes files so that none is ever seen half: all are written beside their places first and
    * renamed when the last one is whole. Folders are made where missing. Throws

@@ -284,7 +284,8 @@ export async function withQueue(
 /** A name after the model and the hash of all that matters: the same command resumes itself. */
 function nameFor(model: string | undefined, hash: string): string {
   const title = model === undefined ? "demo" : modelTitle(model).replace(/\.onnx$/i, "");
-  return `${title.replace(/[^A-Za-z0-9_-]+/g, "-").slice(0, 40)}-${hash.slice(0, 12)}`;
+  const plain = title.replace(/[^A-Za-z0-9_]+/g, "-").replace(/^-|-$/g, "").slice(0, 40);
+  return `${plain || "model"}-${hash.slice(0, 12)}`;
 }
 
 /** A place as other machines can open it: addresses as they are, paths from the root on. */

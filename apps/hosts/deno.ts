@@ -8,7 +8,7 @@ import * as failures from "./failures.ts";
 import { pageFile } from "./page_files.ts";
 import { listBelow, type ReadableFolders } from "./list_files.ts";
 import { soon } from "./soon.ts";
-import { checkWhole, type WritableFolders, writeWhole } from "./whole_files.ts";
+import { checkWhole, removeBelow, type WritableFolders, writeWhole } from "./whole_files.ts";
 
 const ROOT = new URL("../..", import.meta.url);
 
@@ -54,9 +54,7 @@ export const denoHost: Host = {
       return undefined; // Not allowed to look: as if it weren't set.
     }
   },
-  removeFiles: async (paths) => {
-    for (const path of paths) await Deno.remove(path).catch(() => {});
-  },
+  removeFiles: (folder, paths) => removeBelow(system, folder, paths),
   residentBytes: () => Deno.memoryUsage().rss,
   checkWritable: (path) => checkWhole(system, path),
   writeFiles: (files) => writeWhole(system, files),

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import type { Host } from "../../core/host.ts";
 import type { ReadableFolders } from "./list_files.ts";
 import { codeOf, nodeReader, readableFolders } from "./node_reader.ts";
-import { checkWhole, type WritableFolders, writeWhole } from "./whole_files.ts";
+import { checkWhole, removeBelow, type WritableFolders, writeWhole } from "./whole_files.ts";
 import { type NodeRuntime, supplyNodeRuntime } from "./node_runtime.ts";
 import { serveNode } from "./node_serve.ts";
 import { startThread } from "./node_thread.ts";
@@ -39,9 +39,7 @@ export function createNodeHost(
     startRequestWorker: () => startThread(requestWorker, "wasm"),
     startShardWorker: () => startThread(shardWorker, runtime),
     environment: (name) => process.env[name],
-    removeFiles: async (paths) => {
-      for (const path of paths) await rm(path).catch(() => {});
-    },
+    removeFiles: (folder, paths) => removeBelow(system, folder, paths),
     residentBytes: () => process.memoryUsage.rss(),
     useNativeRuntime: async () => {
       await supplyNodeRuntime("native");

@@ -70,7 +70,10 @@ export async function follow(following: Following): Promise<unknown> {
       heard = performance.now();
       const { done, workers, shardsDone } = watch;
       const parts = { workers, done: shardsDone, all: shards.length };
-      onProgress({ done: end === undefined ? Math.min(done, total) : total, total, parts });
+      // Only who has the result is at the end.
+      if (end !== undefined || done < total) {
+        onProgress({ done: end === undefined ? done : total, total, parts });
+      }
       if (end !== undefined) return end.result;
       await watch.sayLoneliness();
     } catch (error) {

@@ -106,7 +106,7 @@ class FolderStore implements Store {
   }
 
   async remove(keys: readonly string[]): Promise<void> {
-    await this.#host.removeFiles?.(keys.map((key) => this.#path(key)));
+    await this.#host.removeFiles?.(this.place, keys);
   }
 
   async check(): Promise<void> {

@@ -198,7 +198,7 @@ class Run implements SubmittedRun {
       onProgress: (progress) => onProgress?.({ ...progress, stage }),
     });
     const { sha256: hash, notes } = checked(resultSchema, result, "the result of a run");
-    for (const text of notes) note(text);
+    for (const text of new Set(notes)) note(text);
     await queue.remove(flow.opts!.jobId!, { removeChildren: true }).catch(() => {});
     return hash === null ? undefined : await readHashed(store, run, hash);
   }

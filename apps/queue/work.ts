@@ -146,7 +146,7 @@ class Workshop {
     const merged = files.length === 0 ? undefined : await mergeParts(order.pass, files);
     return await this.#keep(run, merged, {
       samples: children.reduce((sum, { samples }) => sum + samples, 0),
-      notes: children.flatMap(({ notes }) => notes).slice(0, MAX_NOTES),
+      notes: [...new Set(children.flatMap(({ notes }) => notes))].slice(0, MAX_NOTES),
     });
   }
 
