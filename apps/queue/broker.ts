@@ -209,6 +209,7 @@ function brokerOf(
         new Worker(name, processor as Processor, {
           ...own,
           ...options,
+          name: own.name && plainName(own.name),
           ...(processor === undefined ? { autorun: false } : {}),
         }),
       ),
@@ -219,6 +220,11 @@ function brokerOf(
       await within(CONNECT_MS / 5, end()).catch(() => {});
     },
   };
+}
+
+/** Names of clients have no spaces, or Redis doesn't take them. */
+function plainName(name: string): string {
+  return name.replace(/[^\w.-]+/g, "_");
 }
 
 /** A promise that is waited for so long. */

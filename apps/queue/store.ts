@@ -216,17 +216,22 @@ class BucketStore implements Store {
         const response = await this.#host.fetch(url, init);
         if (response.ok || fine.includes(response.status)) return response;
         const text = await response.text();
-        if (isLast || response.status < 500 && response.status !== 429) {
+        if (isLast || !isTemporary(response.status)) {
           throw refused(kind, url, response, text);
         }
       } catch (error) {
         // Whoever refuses to sign or to connect does so again.
-        const isTemporary = error instanceof PlimsollError && /^fetching /.test(error.parts.action);
-        if (isLast || !isTemporary) throw error;
+        const isLate = error instanceof PlimsollError && /^fetching /.test(error.parts.action);
+        if (isLast || !isLate) throw error;
       }
       await new Promise((resolve) => setTimeout(resolve, 200 * 2 ** attempt));
     }
   }
+}
+
+/** Whether a server may say something else in a moment; a full one (507) doesn't. */
+function isTemporary(status: number): boolean {
+  return status === 429 || status >= 500 && status !== 507;
 }
 
 function refused(

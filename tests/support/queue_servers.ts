@@ -39,15 +39,19 @@ export function freePort(): number {
 
 export async function waitFor(isReady: () => Promise<boolean>, what: string, ms = 20_000) {
   const end = performance.now() + ms;
-  while (!await isReady().catch(() => false)) {
+  while (!await isReady()) {
     if (performance.now() > end) throw new Error(`${what} took more than ${ms / 1000} s`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 
 async function accepts(port: number): Promise<boolean> {
-  (await Deno.connect({ port, hostname: "127.0.0.1" })).close();
-  return true;
+  try {
+    (await Deno.connect({ port, hostname: "127.0.0.1" })).close();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Redis with persistence. */
@@ -202,9 +206,19 @@ export class Command {
 
   /** Waits until it has written something. */
   async says(pattern: RegExp, ms = 60_000): Promise<void> {
+    let code: number | undefined;
+    this.status.then((status) => code = status.code);
     await waitFor(
-      () => Promise.resolve(pattern.test(this.text)),
-      `${pattern} in\n${this.text}`,
+      () => {
+        if (pattern.test(this.text)) return Promise.resolve(true);
+        if (code !== undefined) {
+          throw new Error(
+            `ended with ${code} before ${pattern}:\n${this.text}`,
+          );
+        }
+        return Promise.resolve(false);
+      },
+      `${pattern}`,
       ms,
     );
   }

@@ -30,7 +30,7 @@ for (const [name, isThere, start] of SERVERS) {
     ignore: !isThere,
     fn: () =>
       withServer(start, async ({ url }, folder) => {
-        const one = ["calibrate", "--samples", "136", "--error", "auto"];
+        const one = ["calibrate", "--samples", "68", "--error", "auto"];
         assert.equal((await runCommand(...one, "--out", `${folder}/one`)).code, 0);
         const place = ["--queue", url, "--results", `${folder}/results`];
         const workers: Command[] = [];
@@ -39,7 +39,8 @@ for (const [name, isThere, start] of SERVERS) {
             while (workers.length < count) workers.push(await startWorker(place));
             for (const shards of ["3", "17"]) {
               const out = `${folder}/${count}-${shards}`;
-              await finish([...one, ...place, "--shards", shards, "--out", out]);
+              const run = await runCommand(...one, ...place, "--shards", shards, "--out", out);
+              assert.equal(run.code, 0, run.error);
               await same([`${folder}/one`, out], [""]);
             }
           }
@@ -62,11 +63,11 @@ Deno.test({
   fn: () =>
     withServer(startRedis, async ({ url }, folder) => {
       const wishes = [
-        ...["quantize", "--samples", "96", "--constraint", "symmetric", "--exact", "--verify"],
+        ...["quantize", "--samples", "96", "--constraint", "symmetric", "--verify"],
         ...["--weight-rounding", "gptq", "--equalize", "yes", "--shift-negative", "yes"],
-        ...["--scale-migration", "yes", "--error", "auto", "--auto-by", "output", "--accept"],
+        ...["--scale-migration", "yes", "--error", "mse", "--exact", "--accept"],
       ];
-      const small = ["--auto-runs", "100", "--eval-data", `${folder}/eval.ndjson`];
+      const small = ["--eval-data", `${folder}/eval.ndjson`];
       const line = JSON.stringify({ input: [Array.from({ length: 28 }, () => Array(28).fill(0))] });
       await Deno.writeTextFile(`${folder}/eval.ndjson`, `${line}\n`.repeat(2));
       const one = await runCommand(...wishes, ...small, "--out", `${folder}/one`);
@@ -77,7 +78,7 @@ Deno.test({
         const text = await finish([
           ...[...wishes, ...small, ...place, "--shards", "3", "--out", `${folder}/two`],
         ]);
-        for (const stage of ["ranges", "calibrate", "exact", "output", "verify"]) {
+        for (const stage of ["ranges", "calibrate", "exact", "verify"]) {
           assert.match(text, new RegExp(`^${stage}: \\d+ samples in 3 shards`, "m"));
         }
         const verified = /verified: .*/.exec(one.error)?.[0];
@@ -85,7 +86,10 @@ Deno.test({
         await same([`${folder}/one/`, `${folder}/two/`], [
           ...["model.onnx", "manifest.json", "statistics.plim", "codes.bin", "verdict.json"],
         ]);
-        const command = ["compare", "--samples", "48", "--error", "mse,auto"];
+        const command = [
+          ...["compare", "--samples", "64", "--error", "mse,auto", "--eval-samples", "16"],
+          ...["--auto-by", "tensor,output", "--auto-runs", "50", "--accept"],
+        ];
         assert.equal((await runCommand(...command, "--out", `${folder}/c1`)).code, 0);
         await finish([...command, ...place, "--out", `${folder}/c2`]);
         await same([`${folder}/c1/`, `${folder}/c2/`], ["comparison.json"]);
@@ -157,13 +161,17 @@ async function put(url: string, file: string, env: Record<string, string>): Prom
   assert.ok(response.ok, await response.text());
 }
 
-const lite0 = sharedPath("models/efficientnet-lite0");
+const lite0 = sharedPath("data/efficientnet-lite0/model.onnx");
+const photographs = sharedPath("data/imagenet-sample");
 Deno.test({
   name: "EfficientNet-Lite0 has the statistics of one machine (needs ../shared)",
-  ignore: redisServer === undefined || lite0 === undefined,
+  ignore: redisServer === undefined || lite0 === undefined || photographs === undefined,
   fn: () =>
     withServer(startRedis, async ({ url }, folder) => {
-      const one = await liteCommand();
+      const one = [
+        ...["calibrate", "--model", lite0!, "--data", photographs!, "--samples", "9"],
+        ...["--resize", "256", "--crop", "224", "--scale", "1", "--mean", "127", "--std", "128"],
+      ];
       assert.equal((await runCommand(...one, "--out", `${folder}/one`)).code, 0);
       const place = ["--queue", url, "--results", `${folder}/results`];
       const workers = [await startWorker(place), await startWorker(place)];
@@ -176,8 +184,3 @@ Deno.test({
       }
     }),
 });
-
-/** A calibration of a few photographs. */
-function liteCommand(): Promise<string[]> {
-  return Promise.resolve([]);
-}
