@@ -87,7 +87,12 @@ async function run(
   };
   const opener = samplesAt(host, path, reading, { watch, onRead: progress.addBytes });
   const elsewhere = await queued.submit({
-    ...{ float, path, reading, progress, model: options.model, data: options.data },
+    float,
+    path,
+    reading,
+    progress,
+    model: options.model,
+    data: options.data,
     requantize: recipe.requantize,
     wishes: [recipe, options.onNonfinite],
   });

@@ -178,7 +178,12 @@ async function run(
   };
   const hooks = { onRead: progress.addBytes };
   const elsewhere = await queued.submit({
-    ...{ float, path, reading, progress, model, data: options.data },
+    float,
+    path,
+    reading,
+    progress,
+    model,
+    data: options.data,
     requantize: recipes[0].requantize,
     wishes: [recipes, onNonfinite],
   });

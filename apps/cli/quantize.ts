@@ -216,7 +216,12 @@ async function run(
   const watching = watchThresholds({ ...options, progress });
   const recipes = recipesOf(loaded, evaluation !== undefined, plan);
   const elsewhere = await queued.submit({
-    ...{ float, path, reading, progress, model, data: options.data },
+    float,
+    path,
+    reading,
+    progress,
+    model,
+    data: options.data,
     requantize: loaded.recipe.requantize,
     wishes: [recipes, options.onNonfinite],
   });
@@ -239,7 +244,9 @@ async function run(
   progress.step(`${decisionStep(result.manifest)}; ${watch}`);
   if (options.verify) {
     const checked = await verifyResult(result, statistics!, calibration, {
-      ...{ signal, elsewhere, onEvent },
+      signal,
+      elsewhere,
+      onEvent,
       batch: options.batch,
     });
     progress.note(verificationReport(checked));

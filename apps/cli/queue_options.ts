@@ -240,7 +240,13 @@ export class QueuedRun {
     const run = this.#options.runName ?? nameFor(model, hash);
     this.#broker = await brokerFor(host, this.#options);
     this.#run = await submitRun({
-      ...{ broker: this.#broker, name, run, source, store, shards, signal },
+      broker: this.#broker,
+      name,
+      run,
+      source,
+      store,
+      shards,
+      signal,
       build: ownBuild(),
       wishes: wanted,
       machine: host.machine?.() ?? "a machine",

@@ -25,7 +25,10 @@ export function shardThread(
       const { preprocessing, dataFormat, inputShape, onBroken, maxPixels, tokenizer } = data;
       return samplesAt(noting, path, {
         ...takenBy(noting, float.original, { path: model.place, tokenizer }),
-        ...{ inputShape, onBroken, maxPixels, tokenizer },
+        inputShape,
+        onBroken,
+        maxPixels,
+        tokenizer,
         dataFormat: dataFormat as Format | undefined,
         recipePreprocessing: preprocessing,
         samples: limit,

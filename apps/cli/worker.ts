@@ -76,7 +76,9 @@ async function run(options: WorkerCommandOptions, context: Context): Promise<voi
   try {
     await store.check();
     await work({
-      ...{ broker, store, signal },
+      broker,
+      store,
+      signal,
       name: options.queueName,
       build: ownBuild(),
       machine: host.machine?.() ?? "a machine",

@@ -5,7 +5,6 @@
  */
 import type { FlowProducer, Job, Processor, Queue, Worker, WorkerOptions } from "bullmq";
 import type { Redis } from "ioredis";
-import type { Pool } from "pg";
 import { PlimsollError } from "../../core/errors.ts";
 import type { Host } from "../../core/host.ts";
 import { option } from "../../core/option_words.ts";
@@ -41,6 +40,13 @@ export interface Broker {
   };
   /** Lets go of all connections; waits for no answer. */
   close(): Promise<void>;
+}
+
+/** As much of `pg.Pool` as is used here; the package has no types. */
+interface Pool {
+  on(event: "error", listener: () => void): unknown;
+  connect(): Promise<{ release(): void }>;
+  end(): Promise<void>;
 }
 
 /** A job of whatever kind. */
@@ -140,7 +146,7 @@ async function openPostgres(
   url: URL,
   place: string,
 ): Promise<Broker> {
-  const { Pool } = await loadPackage<typeof import("pg")>("pg");
+  const { Pool } = await loadPackage<{ Pool: new (settings: object) => Pool }>("pg");
   const { createPostgresBackend, DEFAULT_SCHEMA, runMigrations, withBackend } = bullmq;
   const connection: Pool = new Pool({
     connectionString: url.href,

@@ -38,7 +38,10 @@ export async function queueStatus(broker: Broker, name: string): Promise<RunStat
     const count = async (...states: Parameters<typeof jobsOf>[3] & object) =>
       (await jobsOf(broker, queue, run, states)).filter(({ name }) => name === "shard").length;
     found.push({
-      ...{ run, machine, since, results },
+      run,
+      machine,
+      since,
+      results,
       build: nameOfBuild(build),
       shards: {
         waiting: await count("waiting", "delayed", "prioritized"),

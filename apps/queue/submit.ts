@@ -242,7 +242,12 @@ class Run implements SubmittedRun {
       const childOpts = { ...opts, ...(parent ? { failParentOnFailure: true } : {}) };
       if (typeof tree === "number") {
         const data: ShardJob = {
-          ...{ kind: "shard", run, order, results, shard: tree, of: shards.length },
+          kind: "shard",
+          run,
+          order,
+          results,
+          shard: tree,
+          of: shards.length,
           ranges: shards[tree].map(([start, end]) => [start, end]),
         };
         return { name: "shard", queueName, data, opts: { ...childOpts, jobId: shardId(id, tree) } };

@@ -433,7 +433,12 @@ async function calibrateGroup(
     const { onNonFinite = "fail" } = options;
     const part = await gatherElsewhere(elsewhere, {
       gathering: { kind: "statistics", onNonFinite },
-      ...{ stage: "calibrate", float, target, opener, begun, skip },
+      stage: "calibrate",
+      float,
+      target,
+      opener,
+      begun,
+      skip,
     }, options);
     return await readPlim(part, "the merged statistics");
   }

@@ -28,7 +28,9 @@ export async function verifyResult(
   const { batch, signal, runtime, elsewhere } = options;
   const opened = await opener.open(skip);
   const run = {
-    ...{ batch, signal, runtime },
+    batch,
+    signal,
+    runtime,
     onProgress: progressOf(options),
     total: statistics.data.samples,
   };
