@@ -73,13 +73,17 @@ export interface PartOptions {
   readonly model: Model;
   /** SHA-256 of the model file as it was given. */
   readonly modelSha256: string;
+  /** Where the model runs; the default runtime when absent. */
   readonly runtime?: Runtime;
+  /** Number of samples to come, for progress. */
   readonly total?: number;
+  /** Told after every batch. */
   readonly onProgress?: OnProgress;
   /** Told each sample that is left out. */
   readonly onSkip?: (reason: PlimsollError) => void;
   /** Asked after every batch; true ends the part there. */
   readonly isEnough?: () => boolean;
+  /** Stops all stages. */
   readonly signal?: AbortSignal;
 }
 

@@ -15,7 +15,7 @@ import { levelsOf } from "../search/levels_of.ts";
 import { powerOf, shortlist } from "../search/shortlist.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import type { Target } from "../../tpc/targets/target.ts";
-import { gatherErrors, type Grids, meanErrors, type TrueError } from "./gather_errors.ts";
+import { gatherErrors, meanErrors, type TrueError } from "./gather_errors.ts";
 import type { PassOptions } from "./stream_activations.ts";
 
 export type { TrueError };
@@ -27,7 +27,7 @@ export type { TrueError };
  * @param samples The same as for calibration, in any order and batches. Consumed.
  */
 export async function trueErrors(
-  grids: Grids,
+  grids: ReadonlyMap<string, readonly Levels[]>,
   samples: ReadableStream<Sample>,
   options: PassOptions,
   stage: string,

@@ -5,7 +5,6 @@
  * @module
  */
 import { compactJson } from "../../core/canonical_json.ts";
-import type { PlimsollError } from "../../core/errors.ts";
 import { sha256 } from "../../core/hash.ts";
 import { NoSampleError } from "../../core/no_sample_error.ts";
 import type { OnProgress } from "../../core/progress.ts";
@@ -28,6 +27,7 @@ import type { RunOptions } from "./run.ts";
 
 /** A pass to be gathered elsewhere. */
 export interface PassElsewhere {
+  /** What is gathered, of what. */
   readonly order: PassOrder;
   /** Positions [start, end) of its samples, ascending. */
   readonly ranges: readonly (readonly [number, number])[];
@@ -37,8 +37,9 @@ export interface PassElsewhere {
   readonly stage: string;
   /** Finds out how many samples this machine gathers a second, on a few of them: what is wrong with them is thrown. */
   readonly measure: () => Promise<number>;
+  /** Told how far the pass is. */
   readonly onProgress?: OnProgress;
-  readonly onSkip?: (reason: PlimsollError) => void;
+  /** Ends it. */
   readonly signal?: AbortSignal;
 }
 
@@ -73,7 +74,7 @@ interface GatheringElsewhere {
 export async function gatherElsewhere(
   elsewhere: Elsewhere,
   { gathering, float, target, stage, opener, begun, skip }: GatheringElsewhere,
-  { batch, signal, runtime, onSkip }: RunOptions,
+  { batch, signal, runtime }: RunOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { samples, opened: { source, preprocessing, count: known }, run: { onProgress } } = begun;
   if (!samples.locked) await samples.cancel().catch(() => {});
@@ -111,7 +112,6 @@ export async function gatherElsewhere(
       return Math.max(1, done - before) * 1000 / Math.max(performance.now() - time, 1);
     },
     onProgress,
-    onSkip,
     signal,
   });
   if (part === undefined) throw new NoSampleError(stage);

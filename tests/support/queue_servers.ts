@@ -118,7 +118,11 @@ export async function startPostgres(folder: string): Promise<Server> {
     const [pid] = Deno.readTextFileSync(`${data}/postmaster.pid`).split("\n");
     const { stdout } = new Deno.Command("pgrep", { args: ["-P", pid] }).outputSync();
     for (const each of [pid, ...decoder.decode(stdout).split("\n").filter(Boolean)]) {
-      Deno.kill(Number(each), name);
+      try {
+        Deno.kill(Number(each), name);
+      } catch {
+        // One that served a client who left meanwhile.
+      }
     }
   };
   return {
