@@ -8,7 +8,7 @@ import { canonicalJson } from "../../core/canonical_json.ts";
 import { cancelRun, cleanRuns, queueStatus, type RunStatus } from "../queue/status.ts";
 import { openStore } from "../queue/store.ts";
 import type { Context } from "./context.ts";
-import { addBrokerOptions, brokerFor, type BrokerOptions } from "./queue_options.ts";
+import { addBrokerOptions, brokerFor, type BrokerOptions, ownBuild } from "./queue_options.ts";
 
 interface StatusOptions extends BrokerOptions {
   json?: boolean;
@@ -83,7 +83,7 @@ async function clean({ results, ...options }: RemoveOptions, { host }: Context):
   const broker = await brokerFor(host, options);
   try {
     const store = results === undefined ? undefined : openStore(host, results);
-    const { runs, files } = await cleanRuns(broker, options.queueName, store);
+    const { runs, files } = await cleanRuns(broker, options.queueName, ownBuild(), store);
     host.print(
       `Took ${runs.length} run${runs.length === 1 ? "" : "s"} out of the queue${
         runs.length === 0 ? "" : `: ${runs.join(", ")}`

@@ -19,19 +19,24 @@ const STATES = [
   "failed",
 ] as const;
 
-/** All jobs of a run, in whatever state. */
+/** A state that a job can be in. */
+export type JobState = (typeof STATES)[number];
+
+/** All jobs of a queue, of one run or of all, in some states or whichever. */
 export async function jobsOf(
   broker: Broker,
   queue: string,
-  run: string,
-  states: readonly (typeof STATES)[number][] = STATES,
+  { run, states = STATES }: { readonly run?: string; readonly states?: readonly JobState[] } = {},
 ): Promise<AnyJob[]> {
   const found: AnyJob[] = [];
   for (const state of states) {
     for (let start = 0;; start += PAGE) {
       const jobs: (AnyJob | undefined)[] = await broker.queue(queue)
         .getJobs([state], start, start + PAGE - 1);
-      found.push(...jobs.filter((job) => job?.id?.startsWith(`${run}.`)).map((job) => job!));
+      const own = jobs.filter((job) =>
+        job !== undefined && (run === undefined || job.id?.startsWith(`${run}.`))
+      );
+      found.push(...own.map((job) => job!));
       if (jobs.length < PAGE) break;
     }
   }
@@ -48,9 +53,9 @@ export async function removeRun(
 ): Promise<void> {
   await job.remove().catch(() => {});
   // Merges first: with them go the shards below that nobody holds.
-  const jobs = await jobsOf(broker, queue, run);
+  const jobs = await jobsOf(broker, queue, { run });
   for (const each of jobs.filter(({ name }) => name === "merge")) {
     await each.remove({ removeChildren: true }).catch(() => {});
   }
-  for (const each of await jobsOf(broker, queue, run)) await each.remove().catch(() => {});
+  for (const each of await jobsOf(broker, queue, { run })) await each.remove().catch(() => {});
 }

@@ -6,8 +6,8 @@
 import { PlimsollError } from "../../core/errors.ts";
 import { announcements } from "./announcements.ts";
 import type { Broker } from "./broker.ts";
-import { followerQueue, nameOfBuild, RUN_NAME, runsQueue } from "./job.ts";
-import { jobsOf, removeRun } from "./remove_run.ts";
+import { type Build, followerQueue, nameOfBuild, RUN_NAME, runsQueue, workQueue } from "./job.ts";
+import { jobsOf, type JobState, removeRun } from "./remove_run.ts";
 import type { Store } from "./store.ts";
 
 /** A run in the queue. */
@@ -35,8 +35,8 @@ export async function queueStatus(broker: Broker, name: string): Promise<RunStat
   const found: RunStatus[] = [];
   for (const { announcement } of await announcements(broker.queue(runsQueue(name)))) {
     const { run, build, queue, machine, since, results } = announcement;
-    const count = async (...states: Parameters<typeof jobsOf>[3] & object) =>
-      (await jobsOf(broker, queue, run, states)).filter(({ name }) => name === "shard").length;
+    const count = async (...states: JobState[]) =>
+      (await jobsOf(broker, queue, { run, states })).filter(({ name }) => name === "shard").length;
     found.push({
       run,
       machine,
@@ -81,28 +81,43 @@ export async function cancelRun(
       remedy: "See what there is with `queue status`",
     });
   }
-  const jobs = await jobsOf(broker, found.announcement.queue, run);
+  const jobs = await jobsOf(broker, found.announcement.queue, { run });
   await removeRun(broker, found);
   await store?.remove(await store.list(`${run}/`));
   return jobs.length;
 }
 
-/** Takes all runs out of the queue that nobody follows, and from a store what belongs to no run that is left. */
+/**
+ * Takes all runs out of the queue that nobody follows, with what earlier ones have left there, and from a store what
+ * belongs to no run that is left.
+ *
+ * @param build Whose queue is looked at, besides those of runs.
+ */
 export async function cleanRuns(
   broker: Broker,
   name: string,
+  build: Build,
   store?: Store,
 ): Promise<{ readonly runs: string[]; readonly files: number }> {
   const runs: string[] = [];
   const left = new Set<string>();
+  const queues = new Set([workQueue(name, build)]);
   for (const announced of await announcements(broker.queue(runsQueue(name)))) {
-    const { run } = announced.announcement;
+    const { run, queue } = announced.announcement;
+    queues.add(queue);
     if (await isFollowed(broker, name, run)) {
       left.add(run);
       continue;
     }
     await removeRun(broker, announced);
     runs.push(run);
+  }
+  for (const queue of queues) {
+    for (const job of await jobsOf(broker, queue)) {
+      const isLeft = left.has(String((job.data as { run?: unknown } | undefined)?.run));
+      // One at work can't be taken from its worker, which gives it up.
+      if (!isLeft) await job.remove().catch(() => {});
+    }
   }
   const keys = await store?.list("") ?? [];
   // What isn't laid out as runs are is somebody else's.

@@ -54,7 +54,9 @@ const MAX_STALLED = 6;
 /** How often runs are looked at: for those that fit no worker like this, and those that were cancelled. */
 const LOOK_MS = 3000;
 /** Milliseconds that a batch at hand has to end. */
-const BATCH_MS = 6000;
+const BATCH_MS = 5000;
+/** Milliseconds that the queue has then to take shards back. */
+const HAND_BACK_MS = 1500;
 /** Milliseconds between two times that the queue is told how far a shard is. */
 const TELL_MS = 1500;
 
@@ -79,7 +81,7 @@ export async function work(settings: WorkerSettings): Promise<void> {
   const looking = shop.look(stopped);
   await stopped;
   note("stops: finishes the batch at hand, and hands back what it has");
-  await within(BATCH_MS + 2000, end(worker, shop)).catch(() => {});
+  await within(BATCH_MS + HAND_BACK_MS, end(worker, shop)).catch(() => {});
   await looking;
   shop.close();
 }

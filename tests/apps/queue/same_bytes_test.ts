@@ -87,11 +87,13 @@ Deno.test({
           ...["model.onnx", "manifest.json", "statistics.plim", "codes.bin", "verdict.json"],
         ]);
         const command = [
-          ...["compare", "--samples", "64", "--error", "mse,auto", "--eval-samples", "16"],
-          ...["--auto-by", "tensor,output", "--auto-runs", "50", "--accept"],
+          ...["compare", "--samples", "64", "--error", "auto", "--eval-samples", "16"],
+          ...["--auto-by", "output", "--auto-runs", "50", "--bias-correction", "yes,no"],
         ];
-        assert.equal((await runCommand(...command, "--out", `${folder}/c1`)).code, 0);
-        await finish([...command, ...place, "--out", `${folder}/c2`]);
+        const alone = await runCommand(...command, "--accept", "--out", `${folder}/c1`);
+        assert.equal(alone.code, 0, alone.error);
+        const shared = await finish([...command, "--accept", ...place, "--out", `${folder}/c2`]);
+        assert.match(shared, /^output: \d+ samples in/m);
         await same([`${folder}/c1/`, `${folder}/c2/`], ["comparison.json"]);
         await stopWorkers(workers);
       } finally {
