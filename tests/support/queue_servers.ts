@@ -29,6 +29,24 @@ const initdb = await found("initdb", "/usr/lib/postgresql/*/bin/initdb");
 /** Folder of PostgreSQL's programs. */
 export const postgresFolder = initdb?.replace(/\/initdb$/, "");
 
+for (
+  const [what, found] of [
+    ["Redis or Valkey", redisServer],
+    ["PostgreSQL", postgresFolder],
+  ] as const
+) {
+  // deno-lint-ignore no-console
+  if (found === undefined) console.warn(`no ${what} here: its tests of queues are skipped`);
+}
+
+/** A server of buckets from npm; undefined where it is neither cached nor to be had. */
+export const bucketServer = await (async () => {
+  const name = "npm:s3rver@3.7.1";
+  const args = ["cache", "--quiet", name];
+  const { success } = await new Deno.Command(Deno.execPath(), { args, stderr: "null" }).output();
+  return success ? name : undefined;
+})();
+
 /** A port that nobody has now. */
 export function freePort(): number {
   const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
@@ -144,7 +162,7 @@ export async function startBuckets(
   const port = freePort();
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-A", "npm:s3rver@3.7.1", "-d", folder, "-p", `${port}`],
+      ...["run", "-A", bucketServer!, "-d", folder, "-p", `${port}`],
       ...["--configure-bucket", "shards"],
     ],
     ...{ stdin: "null", stdout: "null", stderr: "null" },

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { runCommand } from "../../support/cli.ts";
 import {
+  bucketServer,
   type Command,
   postgresFolder,
   redisServer,
@@ -104,7 +105,7 @@ Deno.test({
 
 Deno.test({
   name: "model, data and results may lie in a bucket, and the password in the environment",
-  ignore: redisServer === undefined,
+  ignore: redisServer === undefined || bucketServer === undefined,
   fn: () =>
     withServer(
       (folder) => startRedis(folder, { password: "s3cr:t/" }),
