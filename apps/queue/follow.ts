@@ -83,7 +83,9 @@ export async function follow(following: Following): Promise<unknown> {
       if (performance.now() - heard > AWAY_MS) throw away(place, run, error);
     }
     const most = watch.workers > CROWD ? LOOK_MS.crowded : LOOK_MS.most;
-    pause = Math.min(most, pause * 1.3);
+    // Only merges are left, which are quick.
+    const isNearEnd = watch.shardsDone === shards.length;
+    pause = isNearEnd ? LOOK_MS.first : Math.min(most, pause * 1.3);
     await sleep(pause, signal);
   }
 }
