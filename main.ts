@@ -32,6 +32,7 @@ function supervise(args: readonly string[]): void {
     post: (message) => worker.postMessage(message),
     printError,
     exit: (code) => Deno.exit(code),
+    command: args[0],
   }));
   worker.postMessage({ kind: "start", args });
 }

@@ -46,8 +46,8 @@ const NODE_SUBPATHS = {
 
 const typesOf = (entry: string) => `./types/${entry.replace(/\.ts$/, ".d.ts")}`;
 
-/** Makes ids of text, for who wants it. */
-const TOKENIZERS = "@huggingface/tokenizers";
+/** Packages that those install who want them: ids of text, runs over a queue, buckets. */
+const OPTIONAL = ["@huggingface/tokenizers", "aws4fetch", "bullmq", "ioredis", "pg"];
 
 /** Files beside the bundles. */
 const COPIED = ["LICENSE", "CHANGELOG.md", "docs/hosts.md"];
@@ -66,6 +66,7 @@ export async function buildPackage(): Promise<void> {
       command: "apps/hosts/node_command.ts",
       calibration_worker: "apps/hosts/node_worker.ts",
       request_worker: "apps/hosts/node_request_worker.ts",
+      shard_worker: "apps/hosts/node_shard.ts",
       ...SUBPATHS,
       ...NODE_SUBPATHS,
     },
@@ -102,7 +103,7 @@ export async function buildPackage(): Promise<void> {
   const { version, imports } = await readJson(new URL("deno.json", ROOT));
   const peers = {
     "onnxruntime-node": dependencies["onnxruntime-web"],
-    [TOKENIZERS]: imports[TOKENIZERS].split("@").at(-1),
+    ...Object.fromEntries(OPTIONAL.map((name) => [name, imports[name].split("@").at(-1)])),
   };
   await Deno.writeTextFile(
     new URL("package.json", PACKAGE_FOLDER),

@@ -15,6 +15,7 @@ const WORK = new URL("../dist/types/", import.meta.url);
 const ENTRIES = [
   "apps/hosts/node_library.ts",
   "apps/hosts/node_main.ts",
+  "apps/hosts/node_shard.ts",
   "apps/hosts/node_worker.ts",
   "apps/hosts/web_library.ts",
 ];

@@ -90,6 +90,11 @@ export interface Reader {
 /** Files, to write. */
 export interface Writer {
   /**
+   * Removes files below a folder, and folders in it that are empty then; what isn't there any more doesn't matter. Absent
+   * where a host can't.
+   */
+  removeFiles?(folder: string, paths: readonly string[]): Promise<void>;
+  /**
    * Writes files so that none is ever seen half: all are written beside their places first and
    * renamed when the last one is whole. Folders are made where missing. Throws
    * {@linkcode PlimsollError} kind `output` and leaves nothing of its own behind.
@@ -122,6 +127,10 @@ export interface Host extends Reader, Writer, Printer {
   startWorker?(): HostWorker;
   /** Starts a worker that runs `apps/http/request_worker.ts`; absent where there are none. */
   startRequestWorker?(): HostWorker;
+  /** Starts a worker that gathers shards of passes, `apps/cli/shard_thread.ts`; absent where there are none. */
+  startShardWorker?(): HostWorker;
+  /** An environment variable, for credentials; undefined when it isn't set, or the host may not say. */
+  environment?(name: string): string | undefined;
   /** Bytes of memory that the process has; absent where a host doesn't say. */
   residentBytes?(): number;
   /**

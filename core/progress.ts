@@ -12,6 +12,8 @@ export interface Progress {
   readonly done: number;
   /** Samples in all, when known. */
   readonly total?: number;
+  /** Of work that is spread over machines: shards at work now, done, and in all. */
+  readonly parts?: { readonly workers: number; readonly done: number; readonly all: number };
   /** Of a calibration: thresholds in all, and those that still move, when somebody looks at them. */
   readonly thresholds?: { readonly moving: number; readonly all: number };
 }

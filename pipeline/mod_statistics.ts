@@ -8,6 +8,13 @@ export type { FileEntry, HostWorker } from "../core/host.ts";
 export type { OnProgress } from "../core/progress.ts";
 export type { PixelImage, RawSample, RawText, Tensor } from "../core/tensor.ts";
 export type { OnTime, Work } from "../core/timing.ts";
+export {
+  type GatheredPart,
+  gatherPart,
+  mergeParts,
+  type PartOptions,
+  type PassOrder,
+} from "./passes/gathering.ts";
 export { calibrate, type CalibrateOptions, type Checkpoint } from "./passes/calibrate.ts";
 export type { CalibrateHereOptions } from "./passes/calibrate_here.ts";
 export {

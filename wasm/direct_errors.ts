@@ -43,6 +43,9 @@ export interface DirectErrors {
 
   /** Σ (Q(x) − x)² and Σ |Q(x) − x| so far, one entry for each grid, in the order given. Observing may go on. */
   results(): { readonly squared: number; readonly absolute: number }[];
+
+  /** Forgets what was seen; the grids stay. */
+  clear(): void;
 }
 
 /** A source of sums of errors. One that uses WebAssembly keeps all of them in one instance. */
@@ -132,5 +135,10 @@ class WasmDirectErrors implements DirectErrors {
       squared: this.#wasm.squaredError(this.#handle, i),
       absolute: this.#wasm.absoluteError(this.#handle, i),
     }));
+  }
+
+  clear(): void {
+    this.#observed = 0;
+    this.#wasm.clearDirectly(this.#handle);
   }
 }

@@ -87,6 +87,7 @@ export interface DirectErrorsExports extends ModuleExports {
   setGrid(handle: Handle, index: number, step: number, low: number, high: number): void;
   observeDirectly(handle: Handle, count: number): void;
   countDirectly(handle: Handle): number;
+  clearDirectly(handle: Handle): void;
   squaredError(handle: Handle, index: number): number;
   absoluteError(handle: Handle, index: number): number;
 }

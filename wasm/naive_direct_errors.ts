@@ -80,6 +80,11 @@ class NaiveDirectErrors implements DirectErrors {
       absolute: Number(absolute) * 2 ** -149,
     }));
   }
+
+  clear(): void {
+    [this.#count, this.#observed] = [0, 0];
+    for (const sums of this.#sums) [sums.absolute, sums.squared] = [0n, 0n];
+  }
 }
 
 /** Distance of x from the nearest level. */

@@ -20,6 +20,7 @@ import {
 } from "./options.ts";
 import { positiveInteger } from "./option_values.ts";
 import { ProgressPrinter } from "./progress.ts";
+import { type QueuedRun, withQueue } from "./queue_options.ts";
 import { watchThresholds } from "./watch_thresholds.ts";
 import { CALIBRATED_WISHES } from "./wish_options.ts";
 import { modelStep, targetStep } from "../../pipeline/report/steps.ts";
@@ -56,10 +57,16 @@ Examples:
   deno task calibrate --workers 2 --checkpoint c.plim     and with --resume after a crash
 `,
     )
-    .action((options: CalibrateCommandOptions) => run(options, context));
+    .action((options: CalibrateCommandOptions) =>
+      withQueue(options, context, (queued) => run(options, context, queued))
+    );
 }
 
-async function run(options: CalibrateCommandOptions, context: Context): Promise<void> {
+async function run(
+  options: CalibrateCommandOptions,
+  context: Context,
+  queued: QueuedRun,
+): Promise<void> {
   const { host, screen, signal } = context;
   checkWork(options);
   const progress = new ProgressPrinter(screen, options);
@@ -72,14 +79,26 @@ async function run(options: CalibrateCommandOptions, context: Context): Promise<
   context.kept = options.checkpoint;
   const watch = new Stopwatch();
   const watching = watchThresholds({ ...options, progress });
-  const opener = samplesAt(host, path, {
+  const reading = {
     ...options,
     samples: options.samples ?? samples,
     recipePreprocessing: recipe.preprocessing,
     ...takenBy(host, float.original, { path: options.model, ...options }),
-  }, { watch, onRead: progress.addBytes });
+  };
+  const opener = samplesAt(host, path, reading, { watch, onRead: progress.addBytes });
+  const elsewhere = await queued.submit({
+    float,
+    path,
+    reading,
+    progress,
+    model: options.model,
+    data: options.data,
+    requantize: recipe.requantize,
+    wishes: [recipe, options.onNonfinite],
+  });
   const { statistics, file } = await calibrateFor(float, recipe, opener, {
     ...work,
+    elsewhere,
     signal,
     batch: options.batch,
     onTime: watch.add,

@@ -53,6 +53,13 @@ import {
 import { folder, positiveInteger } from "./option_values.ts";
 import { addFrontOptions, type FrontOptions, frontWish } from "./plan_options.ts";
 import { ProgressPrinter } from "./progress.ts";
+import {
+  addQueueOptions,
+  checkQueue,
+  type QueuedRun,
+  type QueueOptions,
+  withQueue,
+} from "./queue_options.ts";
 import { RunRecord } from "./run_record.ts";
 import { asLists, EVERY_WISH } from "./wish_options.ts";
 import { prepareWork, type WorkOptions } from "./work_options.ts";
@@ -63,6 +70,7 @@ interface CompareCommandOptions
     VariantOptions,
     Pick<WorkOptions, "workers" | "onNonfinite">,
     OutputOptions,
+    QueueOptions,
     FrontOptions {
   model?: string;
   evalData?: string;
@@ -83,7 +91,8 @@ export function addCompareCommand(program: Command, context: Context): void {
     );
   addTargetOptions(addDataOptions(command, "calibration samples"), EVERY_WISH);
   takeLists(asLists(command), LISTED);
-  addOutputOptions(addFrontOptions(command))
+  addQueueOptions(addOutputOptions(addFrontOptions(command)))
+    .option("--resume", "with --queue: go on with what shards have given")
     .option(
       "--eval-data <path>",
       "samples to compare on, best with labels (default: the demo's, else the calibration samples)",
@@ -123,11 +132,18 @@ Writes a folder with model.onnx and manifest.json for each variant, the statisti
 pass, and comparison.json; with --plan also plan.json for each, sensitivity.json and costs.json.
 `,
     )
-    .action((options: CompareCommandOptions) => run(options, context));
+    .action((options: CompareCommandOptions) =>
+      withQueue(options, context, (queued) => run(options, context, queued))
+    );
 }
 
-async function run(options: CompareCommandOptions, context: Context): Promise<void> {
+async function run(
+  options: CompareCommandOptions,
+  context: Context,
+  queued: QueuedRun,
+): Promise<void> {
   const { host, screen, signal } = context;
+  checkQueue(options);
   const { model, out } = options;
   const progress = new ProgressPrinter(screen, options);
   const record = new RunRecord(context);
@@ -150,7 +166,8 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
   await checkReadable(host, evalPath);
 
   const { workers, onNonfinite } = options;
-  const work = await prepareWork(host, { workers, onNonfinite, every: 1 }, {
+  const { queueName } = options;
+  const work = await prepareWork(host, { workers, onNonfinite, queueName, every: 1 }, {
     model: float.sha256,
     progress,
   });
@@ -160,6 +177,16 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
     ...takenBy(host, float.original, { path: model, ...options }),
   };
   const hooks = { onRead: progress.addBytes };
+  const elsewhere = await queued.submit({
+    float,
+    path,
+    reading,
+    progress,
+    model,
+    data: options.data,
+    requantize: recipes[0].requantize,
+    wishes: [recipes, onNonfinite],
+  });
   const statistics: Uint8Array<ArrayBuffer>[] = [];
   const results = await quantizeAll(
     float,
@@ -167,6 +194,7 @@ async function run(options: CompareCommandOptions, context: Context): Promise<vo
     samplesAt(host, path, reading, hooks),
     {
       ...work,
+      elsewhere,
       signal,
       batch: options.batch,
       wording: commandLineWording,

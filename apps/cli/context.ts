@@ -20,6 +20,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Exit code of a command that ended well; 0 when absent. */
   exitCode?: number;
+  /** A run in a queue, whose shards' results are kept when the user interrupts. */
+  run?: string;
   /** Statistics that were written before an interruption. */
   saved?: string;
   /** Checkpoint that is kept when the user interrupts; set by commands that write one. */

@@ -20,16 +20,22 @@ export interface Places {
 export interface Permissions {
   readonly read: readonly string[];
   readonly write: readonly string[];
+  /** Whether it may read everything: where a queue says what is read. */
+  readonly readAll: boolean;
   /** Whether it may speak to the network: servers redirect to others, so that no list of names would do. */
   readonly net: boolean;
+  /** Which part of the environment it may read: settings of the terminal, credentials of buckets too, or all of it. */
+  readonly env: "terminal" | "buckets" | "all";
 }
 
 /** Commands that write nothing. */
 const READERS = ["inspect", "targets", "serve"];
+/** Commands that speak to a queue, and to nothing of the user's own unless they say so. */
+const QUEUERS = ["worker", "queue"];
 /** Commands whose `--out` is a folder. */
 const TO_FOLDER = ["quantize", "compare"];
 /** Options that name what is written. */
-const WRITTEN = ["--out", "--checkpoint", "--prepared"];
+const WRITTEN = ["--out", "--checkpoint", "--prepared", "--results"];
 /** Where results lie when nobody says otherwise. */
 const DEFAULT_FOLDER = "out";
 /** Files that belong to a folder and may lie beside it. */
@@ -47,7 +53,9 @@ export function permissionsFor(
   const read = new Set([...places.program, DEFAULT_FOLDER]);
   const write = new Set<string>();
   const outputs: { readonly path: string; readonly isFolder: boolean }[] = [];
-  let net = command === "serve";
+  let net = command === "serve" || QUEUERS.includes(command);
+  let env: Permissions["env"] = QUEUERS.includes(command) ? "all" : "terminal";
+  let isShared = false;
   let option = "";
   for (const arg of args) {
     const [, name, glued] = /^(--[a-z-]+)(?:=([^]*))?$/.exec(arg) ?? [];
@@ -56,9 +64,17 @@ export function permissionsFor(
       if (glued === undefined) continue;
     }
     const value = glued ?? arg;
-    if (isUrl(value)) net = true;
-    else if (WRITTEN.includes(option)) {
-      outputs.push({ path: value, isFolder: option === "--out" && TO_FOLDER.includes(command) });
+    if (option === "--share") isShared = true;
+    if (option === "--queue") {
+      net = true;
+      // Clients of queues read what they like of it, down to the list of its names.
+      env = "all";
+    } else if (isUrl(value)) {
+      net = true;
+      if (/^s3:/i.test(value) && env === "terminal") env = "buckets";
+    } else if (WRITTEN.includes(option)) {
+      const isFolder = option === "--results" || option === "--out" && TO_FOLDER.includes(command);
+      outputs.push({ path: value, isFolder });
     } else if (value !== "-" && value !== "") {
       const kind = kindOf(value);
       // JSON, as of --override, and other lists are no paths.
@@ -72,11 +88,13 @@ export function permissionsFor(
         for (const other of BESIDE_FOLDERS) read.add(`${parent(value)}/${other}`);
       }
     }
-    option = "";
+    // It takes several.
+    if (option !== "--share") option = "";
   }
   if (!READERS.includes(command)) {
     // Without --out most commands write there, and so does `evaluate` never.
-    if (!args.some((arg) => arg.startsWith("--out")) && command !== "evaluate") {
+    const writesNothing = command === "evaluate" || QUEUERS.includes(command);
+    if (!args.some((arg) => arg.startsWith("--out")) && !writesNothing) {
       write.add(DEFAULT_FOLDER);
     }
     for (const { path, isFolder } of outputs) {
@@ -90,7 +108,8 @@ export function permissionsFor(
   }
   for (const path of write) read.add(path);
   const list = (paths: Set<string>) => [...new Set([...paths].map(separable))];
-  return { read: list(read), write: list(write), net };
+  const readAll = command === "worker" && !isShared;
+  return { read: list(read), write: list(write), readAll, net, env };
 
   /** Deno parts paths by commas, and knows no way to write one (2.9.6): a folder above has none. */
   function separable(path: string): string {
@@ -98,12 +117,16 @@ export function permissionsFor(
   }
 }
 
+const TERMINAL_ENV = "NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE";
+
 /** The same, as flags of its runtime */
-export function denoFlags({ read, write, net }: Permissions): string[] {
+export function denoFlags({ read, write, readAll, net, env }: Permissions): string[] {
   return [
-    `--allow-read=${read}`,
+    readAll ? "--allow-read" : `--allow-read=${read}`,
     ...write.length === 0 ? [] : [`--allow-write=${write}`],
     ...net ? ["--allow-net"] : [],
-    "--allow-env=NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE",
+    env === "all"
+      ? "--allow-env"
+      : `--allow-env=${TERMINAL_ENV}${env === "buckets" ? ",AWS_*" : ""}`,
   ];
 }

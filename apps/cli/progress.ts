@@ -32,6 +32,12 @@ export interface ProgressEvent {
   readonly moving: number | null;
   /** Thresholds that were looked at. */
   readonly thresholds: number | null;
+  /** With a queue: shards at work. */
+  readonly workers: number | null;
+  /** With a queue: shards that are done. */
+  readonly shardsDone: number | null;
+  /** With a queue: shards in all. */
+  readonly shards: number | null;
 }
 
 /** Draws progress; one instance a command. It only looks: whether it is shown changes no result. */
@@ -99,7 +105,7 @@ export class ProgressPrinter {
     if (this.#options.verbose) this.note(`${text} (${seconds} s)`);
   }
 
-  #describe({ stage, done, total, thresholds }: Progress, now: number): ProgressEvent {
+  #describe({ stage, done, total, thresholds, parts }: Progress, now: number): ProgressEvent {
     const seconds = (now - this.#first.time) / 1000;
     const rate = (amount: number) => seconds > 0 && amount > 0 ? amount / seconds : null;
     const samplesPerSecond = rate(done - this.#first.done);
@@ -117,6 +123,9 @@ export class ProgressPrinter {
       secondsLeft: left,
       moving: thresholds?.moving ?? null,
       thresholds: thresholds?.all ?? null,
+      workers: parts?.workers ?? null,
+      shardsDone: parts?.done ?? null,
+      shards: parts?.all ?? null,
     };
   }
 
@@ -141,14 +150,17 @@ export class ProgressPrinter {
 }
 
 /** For example `calibrate`, `320/1000`, `32 %`, `410 samples/s`, `0.3 MB/s`, `ETA 2 s`, `3 of 29 thresholds moving`. */
-function describe(
-  { stage, done, total, samplesPerSecond, bytesPerSecond, secondsLeft, moving, thresholds }:
-    ProgressEvent,
-): string[] {
+function describe(event: ProgressEvent): string[] {
+  const { stage, done, total, samplesPerSecond, bytesPerSecond, secondsLeft } = event;
+  const { moving, thresholds, workers, shardsDone, shards } = event;
   const parts = [stage.padEnd(10), total === null ? `${done}` : `${done}/${total}`];
   if (total !== null && total > 0) parts.push(`${Math.floor(100 * done / total)} %`);
   if (samplesPerSecond !== null) parts.push(`${rounded(samplesPerSecond)} samples/s`);
   if (secondsLeft !== null && done !== total) parts.push(`ETA ${duration(secondsLeft)}`);
+  if (shards !== null) {
+    parts.push(`${shardsDone} of ${shards} shards`);
+    parts.push(`${workers} worker${workers === 1 ? "" : "s"}`);
+  }
   if (moving !== null) parts.push(`${moving} of ${thresholds} thresholds moving`);
   if (bytesPerSecond !== null) parts.push(`${rounded(bytesPerSecond / 1e6)} MB/s`);
   return parts;

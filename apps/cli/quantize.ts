@@ -13,13 +13,13 @@ import { diagnoseQuantized, wholeBatches } from "../../pipeline/diagnose/diagnos
 import type { Diagnosis } from "../../pipeline/diagnose/diagnosis.ts";
 import type { ModelEvaluation } from "../../pipeline/evaluate/evaluate.ts";
 import { evaluateModels } from "../../pipeline/evaluate/evaluate_models.ts";
-import { verify } from "../../pipeline/passes/second_pass.ts";
 import {
   type NamedRecipe,
   type Quantization,
   quantizeAll,
   type QuantizeEvent,
 } from "../../pipeline/quantize/quantize.ts";
+import { verifyResult } from "../../pipeline/quantize/verify_result.ts";
 import type { PlanWish } from "../../pipeline/plan/plan.ts";
 import { planReport } from "../../pipeline/report/plan.ts";
 import { accuracyReport } from "../../pipeline/report/accuracy.ts";
@@ -29,7 +29,6 @@ import { reportPage } from "../../pipeline/report/page/render.ts";
 import { decisionStep, modelStep, targetStep } from "../../pipeline/report/steps.ts";
 import { culpritReport, verdictReport } from "../../pipeline/report/verdict.ts";
 import { verificationReport } from "../../pipeline/report/verification.ts";
-import { coveredBy } from "../../pipeline/statistics/coverage.ts";
 import type { Statistics } from "../../pipeline/statistics/statistics.ts";
 import { limitsOf, lossesOfEvaluation, lossesOfGrids } from "../../pipeline/verdict/limits.ts";
 import { notesOnEvaluation } from "../../pipeline/verdict/suspicious_data.ts";
@@ -68,6 +67,7 @@ import {
 } from "./options.ts";
 import { addPlanOptions, type PlanOptions, planWish } from "./plan_options.ts";
 import { ProgressPrinter } from "./progress.ts";
+import { type QueuedRun, withQueue } from "./queue_options.ts";
 import { RunRecord } from "./run_record.ts";
 import { watchThresholds } from "./watch_thresholds.ts";
 import { EVERY_WISH } from "./wish_options.ts";
@@ -130,7 +130,9 @@ Writes model.onnx, manifest.json, statistics.plim, report.html and, with evaluat
 evaluation.json; with --diagnose diagnosis.json; with --plan plan.json and sensitivity.json. Paths, times and versions are in run.json.
 `,
     )
-    .action((options: QuantizeCommandOptions) => run(options, context));
+    .action((options: QuantizeCommandOptions) =>
+      withQueue(options, context, (queued) => run(options, context, queued))
+    );
 }
 
 /** All that may come into the folder: whatever can't be written is found before the work, and not half-way behind it. */
@@ -150,7 +152,11 @@ const OUTPUTS = [
   "manifest.json",
 ];
 
-async function run(options: QuantizeCommandOptions, context: Context): Promise<void> {
+async function run(
+  options: QuantizeCommandOptions,
+  context: Context,
+  queued: QueuedRun,
+): Promise<void> {
   const { host, screen, signal } = context;
   checkWork(options);
   checkDiagnose(options);
@@ -208,12 +214,24 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
     }
   };
   const watching = watchThresholds({ ...options, progress });
+  const recipes = recipesOf(loaded, evaluation !== undefined, plan);
+  const elsewhere = await queued.submit({
+    float,
+    path,
+    reading,
+    progress,
+    model,
+    data: options.data,
+    requantize: loaded.recipe.requantize,
+    wishes: [recipes, options.onNonfinite],
+  });
   const [result, baseline] = await quantizeAll(
     float,
-    recipesOf(loaded, evaluation !== undefined, plan),
+    recipes,
     calibration,
     {
       ...work,
+      elsewhere,
       signal,
       onEvent,
       batch: options.batch,
@@ -225,16 +243,11 @@ async function run(options: QuantizeCommandOptions, context: Context): Promise<v
   );
   progress.step(`${decisionStep(result.manifest)}; ${watch}`);
   if (options.verify) {
-    const { data } = statistics!;
-    const covered = coveredBy(data);
-    const { samples } = await calibration.open((index) => !covered.has(index));
-    const checked = await verify(result.manifest, samples, {
-      target: result.target,
+    const checked = await verifyResult(result, statistics!, calibration, {
       signal,
+      elsewhere,
+      onEvent,
       batch: options.batch,
-      onProgress: progress.report,
-      total: data.samples,
-      model: result.float.prepared,
     });
     progress.note(verificationReport(checked));
   }

@@ -9,6 +9,7 @@ import type { Host } from "../../core/host.ts";
 import { commandLineWording } from "../../core/option_words.ts";
 import { VERSION } from "../../core/version.ts";
 import { visibleLine } from "../../core/visible.ts";
+import { withS3 } from "../queue/s3.ts";
 import { addCalibrateCommand } from "./calibrate.ts";
 import { addCompareCommand } from "./compare.ts";
 import { type Context, EXIT_LOST } from "./context.ts";
@@ -20,6 +21,7 @@ import { addMergeCommand } from "./merge.ts";
 import { addPlanCommand } from "./plan.ts";
 import { addProfileCommand } from "./profile.ts";
 import { addQuantizeCommand } from "./quantize.ts";
+import { addQueueCommand } from "./queue.ts";
 import { addReportCommand } from "./report.ts";
 import { addSearchCommand } from "./search.ts";
 import { Screen } from "./screen.ts";
@@ -27,6 +29,7 @@ import { addRuntimeOption } from "./runtime_option.ts";
 import { addServeCommand } from "./serve.ts";
 import { INTERRUPTED } from "./supervised.ts";
 import { addTargetsCommand } from "./targets.ts";
+import { addWorkerCommand } from "./worker.ts";
 
 /** Exit codes; the same for every command. */
 export const EXIT = {
@@ -48,18 +51,20 @@ export async function runCli(
   host: Host,
   signal: AbortSignal,
 ): Promise<number> {
-  const screen = new Screen(host);
+  const screen = new Screen(withS3(host));
   const context: Context = { host: screen.host, screen, signal, args };
   try {
     await makeProgram(context).parseAsync([...args], { from: "user" });
     return context.exitCode ?? EXIT.done;
   } catch (error) {
     if (signal.aborted) {
-      const { kept, saved } = context;
+      const { kept, saved, run } = context;
       screen.endBar();
       context.host.printError(
         saved !== undefined
           ? `\nInterrupted: the calibration is whole, in ${saved}; \`search\` and \`emit\` go on from there\n`
+          : run !== undefined
+          ? `\nInterrupted: run ${run} is out of the queue; what its shards have given is kept, and --resume goes on\n`
           : kept === undefined
           ? "\nInterrupted: nothing was written\n"
           : `\nInterrupted: go on with --resume --checkpoint ${kept}\n`,
@@ -117,6 +122,8 @@ Examples:
   addExportCommand(program, context);
   addTargetsCommand(program, context);
   addServeCommand(program, context);
+  addWorkerCommand(program, context);
+  addQueueCommand(program, context);
   addRuntimeOption(program, host);
   return program;
 }

@@ -7,6 +7,7 @@
 import { canonicalJson } from "../../core/canonical_json.ts";
 import { VERSION } from "../../core/version.ts";
 import type { RunDescription } from "../../pipeline/report/page/data.ts";
+import { withoutPassword } from "../queue/broker.ts";
 import type { Context } from "./context.ts";
 
 /** Times a run from its beginning. */
@@ -33,7 +34,7 @@ export class RunRecord {
     const { host, args } = this.#context;
     return {
       tool: `plimsoll ${VERSION}`,
-      command: [host.command ?? "deno task", ...args],
+      command: [host.command ?? "deno task", ...args.map(withoutPassword)],
       started: this.#started.toISOString(),
       seconds: this.#seconds,
       machine: host.machine?.() ?? null,

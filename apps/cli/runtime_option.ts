@@ -8,7 +8,7 @@ import { PlimsollError } from "../../core/errors.ts";
 import type { Host } from "../../core/host.ts";
 
 /** Commands that run models. */
-const COMMANDS = ["quantize", "calibrate", "evaluate", "compare"];
+const COMMANDS = ["quantize", "calibrate", "evaluate", "compare", "worker"];
 
 /** Adds the option to the commands of the program that run models. */
 export function addRuntimeOption(program: Command, host: Host): void {

@@ -23,10 +23,14 @@ export interface Supervision {
   readonly printError: (text: string) => void;
   /** Ends the process, whatever its threads do. */
   readonly exit: (code: number) => void;
+  /** Name of the command. */
+  readonly command?: string;
 }
 
 /** Time that a command has to end by itself when it is interrupted, in milliseconds. */
 const GRACE_MS = 4000;
+/** The same of a worker, which hands its shards back. */
+const WORKER_GRACE_MS = 9500;
 /** Exit code of what was interrupted. */
 export const INTERRUPTED = 130;
 
@@ -37,7 +41,7 @@ const interrupted = () => new DOMException("Interrupted", "AbortError");
  * What to do when the user or the system interrupts: the command is told, and ended when it doesn't listen, or when it
  * is told twice.
  */
-export function interrupter({ post, printError, exit }: Supervision): () => void {
+export function interrupter({ post, printError, exit, command }: Supervision): () => void {
   let isInterrupted = false;
   return () => {
     if (isInterrupted) return exit(INTERRUPTED);
@@ -48,7 +52,7 @@ export function interrupter({ post, printError, exit }: Supervision): () => void
         "\nInterrupted: what was at work didn't stop, and was ended; no file is half written, a checkpoint holds what was counted\n",
       );
       exit(INTERRUPTED);
-    }, GRACE_MS);
+    }, command === "worker" ? WORKER_GRACE_MS : GRACE_MS);
   };
 }
 

@@ -10,9 +10,10 @@ import { readPlim, writePlim } from "../../pipeline/statistics/plim.ts";
 import type { RunOptions } from "../../pipeline/quantize/quantize.ts";
 import { positiveInteger } from "./option_values.ts";
 import type { ProgressPrinter } from "./progress.ts";
+import { addQueueOptions, checkQueue, type QueueOptions } from "./queue_options.ts";
 
 /** Options of {@linkcode addWorkOptions}. */
-export interface WorkOptions {
+export interface WorkOptions extends QueueOptions {
   workers: number;
   shard?: Shard;
   checkpoint?: string;
@@ -29,7 +30,7 @@ export interface Shard {
 
 /** Adds `--workers`, `--shard`, `--checkpoint` and what belongs to them. */
 export function addWorkOptions(command: Command): Command {
-  return command
+  return addQueueOptions(command)
     .option(
       "--workers <n>",
       "run n workers side by side; never changes a result",
@@ -43,7 +44,10 @@ export function addWorkOptions(command: Command): Command {
     )
     .option("--checkpoint <file>", "keep statistics so far in a file, in case the run is killed")
     .option("--every <n>", "samples between two checkpoints", positiveInteger, 256)
-    .option("--resume", "go on from the checkpoint, if there is one")
+    .option(
+      "--resume",
+      "go on from the checkpoint, if there is one; with --queue from what shards have given",
+    )
     .addOption(
       new Option("--on-nonfinite <policy>", "what becomes of a sample that makes NaN or infinity")
         .choices(["fail", "skip"]).default("fail"),
@@ -57,7 +61,7 @@ export function addWorkOptions(command: Command): Command {
  * @throws {PlimsollError} kind `usage`.
  */
 export function checkWork(
-  { workers, untilStable, onNonfinite, verify, diagnose, evalData, data }:
+  options:
     & WorkOptions
     & {
       data?: string;
@@ -67,6 +71,8 @@ export function checkWork(
       evalData?: string;
     },
 ): void {
+  checkQueue(options);
+  const { workers, untilStable, onNonfinite, verify, diagnose, evalData, data } = options;
   const fail = (wanted: string, found: string) =>
     new PlimsollError("usage", {
       action: "reading the options",
@@ -113,7 +119,7 @@ export async function prepareWork(
   const { checkpoint: file, every, workers } = options;
   const fail = (wanted: string, found: string, remedy: string) =>
     new PlimsollError("usage", { action: "reading the options", wanted, found, remedy });
-  if (options.resume && file === undefined) {
+  if (options.resume && file === undefined && options.queue === undefined) {
     throw fail("a checkpoint to resume from", "no --checkpoint", "Name the file with --checkpoint");
   }
   if (workers > 1 && host.startWorker === undefined) {

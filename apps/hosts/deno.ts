@@ -8,7 +8,7 @@ import * as failures from "./failures.ts";
 import { pageFile } from "./page_files.ts";
 import { listBelow, type ReadableFolders } from "./list_files.ts";
 import { soon } from "./soon.ts";
-import { checkWhole, type WritableFolders, writeWhole } from "./whole_files.ts";
+import { checkWhole, removeBelow, type WritableFolders, writeWhole } from "./whole_files.ts";
 
 const ROOT = new URL("../..", import.meta.url);
 
@@ -45,6 +45,16 @@ export const denoHost: Host = {
       type: "module",
     }),
   startRequestWorker,
+  startShardWorker: () =>
+    new Worker(new URL("./deno_shard.ts", import.meta.url), { type: "module" }),
+  environment: (name) => {
+    try {
+      return Deno.env.get(name);
+    } catch {
+      return undefined; // Not allowed to look: as if it weren't set.
+    }
+  },
+  removeFiles: (folder, paths) => removeBelow(system, folder, paths),
   residentBytes: () => Deno.memoryUsage().rss,
   checkWritable: (path) => checkWhole(system, path),
   writeFiles: (files) => writeWhole(system, files),

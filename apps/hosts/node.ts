@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import type { Host } from "../../core/host.ts";
 import type { ReadableFolders } from "./list_files.ts";
 import { codeOf, nodeReader, readableFolders } from "./node_reader.ts";
-import { checkWhole, type WritableFolders, writeWhole } from "./whole_files.ts";
+import { checkWhole, removeBelow, type WritableFolders, writeWhole } from "./whole_files.ts";
 import { type NodeRuntime, supplyNodeRuntime } from "./node_runtime.ts";
 import { serveNode } from "./node_serve.ts";
 import { startThread } from "./node_thread.ts";
@@ -24,15 +24,22 @@ export interface NodeHostOptions {
   readonly worker: URL;
   /** Module of workers for requests, `node_request_worker.ts`. */
   readonly requestWorker: URL;
+  /** Module of workers for shards, `node_shard.ts`. */
+  readonly shardWorker: URL;
 }
 
 /** Files, terminal and assets of a Node process. */
-export function createNodeHost({ root, worker, requestWorker }: NodeHostOptions): Host {
+export function createNodeHost(
+  { root, worker, requestWorker, shardWorker }: NodeHostOptions,
+): Host {
   let runtime: NodeRuntime = "wasm";
   return {
     ...nodeReader,
     startWorker: () => startThread(worker, runtime),
     startRequestWorker: () => startThread(requestWorker, "wasm"),
+    startShardWorker: () => startThread(shardWorker, runtime),
+    environment: (name) => process.env[name],
+    removeFiles: (folder, paths) => removeBelow(system, folder, paths),
     residentBytes: () => process.memoryUsage.rss(),
     useNativeRuntime: async () => {
       await supplyNodeRuntime("native");

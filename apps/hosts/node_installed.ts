@@ -12,5 +12,6 @@ export function installedHost(root: URL): Host {
     root,
     worker: new URL("calibration_worker.js", root),
     requestWorker: new URL("request_worker.js", root),
+    shardWorker: new URL("shard_worker.js", root),
   });
 }

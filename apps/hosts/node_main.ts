@@ -45,6 +45,7 @@ function supervise(args: readonly string[]): void {
     post: (message) => thread.postMessage(message),
     printError: (text) => void writeSync(2, text),
     exit,
+    command: args[0],
   }));
   thread.postMessage({ kind: "start", args });
 }

@@ -82,6 +82,22 @@ export async function checkWhole(system: WritableFolders, path: string): Promise
   }
 }
 
+/** See `Host.removeFiles`. */
+export async function removeBelow(
+  system: WritableFolders,
+  folder: string,
+  paths: readonly string[],
+): Promise<void> {
+  for (const path of paths) await system.removeFile(`${folder}/${path}`).catch(() => {});
+  const above = new Set(
+    paths.flatMap((path) =>
+      [...path.matchAll(/[/\\]/g)].map(({ index }) => `${folder}/${path.slice(0, index)}`)
+    ),
+  );
+  const outermostFirst = [...above].sort((a, b) => a.length - b.length);
+  await removeFolders(system, outermostFirst);
+}
+
 /** Refuses a path that no file can be renamed to, before anything else changes. */
 async function checkTarget(system: WritableFolders, path: string): Promise<void> {
   const info = await system.info(path).catch(() => undefined);

@@ -47,6 +47,8 @@ export interface SessionOptions {
 export interface Runtime {
   /** What messages call it. */
   readonly name: "onnxruntime-web" | "onnxruntime-node";
+  /** Its version, as far as it says: builds of one version give the same bits on the same kind of machine. */
+  readonly version?: string;
   /**
    * Loads a model; the first one starts the runtime.
    *
@@ -68,6 +70,8 @@ export interface NativeRuntime {
   readonly InferenceSession: object;
   /** Its class of tensors. */
   readonly Tensor: object;
+  /** What it says of itself. */
+  readonly env?: { readonly versions?: { readonly node?: string } };
 }
 
 /** What a host can supply. */

@@ -69,6 +69,7 @@ export function createRuntime(source?: RuntimeSource): Runtime {
 
 class OnnxRuntime implements Runtime {
   readonly name: Runtime["name"];
+  readonly version: string | undefined;
   readonly #source: RuntimeSource | undefined;
   readonly #inTurn: typeof inTurn;
   #loading: Promise<Loaded> | undefined;
@@ -78,6 +79,9 @@ class OnnxRuntime implements Runtime {
   constructor(source: RuntimeSource | undefined) {
     this.#source = source;
     this.name = source?.kind === "native" ? "onnxruntime-node" : "onnxruntime-web";
+    this.version = source?.kind === "native"
+      ? source.runtime.env?.versions?.node
+      : ort.env.versions.web;
     this.#inTurn = source?.kind === "native" ? (action) => action() : inTurn;
   }
 

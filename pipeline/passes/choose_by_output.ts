@@ -43,7 +43,7 @@ import { batchSamples } from "../source/batches.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 
 /** Held-out samples that are compared; each costs a run for every grid that is tried. */
-const MOST_SAMPLES = 16;
+const MOST_HELD_OUT = 16;
 /** Fewer runs have no standard error. */
 const LEAST_RUNS = 2;
 /** Runs when nobody says how many: about all that 60 tensors with two further grids each take. */
@@ -166,6 +166,15 @@ function lossInDecibels(loss: number): string {
   return loss === 0 ? "∞" : (-decibels(loss)).toFixed(2);
 }
 
+/** Held-out samples of a run, and how many are wanted at least and at most. */
+export function heldOutCounts(
+  graph: Model["graph"],
+): { readonly size: number; readonly least: number; readonly most: number } {
+  const size = fixedBatch(modelInputs(graph)) ?? 1;
+  const least = LEAST_RUNS * size;
+  return { size, least, most: Math.max(least, Math.floor(MOST_HELD_OUT / size) * size) };
+}
+
 /** Feeds of held-out samples, one run each; a run of the size that the model takes where that is fixed. */
 async function heldOutFeeds(
   { graph }: Model,
@@ -173,9 +182,7 @@ async function heldOutFeeds(
   signal: AbortSignal | undefined,
 ): Promise<{ samples: number; runs: Feeds[] }> {
   const inputs = modelInputs(graph);
-  const size = fixedBatch(inputs) ?? 1;
-  const least = LEAST_RUNS * size;
-  const most = Math.max(least, Math.floor(MOST_SAMPLES / size) * size);
+  const { size, least, most } = heldOutCounts(graph);
   // Held out is what statistics hold out: they hash samples as they are run.
   const fitted = samples.pipeThrough(mapStream(tokenFitter(inputs)));
   const found = await heldOutSamples(fitted, most, signal);

@@ -29,8 +29,8 @@ import { modelInputs } from "../inference/model_inputs.ts";
 import { leastSamples } from "./least_samples.ts";
 import { type PassOptions, streamActivations } from "./stream_activations.ts";
 
-/** Samples that are looked at. */
-const SAMPLES = 32;
+/** Samples that are looked at: those of the least SHA-256. */
+export const MIGRATION_SAMPLES = 32;
 /** Rows of a tensor that are kept of one. */
 const ROWS = 16;
 
@@ -84,7 +84,7 @@ export async function learnMigration(
   const layers = migratedLayers(model, target);
   // Hashed as they are run, so that padding chooses no others.
   const fitted = samples.pipeThrough(mapStream(tokenFitter(modelInputs(model.graph))));
-  const kept = await leastSamples(fitted, SAMPLES, { signal });
+  const kept = await leastSamples(fitted, MIGRATION_SAMPLES, { signal });
   const rows = new Map([...layers.keys()].map((tensor) => [tensor, new RowCollector()]));
   // One by one, so that batches change nothing.
   await streamActivations(

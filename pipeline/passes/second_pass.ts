@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { createDirectErrorsCore, type DirectErrors } from "../../wasm/mod.ts";
 import type { Levels } from "../../core/grid.ts";
 import type { Manifest, ManifestActivation } from "../../tpc/manifest.ts";
 import { placementFor } from "../search/placement.ts";
@@ -15,19 +14,11 @@ import { settleMethod } from "../search/settle_method.ts";
 import { levelsOf } from "../search/levels_of.ts";
 import { powerOf, shortlist } from "../search/shortlist.ts";
 import type { Statistics } from "../statistics/statistics.ts";
-import { type PassOptions, streamActivations } from "./stream_activations.ts";
+import type { Target } from "../../tpc/targets/target.ts";
+import { gatherErrors, meanErrors, type TrueError } from "./gather_errors.ts";
+import type { PassOptions } from "./stream_activations.ts";
 
-/** Errors of one grid per element, true within a relative 1e-12. */
-export interface TrueError {
-  /** The grid. */
-  readonly levels: Levels;
-  /** Σ (Q(x) − x)² / n. */
-  readonly squared: number;
-  /** Σ |Q(x) − x| / n. */
-  readonly absolute: number;
-  /** n. */
-  readonly elements: number;
-}
+export type { TrueError };
 
 /**
  * Streams the samples once more and sums the errors of each grid over all elements.
@@ -41,28 +32,7 @@ export async function trueErrors(
   options: PassOptions,
   stage: string,
 ): Promise<Map<string, TrueError[]>> {
-  const sums = new Map<string, DirectErrors>();
-  await streamActivations(samples, options, stage, async () => {
-    const core = await createDirectErrorsCore();
-    for (const [tensor, levels] of grids) sums.set(tensor, core.create(levels));
-    return ({ outputs }) => {
-      for (const [tensor, errors] of sums) errors.observe(outputs.get(tensor)!.data);
-      return false;
-    };
-  });
-  return new Map([...sums].map(([tensor, errors]) => {
-    const elements = errors.count;
-    const levels = grids.get(tensor)!;
-    return [
-      tensor,
-      errors.results().map(({ squared, absolute }, i) => ({
-        levels: levels[i],
-        squared: squared / elements,
-        absolute: absolute / elements,
-        elements,
-      })),
-    ];
-  }));
+  return meanErrors(grids, await gatherErrors(grids, samples, options, stage));
 }
 
 /**
@@ -76,8 +46,21 @@ export async function exactChoices(
   samples: ReadableStream<Sample>,
   options: PassOptions,
 ): Promise<Map<string, Levels>> {
-  const { activations } = placementFor(statistics, options.target);
-  const grids: { spec: SettledSpec; tensors: string[]; candidates: Levels[] }[] = [];
+  const asked = exactGrids(statistics, options.target);
+  return chooseExact(asked, await trueErrors(judgedGrids(asked), samples, options, "exact"));
+}
+
+/** Tensors that share a grid, with the grids that they may have. */
+interface AskedGrids {
+  readonly spec: SettledSpec;
+  readonly tensors: readonly string[];
+  readonly candidates: readonly Levels[];
+}
+
+/** What {@linkcode exactChoices} has to decide. */
+export function exactGrids(statistics: Statistics, target: Target): AskedGrids[] {
+  const { activations } = placementFor(statistics, target);
+  const grids: AskedGrids[] = [];
   for (
     const { plan, statistics: entry } of gridStatistics(statistics.tensors, activations).values()
   ) {
@@ -86,11 +69,22 @@ export async function exactChoices(
     if (candidates.length === 0) continue;
     grids.push({ spec, tensors: [plan.tensor, ...plan.sharedWith ?? []], candidates });
   }
-  const judged = new Map(
-    grids.flatMap(({ tensors, candidates }) => tensors.map((tensor) => [tensor, candidates])),
+  return grids;
+}
+
+/** The grids to judge, by tensor. */
+export function judgedGrids(asked: readonly AskedGrids[]): Map<string, readonly Levels[]> {
+  return new Map(
+    asked.flatMap(({ tensors, candidates }) => tensors.map((tensor) => [tensor, candidates])),
   );
-  const errors = await trueErrors(judged, samples, options, "exact");
-  return new Map(grids.map(({ spec, tensors, candidates }) => {
+}
+
+/** Of what was asked, the grids of least true error, by tensor. */
+export function chooseExact(
+  asked: readonly AskedGrids[],
+  errors: ReadonlyMap<string, readonly TrueError[]>,
+): Map<string, Levels> {
+  return new Map(asked.map(({ spec, tensors, candidates }) => {
     const trials = addErrors(tensors.map((tensor) => errors.get(tensor)!));
     const key = powerOf(spec) === 1 ? "absolute" : "squared";
     const best = trials.reduce((a, b) => b[key] < a[key] ? b : a);
@@ -135,27 +129,48 @@ export async function verify(
   samples: ReadableStream<Sample>,
   options: PassOptions,
 ): Promise<Verified[]> {
-  const checkable = manifest.activations.filter(({ statistics }) =>
-    statistics?.bounds && statistics.error !== null
-  )
-    .filter((entry) => powerOf(specOf(entry, options)) !== undefined);
-  const tensorsOf = ({ tensor, sharedWith = [] }: ManifestActivation) => [tensor, ...sharedWith];
-  const grids = new Map(
-    checkable.flatMap((entry) =>
+  const { target } = options;
+  const grids = verifiedGrids(manifest, target);
+  return verifiedBy(manifest, target, await trueErrors(grids, samples, options, "verify"));
+}
+
+/** Entries of a manifest whose errors can be proved. */
+function checkableEntries({ activations }: Manifest, target: Target): ManifestActivation[] {
+  return activations.filter((entry) =>
+    entry.statistics?.bounds && entry.statistics.error !== null &&
+    powerOf(specOf(entry, target)) !== undefined
+  );
+}
+
+function tensorsOf({ tensor, sharedWith = [] }: ManifestActivation): string[] {
+  return [tensor, ...sharedWith];
+}
+
+/** The grids whose true errors {@linkcode verifiedBy} wants, by tensor. */
+export function verifiedGrids(manifest: Manifest, target: Target): Map<string, readonly Levels[]> {
+  return new Map(
+    checkableEntries(manifest, target).flatMap((entry) =>
       tensorsOf(entry).map((tensor) => [tensor, [levelsOf(entry)]] as const)
     ),
   );
-  const errors = await trueErrors(grids, samples, options, "verify");
-  return checkable.map((entry) => {
+}
+
+/** Compares the errors of a manifest with the true ones. */
+export function verifiedBy(
+  manifest: Manifest,
+  target: Target,
+  errors: ReadonlyMap<string, readonly TrueError[]>,
+): Verified[] {
+  return checkableEntries(manifest, target).map((entry) => {
     const { error, bounds, elements } = entry.statistics!;
     const [trial] = addErrors(tensorsOf(entry).map((tensor) => errors.get(tensor)!));
-    const found = powerOf(specOf(entry, options)) === 1 ? trial.absolute : trial.squared;
+    const found = powerOf(specOf(entry, target)) === 1 ? trial.absolute : trial.squared;
     const isWithin = trial.elements === elements &&
       found >= bounds!.lower * (1 - SLACK) && found <= bounds!.upper * (1 + SLACK);
     return { tensor: entry.tensor, reported: error!, found, isWithin };
   });
 }
 
-function specOf({ method }: ManifestActivation, { target }: PassOptions) {
+function specOf({ method }: ManifestActivation, target: Target) {
   return { ...target.activation, error: method };
 }

@@ -3,13 +3,12 @@
  *
  * @module
  */
-import { PlimsollError } from "../../core/errors.ts";
 import { readModelWithData } from "../../onnx/file/external_data.ts";
 import { calibrateHere } from "./calibrate_here.ts";
 import { MAX_DEFAULT_BATCH } from "../inference/infer.ts";
-import { NoSampleError } from "../../core/no_sample_error.ts";
 import type { Sample } from "../../core/tensor.ts";
-import type { FromWorker, SentError, ToWorker, WorkerJob } from "../workers/messages.ts";
+import type { FromWorker, ToWorker, WorkerJob } from "../workers/messages.ts";
+import { sendError } from "../workers/sent_errors.ts";
 
 /**
  * Calibrates with the samples that come as messages.
@@ -74,14 +73,4 @@ export function serveCalibration(post: (message: FromWorker) => void): (message:
         message satisfies never;
     }
   };
-}
-
-function sendError(error: unknown): SentError {
-  if (!(error instanceof PlimsollError)) {
-    const message = error instanceof Error ? error.stack ?? error.message : String(error);
-    return { kind: "defect", message };
-  }
-  // Causes may be of classes that don't travel.
-  const { cause: _, ...parts } = error.parts;
-  return { kind: error.kind, parts, isNoSample: error instanceof NoSampleError };
 }

@@ -8,6 +8,9 @@ import type { SampleOpener } from "../source/samples.ts";
 import type { Planned } from "./plan_passes.ts";
 import type { Pass, RunOptions } from "./run.ts";
 
+/** A pass that has begun. */
+export type Begun = Awaited<ReturnType<typeof begin>>;
+
 /** Announces a pass and opens its samples. */
 export async function begin(
   stage: Pass["stage"],

@@ -9,16 +9,17 @@ import { emitModel } from "../../tpc/emission/emit.ts";
 import type { WeightCodes } from "../../tpc/emission/insert_qdq.ts";
 import type { Manifest } from "../../tpc/manifest.ts";
 import { furtherPasses } from "../../tpc/recipe/wishes.ts";
-import { chooseByOutput } from "../passes/choose_by_output.ts";
+import { chooseByOutput, heldOutCounts } from "../passes/choose_by_output.ts";
 import { reconstructLayers } from "../passes/reconstruct_layers.ts";
 import { roundWeights } from "../passes/round_weights.ts";
-import { exactChoices } from "../passes/second_pass.ts";
+import { chooseExact, exactChoices, exactGrids, judgedGrids } from "../passes/second_pass.ts";
 import { writeCodes } from "../rounding/codes_file.ts";
 import { decide } from "../search/decide.ts";
 import type { OpenedSamples, SampleOpener } from "../source/samples.ts";
 import { coveredBy } from "../statistics/coverage.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import { begin, progressOf } from "./begin_pass.ts";
+import { errorsElsewhere, leastElsewhere } from "./elsewhere.ts";
 import { serialiseFor } from "./float_model.ts";
 import type { Planned } from "./plan_passes.ts";
 import type { Pass, Quantization, RunOptions } from "./run.ts";
@@ -59,12 +60,13 @@ export async function makeVariant(
   const recipe = preprocessing === undefined ? wished : { ...wished, preprocessing };
   const { prepared: model } = float;
   const covered = coveredBy(statistics.data);
+  const uncovered = (index: number) => !covered.has(index);
   /** The samples that the statistics cover, once more. */
   const again = async (stage: Pass["stage"], takers: readonly Planned[]) =>
     await begin(stage, takers.indexOf(variants[place]), takers.map((taker) => [taker]), {
       opener,
       options,
-      skip: (index: number) => !covered.has(index),
+      skip: uncovered,
     });
   const takers = (stage: Pass["stage"]) =>
     variants.filter((other) => furtherPasses(other.recipe).some((pass) => pass === stage));
@@ -97,14 +99,25 @@ export async function makeVariant(
   };
 
   async function exact() {
-    const { samples, run } = await again("exact", takers("exact"));
-    return await exactChoices(statistics, samples, { ...run, model, target });
+    const begun = await again("exact", takers("exact"));
+    if (options.elsewhere === undefined) {
+      return await exactChoices(statistics, begun.samples, { ...begun.run, model, target });
+    }
+    const asked = exactGrids(statistics, target);
+    const pass = { stage: "exact", float, target, opener, begun, skip: uncovered };
+    const grids = judgedGrids(asked);
+    return chooseExact(asked, await errorsElsewhere(options.elsewhere, grids, pass, options));
   }
 
   async function output() {
-    const { samples, run } = await again("output", takers("output"));
+    const begun = await again("output", takers("output"));
+    const { most } = heldOutCounts(model.graph);
+    const pass = { stage: "output", float, target, opener, begun, skip: uncovered };
+    const samples = options.elsewhere === undefined
+      ? begun.samples
+      : await leastElsewhere(options.elsewhere, { ...pass, most, isHeldOut: true }, options);
     return await chooseByOutput(statistics, local, samples, {
-      ...run,
+      ...begun.run,
       model,
       target,
       runs: wished.autoRuns,

@@ -30,16 +30,19 @@ import { rewritesFor } from "../../tpc/targets/rewrites_for.ts";
 import { defaultRuntime } from "../inference/default_runtime.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { calibrate, type CalibrateOptions } from "../passes/calibrate.ts";
-import { learnMigration } from "../passes/learn_migration.ts";
-import { learnRewrites, needsData } from "../passes/learn_rewrites.ts";
+import { readReach } from "../passes/gathering.ts";
+import { learnMigration, MIGRATION_SAMPLES } from "../passes/learn_migration.ts";
+import { completeRewrites, learnRewrites, needsData } from "../passes/learn_rewrites.ts";
 import { keepFirst } from "../source/keep_first.ts";
 import { openerOf, type SampleOpener, type Samples } from "../source/samples.ts";
 import { coveredBy } from "../statistics/coverage.ts";
-import { writePlim } from "../statistics/plim.ts";
+import { readPlim, writePlim } from "../statistics/plim.ts";
+import type { Target } from "../../tpc/targets/target.ts";
 import type { FrontWish, PlanWish } from "../plan/plan.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import { floatReference, type Reference, VERDICT_SAMPLES } from "../verdict/verdict.ts";
-import { begin } from "./begin_pass.ts";
+import { begin, type Begun } from "./begin_pass.ts";
+import { type Elsewhere, gatherElsewhere, leastElsewhere, readSome } from "./elsewhere.ts";
 import {
   type FloatModel,
   type LoadOptions,
@@ -297,14 +300,45 @@ async function learnAll(
   options: RunOptions,
 ): Promise<Planned[]> {
   const groups = learningGroups(variants.filter(({ target }) => needsData(target)));
-  return await rewriteGroups(variants, groups, learnRewrites, { prepare, opener, options });
+  return await rewriteGroups(variants, groups, learnReach, { prepare, opener, options });
 }
+
+/** Rewrites that a pass over the samples has completed. */
+type LearnRewrites = (learning: {
+  readonly float: FloatModel;
+  readonly target: Target;
+  readonly begun: Begun;
+  readonly opener: SampleOpener;
+  readonly options: RunOptions;
+}) => Promise<Rewrites>;
+
+/** Those that follow from how far activations reach. */
+const learnReach: LearnRewrites = async ({ float, target, begun, opener, options }) => {
+  const { samples, run } = begun;
+  if (options.elsewhere === undefined) {
+    return await learnRewrites(samples, { ...run, model: float.prepared, target }, float.rewrites);
+  }
+  const pass = { gathering: { kind: "reach" as const }, stage: "ranges", float, target, opener };
+  const part = await gatherElsewhere(options.elsewhere, { ...pass, begun }, options);
+  return completeRewrites(float.rewrites, target, readReach(part));
+};
+
+/** Scale migration, of a few samples: those are chosen elsewhere, and run here. */
+const learnScales: LearnRewrites = async ({ float, target, begun, opener, options }) => {
+  const { run } = begun;
+  const samples = options.elsewhere === undefined ? begun.samples : await leastElsewhere(
+    options.elsewhere,
+    { most: MIGRATION_SAMPLES, isHeldOut: false, stage: "ranges", float, target, opener, begun },
+    options,
+  );
+  return await learnMigration(samples, { ...run, model: float.prepared, target }, float.rewrites);
+};
 
 /** Recipes with what a pass for each group has learned; those of no group stay as they are. */
 async function rewriteGroups(
   variants: readonly Planned[],
   groups: readonly (readonly Planned[])[],
-  learn: typeof learnRewrites,
+  learn: LearnRewrites,
   { prepare, opener, options }: {
     readonly prepare: (rewrites: Rewrites) => Promise<FloatModel>;
     readonly opener: SampleOpener;
@@ -315,12 +349,8 @@ async function rewriteGroups(
   for (const [index, group] of groups.entries()) {
     const [{ float, target }] = group;
     // All samples, whatever the shard, so that shards agree.
-    const { samples, run } = await begin("ranges", index, groups, { opener, options });
-    const rewrites = await learn(
-      samples,
-      { ...run, model: float.prepared, target },
-      float.rewrites,
-    );
+    const begun = await begin("ranges", index, groups, { opener, options });
+    const rewrites = await learn({ float, target, begun, opener, options });
     const rewritten = await prepare(rewrites);
     for (const variant of group) learned.set(variant, rewritten);
   }
@@ -350,7 +380,7 @@ async function migrateAll(
     return [...variants];
   }
   const groups = migrationGroups(wanting);
-  return await rewriteGroups(variants, groups, learnMigration, { prepare, opener, options });
+  return await rewriteGroups(variants, groups, learnScales, { prepare, opener, options });
 }
 
 /** What is kept of a calibration's samples to judge by. */
@@ -369,13 +399,11 @@ async function calibrateGroup(
   await onEvent?.({ kind: "prepared", float, target });
   const covered = coveredBy(resume?.data);
   const skip = (index: number) => leaveOut?.(index) || covered.has(index);
-  const { samples, run, pass, opened } = await begin("calibrate", index, groups, {
-    opener,
-    options,
-    skip,
-  });
+  const begun = await begin("calibrate", index, groups, { opener, options, skip });
+  const { samples, run, pass, opened } = begun;
   const kept: Sample[] = [];
-  const statistics = await calibrate(samples.pipeThrough(keepFirst(kept, KEPT)), {
+  const keeping = samples.pipeThrough(keepFirst(kept, KEPT));
+  const own = {
     ...run,
     model: float.prepared,
     rewrites: float.rewrites,
@@ -391,11 +419,29 @@ async function calibrateGroup(
     onSkip: options.onSkip,
     onTime: options.onTime,
     ...watching(options.watch?.(float, target), run.onProgress),
-  });
+  };
+  const statistics = options.elsewhere === undefined
+    ? await calibrate(keeping, own)
+    : await calibrateElsewhere(options.elsewhere);
   const file = await writePlim(statistics);
   await onEvent?.({ kind: "calibrated", statistics, file, pass });
   const { preprocessing } = opened;
   return { statistics, file, sha256: await sha256(file), preprocessing, index, kept };
+
+  async function calibrateElsewhere(elsewhere: Elsewhere): Promise<Statistics> {
+    await readSome(keeping, KEPT.samples);
+    const { onNonFinite = "fail" } = options;
+    const part = await gatherElsewhere(elsewhere, {
+      gathering: { kind: "statistics", onNonFinite },
+      stage: "calibrate",
+      float,
+      target,
+      opener,
+      begun,
+      skip,
+    }, options);
+    return await readPlim(part, "the merged statistics");
+  }
 }
 
 /** What watches statistics hears of progress first. */

@@ -16,6 +16,7 @@ import type { Runtime } from "../inference/runtime.ts";
 import type { CalibrateOptions } from "../passes/calibrate.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import type { Verdict } from "../verdict/verdict.ts";
+import type { Elsewhere } from "./elsewhere.ts";
 import type { FloatModel } from "./float_model.ts";
 
 /** A pass over the samples that is about to begin. */
@@ -70,6 +71,8 @@ export interface RunOptions extends
   readonly resume?: Statistics;
   /** Where statistics so far are kept, in case the run is killed. */
   readonly checkpoint?: CalibrateOptions["checkpoint"];
+  /** Gathers passes over the samples on other machines; this one does when absent. Checkpoints are theirs then. */
+  readonly elsewhere?: Elsewhere;
   /** Samples of other shards: calibration passes over them. */
   readonly leaveOut?: (index: number) => boolean;
   /**

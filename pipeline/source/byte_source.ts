@@ -28,9 +28,10 @@ export interface ByteSource {
 }
 
 const HEAD_BYTES = 1 << 16;
-/** Whether a path is an address. */
+
+/** Whether a path is an address: `http(s)://…`, or `s3://bucket/key`, which the fetch of hosts knows that may sign requests. */
 export function isUrl(path: string): boolean {
-  return /^https?:\/\//i.test(path);
+  return /^(https?|s3):\/\//i.test(path);
 }
 
 /**

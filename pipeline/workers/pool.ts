@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { PlimsollError } from "../../core/errors.ts";
+import type { PlimsollError } from "../../core/errors.ts";
 import { detachWeights } from "../../onnx/file/external_data.ts";
 import { type Model, writeModel } from "../../onnx/file/model.ts";
 import type { Target } from "../../tpc/targets/target.ts";
@@ -16,6 +16,7 @@ import { mergeStatistics } from "../statistics/merge_statistics.ts";
 import type { CalibrationHooks } from "../statistics/calibration_hooks.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 import type { FromWorker, SentError, ToWorker, WorkerJob } from "./messages.ts";
+import { receiveError } from "./sent_errors.ts";
 
 /** Starts a worker that runs `pipeline/passes/calibration_worker.ts`. */
 export type StartWorker = () => HostWorker;
@@ -203,10 +204,4 @@ class Member {
     this.#waiting = [];
     if (isLast) this.#result.resolve(statistics);
   }
-}
-
-function receiveError(error: SentError): Error {
-  return error.kind === "defect"
-    ? new Error(`In a calibration worker: ${error.message}`)
-    : new PlimsollError(error.kind, error.parts);
 }

@@ -8,7 +8,7 @@ const ENTRIES = Object.values<string>(JSON.parse(await Deno.readTextFile("deno.j
 /** Zod schemas behind public types, most of them published as JSON Schema in tpc/schema/. */
 const SCHEMAS = [
   ...["manifestSchema", "targetSchema", "preprocessingSchema", "CONTAINERS"],
-  ...["costsFileSchema", "sensitivitySchema"],
+  ...["costsFileSchema", "sensitivitySchema", "gatheringSchema", "orderSchema"],
 ];
 
 Deno.test("every public symbol is documented", async () => {

@@ -277,6 +277,16 @@ function testDirectErrors(core: DirectErrorsCore): void {
     assertClose(answerOf(errors), oracle(FEW_GRIDS, values, values), "after");
   });
 
+  test("after clear() nothing was seen, and the grids are the same", () => {
+    const values = createShape("relu6", 5000, 19);
+    const [fresh, used] = [core.create(FEW_GRIDS), core.create(FEW_GRIDS)];
+    used.observe(createShape("gauss", 3000, 20));
+    used.clear();
+    assert.deepEqual(answerOf(used), answerOf(fresh));
+    for (const errors of [fresh, used]) errors.observe(values);
+    assert.deepEqual(answerOf(used), answerOf(fresh));
+  });
+
   test("the errors of one tensor never show in another", () => {
     const tensors = SHAPES.map((shape, i) => createShape(shape, i % 2 === 0 ? 3000 : 300, 17));
     const grids = tensors.map((_, i) => GRIDS.slice(i, i + 1 + i % 3));

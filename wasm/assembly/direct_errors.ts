@@ -92,6 +92,18 @@ export function countDirectly(errors: DirectErrors): f64 {
   return <f64> errors.count;
 }
 
+/** Forgets what was seen; the grids stay. */
+export function clearDirectly(errors: DirectErrors): void {
+  errors.count = 0;
+  for (let i = 0; i < errors.grids; i++) {
+    const grid = errors.grid(i);
+    grid.squaredHigh = 0;
+    grid.squaredLow = 0;
+    grid.absoluteHigh = 0;
+    grid.absoluteLow = 0;
+  }
+}
+
 export function squaredError(errors: DirectErrors, index: i32): f64 {
   return errors.grid(index).squared.high;
 }

@@ -7,6 +7,7 @@ import { addByScratch, flush as drainScratch, STEP } from "./scratch";
 
 export {
   absoluteError,
+  clearDirectly,
   countDirectly,
   createDirectErrors,
   observeDirectly,

@@ -43,10 +43,31 @@ Deno.test("writing is for what is named, and for out/ where nothing is", () => {
     write("calibrate", "--out=runs/a.plim", "--checkpoint", "runs/c.plim"),
     ["runs"],
   );
-  assert.deepEqual(denoFlags({ read: ["a", "b"], write: [], net: false }), [
+  const nothing = { read: ["a", "b"], write: [], net: false, readAll: false } as const;
+  assert.deepEqual(denoFlags({ ...nothing, env: "terminal" }), [
     "--allow-read=a,b",
     "--allow-env=NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE",
   ]);
+  assert.deepEqual(denoFlags({ ...nothing, env: "buckets", readAll: true, net: true }), [
+    ...["--allow-read", "--allow-net"],
+    "--allow-env=NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE,AWS_*",
+  ]);
+});
+
+Deno.test("a queue is the network and the environment, and its results a folder that is written", () => {
+  const of = (...args: string[]) => permissionsFor(args, places({ "shared": "folder" }));
+  const run = of("calibrate", "--queue", "redis://h", "--results", "shared/r", "--out", "o/a.plim");
+  assert.deepEqual([run.net, run.env, run.readAll], [true, "all", false]);
+  assert.deepEqual(run.write, ["shared/r", "o"]);
+  assert.ok(!run.read.some((path) => path.includes("redis")));
+  const worker = of("worker", "--queue=postgres://h/d", "--results", "s3://b/r");
+  assert.deepEqual([worker.net, worker.env, worker.readAll], [true, "all", true]);
+  assert.deepEqual(worker.write, []);
+  const kept = of("worker", "--queue", "redis://h", "--results", "r", "--share", "shared", "more");
+  assert.equal(kept.readAll, false);
+  assert.ok(kept.read.includes("shared") && kept.read.includes("more"));
+  const bucket = of("inspect", "s3://b/m.onnx");
+  assert.deepEqual([bucket.net, bucket.env], [true, "buckets"]);
 });
 
 Deno.test("JSON among the arguments is no path, and a path with a comma is allowed by a folder above", () => {

@@ -95,6 +95,7 @@ Deno.test("progress as JSON lines has the documented fields, once a second at mo
   assert.deepEqual(events[10], {
     ...{ event: "progress", stage: "calibrate", done: 500, total: 1000, seconds: 10 },
     ...{ samplesPerSecond: 50, bytesPerSecond: 1e6, secondsLeft: 10, moving: 3, thresholds: 29 },
+    ...{ workers: null, shardsDone: null, shards: null },
   });
   const document = Deno.readTextFileSync("docs/progress.md");
   for (const field of Object.keys(events[0])) assert.ok(document.includes(`\`${field}\``), field);

@@ -13,6 +13,7 @@ const HOSTS: Record<string, Host> = {
     root,
     worker: new URL("apps/hosts/node_worker.ts", root),
     requestWorker: new URL("apps/hosts/node_request_worker.ts", root),
+    shardWorker: new URL("apps/hosts/node_shard.ts", root),
   }),
 };
 
@@ -22,6 +23,16 @@ const collect = async (stream: ReadableStream<Uint8Array>) =>
   );
 
 for (const [name, host] of Object.entries(HOSTS)) {
+  Deno.test(`${name}: files are removed with the folders that are empty then, and no others`, () =>
+    inFolder(async (folder) => {
+      const paths = ["a/b/1", "a/b/2", "a/3", "4", "c/5"];
+      await host.writeFiles(new Map(paths.map((path) => [`${folder}/${path}`, "x"])));
+      await host.removeFiles!(folder, ["a/b/1", "a/b/2", "c/5", "c/none"]);
+      const left = (await host.listFiles(folder))!.map(({ path }) => path).sort();
+      assert.deepEqual(left, ["4", "a/3"]);
+      assert.deepEqual(Array.from(Deno.readDirSync(folder), ({ name }) => name).sort(), ["4", "a"]);
+    }));
+
   Deno.test(`${name}: what is written is read back: whole, as a stream, by ranges`, async () => {
     await inFolder(async (folder) => {
       const bytes = crypto.getRandomValues(new Uint8Array(40_000));
