@@ -59,8 +59,6 @@ const MOST_SAMPLES = 128;
 const JUDGED_SAMPLES = 64;
 /** Fewer runs have no standard error worth the name. */
 const LEAST_RUNS = 4;
-/** With so many bits another step is hardly worth its search (measured). */
-const FINE_BITS = 8;
 /** Bytes of activations that are kept of both models, about. */
 const BYTES = 3 * 2 ** 28;
 /** Bytes that are kept for each element of the largest activation: float32 of two models, and smaller ones beside it. */
@@ -215,8 +213,8 @@ export async function reconstructLayers(
         zeroPoints: each(grid.zeroPoints),
         low: grid.codes.min,
         high: grid.codes.max,
-        isFree: weight.constraint !== "pot" && grid.scales.length === channels &&
-          weight.bits < FINE_BITS,
+        isFree: weight.constraint !== "pot" && grid.scales.length === channels,
+        bits: weight.bits,
       });
       const scales = grid.scales.length === 1 ? [...grid.scales] : [...next.steps];
       const nextReal = dequantizeCodes(next.codes, dims, {
