@@ -14,8 +14,6 @@ export type { Preprocessing } from "../tpc/recipe/preprocessing.ts";
 export { parseRecipe, type Recipe } from "../tpc/recipe/recipe.ts";
 export { TARGET_NAMES } from "../tpc/targets/read_target.ts";
 export type { Target } from "../tpc/targets/target.ts";
-export type { Gathering, PassOrder } from "./passes/gathering.ts";
-export type { Elsewhere, PassElsewhere } from "./quantize/elsewhere.ts";
 export type { Runtime, RuntimeSource } from "./inference/runtime.ts";
 export { createRuntime } from "./inference/session.ts";
 export type { FloatModel, LoadOptions } from "./quantize/float_model.ts";

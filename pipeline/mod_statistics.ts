@@ -10,11 +10,13 @@ export type { PixelImage, RawSample, RawText, Tensor } from "../core/tensor.ts";
 export type { OnTime, Work } from "../core/timing.ts";
 export {
   type GatheredPart,
+  type Gathering,
   gatherPart,
   mergeParts,
   type PartOptions,
   type PassOrder,
 } from "./passes/gathering.ts";
+export type { Elsewhere, PassElsewhere } from "./quantize/elsewhere.ts";
 export { calibrate, type CalibrateOptions, type Checkpoint } from "./passes/calibrate.ts";
 export type { CalibrateHereOptions } from "./passes/calibrate_here.ts";
 export {

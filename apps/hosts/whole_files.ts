@@ -47,9 +47,15 @@ export async function writeWhole(
       made.push(...await makeFolders(system, path));
       const partial = partialOf(system, path);
       partials.set(partial, path);
+      const write = () => system.writeNew(partial, piecesOf(content));
       held.push(
-        await system.writeNew(partial, piecesOf(content))
-          .catch((cause) => throwUnwritable(path, cause)),
+        await write().catch(async (cause) => {
+          // Somebody else may have found the folder empty in between, and removed it.
+          const again = await makeFolders(system, path);
+          if (again.length === 0) return throwUnwritable(path, cause);
+          made.push(...again);
+          return await write().catch((cause) => throwUnwritable(path, cause));
+        }),
       );
     }
     const turn = ([, path]: [string, string]) => LAST.indexOf(nameOf(path));

@@ -80,6 +80,40 @@ const EXAMPLES: Readonly<Record<string, (folder: string) => Promise<void>>> = {
       assert.equal((await server.status).code, 0);
     }
   },
+  // Nor is there a Docker that would start these: what they say is held against what there is.
+  "worker.Dockerfile": async () => {
+    const text = (await Deno.readTextFile("examples/worker.Dockerfile")).replaceAll("\\\n", "");
+    assert.match(text, /^USER 65534:65534$/m);
+    for (const path of /--entrypoint (.*?) &&/.exec(text)![1].trim().split(/\s+/)) {
+      assert.ok((await Deno.stat(path)).isFile, path);
+    }
+    const pinned = await Deno.readTextFile("deno.json");
+    for (const [, name] of text.matchAll(/npm:(\S+@\d\S*)/g)) {
+      assert.ok(pinned.includes(`npm:${name}`), name);
+    }
+    const [program, ...args] = JSON.parse(/^ENTRYPOINT (.*)$/m.exec(text)![1]) as string[];
+    assert.equal(program, "deno");
+    const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: [...args.filter((each) => each !== "--cached-only"), "worker", "--help"],
+    }).output();
+    assert.ok(success);
+    assert.match(new TextDecoder().decode(stdout), /--queue/);
+  },
+  "compose.yaml": async () => {
+    const text = await Deno.readTextFile("examples/compose.yaml");
+    const environment = /x-environment: &environment\n((?: {2}.*\n)+)/.exec(text)![1];
+    const names = [...environment.matchAll(/^ {2}(\w+):/gm)].map(([, name]) => name);
+    const guide = await Deno.readTextFile("docs/distributed.md");
+    for (const name of names) assert.ok(guide.includes(name), name);
+    const [, command] = /command: (worker .*)$/m.exec(text)!;
+    const { out: printed } = await runCommand("worker", "--help");
+    for (const [option] of command.matchAll(/--[\w-]+/g)) {
+      assert.ok(printed.includes(option), option);
+    }
+    const [, dockerfile] = /dockerfile: (\S+)/.exec(text)!;
+    assert.ok((await Deno.stat(dockerfile.replace(" }", ""))).isFile);
+    assert.match(text, /--maxmemory-policy noeviction/);
+  },
   "plimsoll.service": async () => {
     const text = await Deno.readTextFile("examples/plimsoll.service");
     assert.match(text, /^ExecStart=.*plimsoll\.js serve/m);
