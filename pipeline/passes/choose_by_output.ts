@@ -19,7 +19,6 @@
 import { decibels } from "../../core/portable_math.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { option } from "../../core/option_words.ts";
-import type { Levels } from "../../core/grid.ts";
 import type { Manifest } from "../../tpc/manifest.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { placementFor } from "../search/placement.ts";
@@ -34,11 +33,11 @@ import { feedsFor, fixedBatch, modelInputs } from "../inference/infer.ts";
 import { tokenFitter } from "../inference/fit_tokens.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import type { Runtime } from "../inference/runtime.ts";
+import { gridsOf } from "./grid_feeds.ts";
 import { type Feeds, OutputLoss } from "./output_loss.ts";
 import { type Candidate, candidateGrids } from "../search/candidate_grids.ts";
 import type { ChosenMethod } from "../search/decide.ts";
 import { gridStatistics } from "../search/grid_statistics.ts";
-import { levelsOf } from "../search/levels_of.ts";
 import { batchSamples } from "../source/batches.ts";
 import type { Statistics } from "../statistics/statistics.ts";
 
@@ -90,11 +89,7 @@ export async function chooseByOutput(
   const reference = await floatOutputs(model, statistics, feeds.runs, options.runtime);
   const loss = new OutputLoss(session, variable.inputs, feeds.runs, reference);
 
-  const grids = new Map<string, Levels>(
-    manifest.activations.filter(({ sameAs }) => sameAs === undefined).map((entry) =>
-      [entry.tensor, levelsOf(entry)] as const
-    ),
-  );
+  const grids = gridsOf(manifest);
   for (const { tensor, candidates: [first] } of open) grids.set(tensor, first.levels);
   let best: readonly number[] = await loss.of(grids);
   const chosen = new Map<string, ChosenMethod>();

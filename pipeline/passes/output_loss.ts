@@ -7,6 +7,7 @@ import type { Levels } from "../../core/grid.ts";
 import type { VariableGrids } from "../../tpc/emission/variable_grids.ts";
 import type { InputTensor, Tensor } from "../../core/tensor.ts";
 import type { InferenceSession } from "../inference/runtime.ts";
+import { gridFeeds } from "./grid_feeds.ts";
 
 /** What a run is fed with, by input. */
 export type Feeds = ReadonlyMap<string, InputTensor>;
@@ -69,12 +70,7 @@ export class OutputLoss {
    * @param limit Stop where the sum reaches it, since it only grows: losses of later runs are missing then.
    */
   async of(grids: ReadonlyMap<string, Levels>, limit = Infinity): Promise<number[]> {
-    const scalars = new Map<string, InputTensor>();
-    for (const [tensor, { step, low, high }] of this.#inputs) {
-      const levels = grids.get(tensor)!;
-      scalars.set(step, scalar(levels.step)).set(low, scalar(levels.low))
-        .set(high, scalar(levels.high));
-    }
+    const scalars = gridFeeds(this.#inputs, grids);
     const outputs = [...this.#power.keys()];
     const losses: number[] = [];
     let sum = 0;
@@ -91,10 +87,6 @@ export class OutputLoss {
     }
     return losses;
   }
-}
-
-function scalar(value: number): InputTensor {
-  return { data: Float32Array.of(value), dims: [] };
 }
 
 /**

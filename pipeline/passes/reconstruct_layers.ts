@@ -17,7 +17,6 @@
 import { decibels, ln } from "../../core/portable_math.ts";
 import { type InputTensor, type Sample, sampleOf, type Tensor } from "../../core/tensor.ts";
 import { mapStream } from "../../core/map_stream.ts";
-import { streamOf } from "../../core/stream_of.ts";
 import type { OnProgress } from "../../core/progress.ts";
 import { editGraph } from "../../onnx/graph/edit_graph.ts";
 import { type GraphIndex, indexGraph, onlyReader } from "../../onnx/graph/graph_index.ts";
@@ -26,7 +25,7 @@ import { viewNode } from "../../onnx/graph/node_view.ts";
 import { layerBias, type LinearLayer } from "../../onnx/layers/linear_layer.ts";
 import { type Model, withFields } from "../../onnx/file/model.ts";
 import { elementCount, makeTensor } from "../../onnx/file/tensor.ts";
-import { BIAS_INPUT, clampRange, operatorNamed } from "../../onnx/operators/operators.ts";
+import { BIAS_INPUT, clampRange } from "../../onnx/operators/operators.ts";
 import { dequantizeCodes, quantizeWeights } from "../../onnx/quantized/quantize_weights.ts";
 import type { WeightCodes } from "../../tpc/emission/insert_qdq.ts";
 import { makeGridsVariable } from "../../tpc/emission/variable_grids.ts";
@@ -34,19 +33,18 @@ import { weightGrid } from "../../tpc/emission/weight_grid.ts";
 import type { Manifest, ManifestWeight } from "../../tpc/manifest.ts";
 import { createSession } from "../inference/default_runtime.ts";
 import { tokenFitter } from "../inference/fit_tokens.ts";
-import { batchSizeFor, feedsFor, modelInputs } from "../inference/infer.ts";
+import { modelInputs } from "../inference/infer.ts";
 import type { Runtime } from "../inference/runtime.ts";
 import { createGramProduct } from "../rounding/gram.ts";
 import { layerPatches, type Patches } from "../rounding/patches.ts";
-import { withoutCorrection } from "../search/correct_bias.ts";
+import { takesShift, withShift } from "../search/correct_bias.ts";
 import { needsWiderSteps } from "../search/decide_weights.ts";
 import { layerFinder } from "../search/layer_finder.ts";
-import { levelsOf } from "../search/levels_of.ts";
 import { fitLayer, layerMoments, type LayerRun, meanBiases } from "../sequential/fit_layer.ts";
 import { type Bounds, MeanError } from "../sequential/mean_error.ts";
 import { UnkeptTypeError, Walk } from "../sequential/walk.ts";
-import { batchSamples } from "../source/batches.ts";
 import type { Statistics } from "../statistics/statistics.ts";
+import { gridFeeds, gridsOf, runsOf, type SampleRun } from "./grid_feeds.ts";
 import { leastSamples } from "./least_samples.ts";
 import { type Outputs, squaredError } from "./output_measure.ts";
 
@@ -124,24 +122,16 @@ export async function reconstructLayers(
   const most = samplesThatFit(statistics);
   const kept = await leastSamples(fitted, most + JUDGED_SAMPLES, { signal });
   const judged = kept.slice(0, Math.min(JUDGED_SAMPLES, Math.ceil(kept.length / 4)));
-  const runsOf = async (own: readonly Sample[]) => {
-    const runs: { samples: number; feeds: ReadonlyMap<string, InputTensor> }[] = [];
-    const size = batchSizeFor(inputs, 1);
-    const batches = streamOf(own).pipeThrough(batchSamples(size, tokenFitter(inputs)));
-    for await (const batch of batches) {
-      runs.push({ samples: batch.samples.length, feeds: feedsFor(batch, inputs) });
-    }
-    return runs;
-  };
-  const own = await runsOf(kept.slice(judged.length));
-  const others = await runsOf(judged);
+  const own = await runsOf(kept.slice(judged.length), inputs);
+  const others = await runsOf(judged, inputs);
   if (others.length < LEAST_RUNS) {
     return unchanged("too few samples to fit layers to the ones before them");
   }
   const names = new Set(places.map(({ weight }) => weight.node));
   const rest = { ...manifest, weights: manifest.weights.filter(({ node }) => !names.has(node)) };
   const variable = makeGridsVariable(model, rest, false, codes);
-  const constants = constantsOf(manifest, variable.inputs);
+  const grids = gridsOf(manifest);
+  const constants = gridFeeds(variable.inputs, grids);
   const feeds = own.map((run) => run.feeds);
   const float = new Walk(model, feeds, { runtime });
   const quantized = new Walk(variable.model, feeds, { constants, runtime });
@@ -161,7 +151,7 @@ export async function reconstructLayers(
   }
   const before = makeGridsVariable(model, manifest, false, codes);
   const reference = await outputsOf(model, others, new Map(), runtime);
-  const was = await lossesOf(before.model, constantsOf(manifest, before.inputs));
+  const was = await lossesOf(before.model, gridFeeds(before.inputs, grids));
   const is = await lossesOf(quantized.model, constants);
   const text = `${inDecibels(mean(was))} dB before, ${inDecibels(mean(is))} dB with ${
     what === "bias" ? "biases" : "codes, steps and biases"
@@ -262,11 +252,10 @@ function findPlaces(model: Model, manifest: Manifest): Place[] {
   return manifest.weights.flatMap((weight): Place[] => {
     const layer = find(weight);
     const patches = layer && layerPatches(layer);
-    if (layer === undefined || patches === undefined || withoutCorrection(weight)) return [];
+    if (layer === undefined || patches === undefined || !takesShift(weight)) return [];
     const { node } = layer;
     const isPlain = weight.compute === undefined && weight.granularity !== "block" &&
       gridded.has(weight.activation) && weight.bias?.node === undefined &&
-      operatorNamed(weight.op)?.weights?.bias !== undefined &&
       floatAttribute(node, "alpha", 1) === 1 && floatAttribute(node, "beta", 1) === 1;
     const bias = isPlain ? layerBias(layer, index) : undefined;
     const { scales } = weight.steps ?? { scales: [] };
@@ -287,21 +276,6 @@ function samplesThatFit({ tensors, data }: Statistics): number {
   const largest = tensors.reduce((most, { histogram }) => Math.max(most, histogram.finite), 0) /
     Math.max(1, data.samples);
   return Math.max(4, Math.min(MOST_SAMPLES, Math.floor(BYTES / (KEPT * Math.max(1, largest)))));
-}
-
-function constantsOf(
-  { activations }: Manifest,
-  inputs: ReturnType<typeof makeGridsVariable>["inputs"],
-): Map<string, InputTensor> {
-  const scalars = new Map<string, InputTensor>();
-  const scalar = (value: number) => ({ data: Float32Array.of(value), dims: [] });
-  for (const entry of activations) {
-    if (entry.sameAs !== undefined) continue;
-    const { step, low, high } = levelsOf(entry);
-    const names = inputs.get(entry.tensor)!;
-    scalars.set(names.step, scalar(step)).set(names.low, scalar(low)).set(names.high, scalar(high));
-  }
-  return scalars;
 }
 
 /** Puts weights and bias in the place of those that a layer has. */
@@ -336,19 +310,15 @@ function describeFit(
   { codes, scales, bias: fitted }: Fitted,
   runs: number,
 ): ManifestWeight {
-  const biasShift = [...bias].map((b, c) => b - fitted[c]);
-  const largest = biasShift.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-  const reason = [
-    ...weight.reason.filter((text) => !text.startsWith("bias corrected")),
-    ...codes
-      ? [`codes and steps fitted to what the layers before it give, over ${runs} samples`]
-      : [],
-    `bias corrected by up to ${
-      largest.toPrecision(3)
-    }, where its output counts, over ${runs} samples`,
-  ];
-  if (codes === undefined || scales === undefined) return { ...weight, biasShift, reason };
-  const next = { ...weight, biasShift, reason, rounding: "sequential" as const };
+  const shift = bias.map((b, c) => b - fitted[c]);
+  const how = `, where its output counts, over ${runs} samples`;
+  if (codes === undefined || scales === undefined) return withShift(weight, shift, how);
+  const text = `codes and steps fitted to what the layers before it give, over ${runs} samples`;
+  const next = withShift(
+    { ...weight, reason: [...weight.reason, text], rounding: "sequential" },
+    shift,
+    how,
+  );
   const steps = { ...weight.steps!, scales: [...scales] };
   const { data, dims } = layer.weight;
   const real = dequantizeCodes(codes, dims, weightGrid({ ...next, steps }));
@@ -362,7 +332,7 @@ function describeFit(
 
 async function outputsOf(
   model: Model,
-  runs: readonly { readonly feeds: ReadonlyMap<string, InputTensor> }[],
+  runs: readonly SampleRun[],
   constants: ReadonlyMap<string, InputTensor>,
   runtime: Runtime | undefined,
 ): Promise<Outputs[]> {

@@ -6,15 +6,13 @@
  */
 import type { Levels } from "../../core/grid.ts";
 import type { InputTensor, Sample } from "../../core/tensor.ts";
-import { streamOf } from "../../core/stream_of.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import { makeGridsVariable, type VariableGrids } from "../../tpc/emission/variable_grids.ts";
 import type { Manifest, ManifestActivation } from "../../tpc/manifest.ts";
 import { createSession } from "../inference/default_runtime.ts";
-import { batchSizeFor, feedsFor, modelInputs } from "../inference/infer.ts";
-import { tokenFitter } from "../inference/fit_tokens.ts";
+import { modelInputs } from "../inference/infer.ts";
 import type { InferenceSession, Runtime } from "../inference/runtime.ts";
-import { batchSamples } from "../source/batches.ts";
+import { gridFeeds, runsOf, scalar } from "./grid_feeds.ts";
 import { type OutputMeasure, type Outputs, squaredError } from "./output_measure.ts";
 
 /** A step so fine that float32 has no finer. */
@@ -74,13 +72,7 @@ export class SwitchedModel {
 
   /** Outputs with this switched on, run by run. */
   async run({ grids = new Map(), weights = [] }: Switched): Promise<Outputs[]> {
-    const scalars = new Map<string, InputTensor>();
-    for (const [tensor, off] of this.#off) {
-      const { step, low, high } = grids.get(tensor) ?? off;
-      const names = this.#variable.inputs.get(tensor)!;
-      scalars.set(names.step, scalar(step)).set(names.low, scalar(low));
-      scalars.set(names.high, scalar(high));
-    }
+    const scalars = gridFeeds(this.#variable.inputs, new Map([...this.#off, ...grids]));
     for (const name of this.#variable.switches.values()) scalars.set(name, scalar(0));
     for (const node of weights) scalars.set(this.#variable.switches.get(node)!, scalar(1));
     const found: Outputs[] = [];
@@ -113,12 +105,7 @@ export async function openSwitched(
   { samples, runtime, measure = squaredError }: SwitchedOptions,
 ): Promise<SwitchedModel> {
   const variable = makeGridsVariable(model, manifest, true);
-  const inputs = modelInputs(model.graph);
-  const runs: ReadonlyMap<string, InputTensor>[] = [];
-  const batches = streamOf(samples).pipeThrough(
-    batchSamples(batchSizeFor(inputs, 1), tokenFitter(inputs)),
-  );
-  for await (const batch of batches) runs.push(feedsFor(batch, inputs));
+  const runs = (await runsOf(samples, modelInputs(model.graph))).map(({ feeds }) => feeds);
   const name = "the model of all grids and weights";
   const session = await createSession(variable.model, { name, runtime });
   const switched = new SwitchedModel(session, variable, manifest, runs, measure);
@@ -131,8 +118,4 @@ function fineLevels({ threshold, statistics }: ManifestActivation): Levels {
   const { min, max } = statistics ?? {};
   const most = Math.max(threshold, -(min ?? 0), max ?? 0);
   return { step: most * FINE, low: -(2 ** 24), high: 2 ** 24 };
-}
-
-function scalar(value: number): InputTensor {
-  return { data: Float32Array.of(value), dims: [] };
 }

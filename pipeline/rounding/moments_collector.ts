@@ -5,7 +5,7 @@
  */
 import { log2 } from "../../core/portable_math.ts";
 import type { Tensor } from "../../core/tensor.ts";
-import type { GramProduct } from "./gram.ts";
+import { columnsOf, crossProduct, type GramProduct } from "./gram.ts";
 import type { Patches } from "./patches.ts";
 import type { Moments } from "./second_order.ts";
 
@@ -13,8 +13,6 @@ import type { Moments } from "./second_order.ts";
 const POSITIONS = 64;
 /** Widest block of weights that are rounded together: 10 MiB of moments, half a second of factorising. */
 const WIDEST = 1152;
-/** Below this a plain loop beats the runtime. */
-const NARROW = 32;
 /** Bits of the integers below the largest sum of a sample: with 2^20 samples they stay below 2^53. */
 const BITS = 32;
 
@@ -72,9 +70,9 @@ export class MomentsCollector {
     const rows = groups[0].length / size;
     for (const [g, vectors] of groups.entries()) {
       for (const [b, { from, to }] of this.#blocks.entries()) {
-        const x = from === 0 && to === size ? vectors : columns(vectors, size, from, to);
+        const x = columnsOf(vectors, size, { from, to });
         const width = to - from;
-        const found = width < NARROW ? plainProduct(x, width) : await product.multiply(x, width);
+        const found = await crossProduct(product, width, { x, columns: width, y: x });
         const unit = this.#unit;
         const total = this.#products[g][b];
         for (let i = 0; i < found.length; i++) total[i] += Math.round(found[i] / unit);
@@ -100,27 +98,6 @@ export class MomentsCollector {
       })
     );
   }
-}
-
-function columns(x: Float32Array, size: number, from: number, to: number): Float32Array {
-  const width = to - from;
-  const result = new Float32Array(x.length / size * width);
-  for (let row = 0; row * size < x.length; row++) {
-    result.set(x.subarray(row * size + from, row * size + to), row * width);
-  }
-  return result;
-}
-
-function plainProduct(x: Float32Array, width: number): Float64Array {
-  const result = new Float64Array(width * width);
-  for (let row = 0; row < x.length; row += width) {
-    for (let i = 0; i < width; i++) {
-      const a = x[row + i];
-      if (a === 0) continue;
-      for (let j = 0; j < width; j++) result[i * width + j] += a * x[row + j];
-    }
-  }
-  return result;
 }
 
 function addRows(x: Float32Array, width: number, sums: Float64Array, unit: number): void {

@@ -16,21 +16,20 @@ import { biasShift } from "./weights/bias_shift.ts";
 /** How the reason of a correction begins. */
 const CORRECTED = "bias corrected";
 
-/** Whether the bias of a layer is to stay as it is. */
-export function withoutCorrection({ biasCorrection = true }: ManifestWeight): boolean {
-  return !biasCorrection;
+/** Whether a layer has a bias that may be corrected. */
+export function takesShift(
+  { op, input, biasCorrection = true }: Pick<ManifestWeight, "op" | "input" | "biasCorrection">,
+): boolean {
+  return biasCorrection && input === 1 && operatorNamed(op)?.weights?.bias !== undefined;
 }
 
 /** Means of the input channels of a layer whose bias is to be corrected; undefined for others. */
 export function layerMeans(
-  { op, input, activation, biasCorrection = true }: Pick<
-    ManifestWeight,
-    "op" | "input" | "activation" | "biasCorrection"
-  >,
+  weight: Pick<ManifestWeight, "op" | "input" | "activation" | "biasCorrection">,
   { channels }: Statistics,
 ): Float64Array | undefined {
-  const hasBias = operatorNamed(op)?.weights?.bias !== undefined;
-  if (!biasCorrection || input !== 1 || !hasBias) return undefined;
+  if (!takesShift(weight)) return undefined;
+  const { activation } = weight;
   const layer = channels.find(({ tensor, axis }) => tensor === activation && axis === 1);
   return layer && channelMeans(layer);
 }
@@ -63,7 +62,15 @@ export function shiftBias(
 ): ManifestWeight {
   if (layer.channels.input !== means.length) return weight;
   const rounded = dequantizeCodes(codes, layer.weight.dims, weightGrid(weight));
-  const shift = biasShift({ layer, rounded, means });
+  return withShift(weight, biasShift({ layer, rounded, means }));
+}
+
+/**
+ * The weight tensor with a shift of its bias.
+ *
+ * @param how What its reason says behind how much that is.
+ */
+export function withShift(weight: ManifestWeight, shift: Float64Array, how = ""): ManifestWeight {
   const largest = shift.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
   return {
     ...weight,
@@ -71,7 +78,7 @@ export function shiftBias(
     // That of an earlier correction, with other codes, no longer holds.
     reason: [
       ...weight.reason.filter((text) => !text.startsWith(CORRECTED)),
-      `${CORRECTED} by up to ${largest.toPrecision(3)}`,
+      `${CORRECTED} by up to ${largest.toPrecision(3)}${how}`,
     ],
   };
 }

@@ -16,7 +16,7 @@
  */
 import type { InputTensor, Tensor } from "../../core/tensor.ts";
 import { sampleOf } from "../../core/tensor.ts";
-import type { GramProduct } from "../rounding/gram.ts";
+import { columnsOf, crossProduct, type GramProduct } from "../rounding/gram.ts";
 import { blocksOf } from "../rounding/moments_collector.ts";
 import type { Patches } from "../rounding/patches.ts";
 import { planRounding, quickError, roundRow, solve } from "../rounding/second_order.ts";
@@ -32,8 +32,6 @@ const MANY_BITS = 8;
 const POSITIONS = 64;
 /** Vectors that are multiplied at once: more take memory and are no faster. */
 const PRODUCT_ROWS = 1024;
-/** Below this a plain loop beats the runtime. */
-const NARROW = 32;
 /** Steps that are tried, as parts of the one that the weights alone would have. */
 const STEPS = [0.84, 0.92, 1, 1.08, 1.16];
 
@@ -96,17 +94,17 @@ export async function layerMoments(
   let waiting = emptied();
   const flush = async () => {
     for (const part of parts) {
-      const x = columns(join(waiting.x[part.group]), size, part.from, part.size);
+      const x = columnsOf(join(waiting.x[part.group]), size, {
+        from: part.from,
+        to: part.from + part.size,
+      });
       const y = join(waiting.y[part.group]);
       if (x.length === 0) continue;
       addAll(part.means, x, part.size);
       addAll(part.outputMeans, y, rows);
-      const isNarrow = part.size < NARROW;
-      add(
-        part.inputs,
-        isNarrow ? plainCross(x, part.size, x) : await product.cross(x, part.size, x),
-      );
-      add(part.outputs, isNarrow ? plainCross(y, rows, x) : await product.cross(y, rows, x));
+      const own = { x, columns: part.size, y: x };
+      add(part.inputs, await crossProduct(product, part.size, own));
+      add(part.outputs, await crossProduct(product, part.size, { x: y, columns: rows, y: x }));
     }
     waiting = emptied();
   };
@@ -164,15 +162,6 @@ function join(arrays: readonly Float32Array[]): Float32Array {
   return all;
 }
 
-function columns(x: Float32Array, size: number, from: number, width: number): Float32Array {
-  if (width === size) return x;
-  const found = new Float32Array(x.length / size * width);
-  for (let row = 0; row * size < x.length; row++) {
-    found.set(x.subarray(row * size + from, row * size + from + width), row * width);
-  }
-  return found;
-}
-
 function add(sums: Float64Array, values: ArrayLike<number>): void {
   for (let i = 0; i < sums.length; i++) sums[i] += values[i];
 }
@@ -181,20 +170,6 @@ function addAll(sums: Float64Array, values: Float32Array, width: number): void {
   for (let row = 0; row < values.length; row += width) {
     for (let i = 0; i < width; i++) sums[i] += values[row + i];
   }
-}
-
-/** XᵀY. */
-function plainCross(x: Float32Array, width: number, y: Float32Array): Float64Array {
-  const others = y.length / (x.length / width);
-  const found = new Float64Array(width * others);
-  for (let row = 0; row * width < x.length; row++) {
-    for (let i = 0; i < width; i++) {
-      const a = x[row * width + i];
-      if (a === 0) continue;
-      for (let j = 0; j < others; j++) found[i * others + j] += a * y[row * others + j];
-    }
-  }
-  return found;
 }
 
 /** A layer's weights, and the grid that they are on. */

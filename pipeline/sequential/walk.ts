@@ -60,11 +60,6 @@ export class Walk {
     return this.#model;
   }
 
-  /** Runs. */
-  get length(): number {
-    return this.#runs.length;
-  }
-
   /** Another model, in which only what isn't done yet differs; nodes that are the same have the same outputs. */
   change(model: Model): void {
     this.#model = model;
