@@ -5,14 +5,18 @@
  * @module
  */
 import { denoFlags, LAUNCHED, permissionsFor } from "./apps/cli/permissions.ts";
+import { nativeLibraries } from "./apps/hosts/native_package.ts";
 import { parent } from "./apps/hosts/failures.ts";
 
 const root = new URL("./", import.meta.url).pathname;
 /** The runtime's WebAssembly, in the cache of packages. */
-const runtime = new URL("./", import.meta.resolve("onnxruntime-web/wasm")).pathname;
+const web = new URL(import.meta.resolve("onnxruntime-web/wasm"));
 
 const permissions = permissionsFor(Deno.args, {
-  program: [root, runtime].map(decodeURIComponent).map(withoutDrive),
+  program: [root, new URL("./", web).pathname].map(decodeURIComponent).map(withoutDrive),
+  library: withoutDrive(
+    decodeURIComponent(nativeLibraries(web, Deno.build).pathname),
+  ),
   parent,
   kindOf: (path) => {
     try {

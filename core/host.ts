@@ -123,7 +123,7 @@ export interface Printer {
 export interface Host extends Reader, Writer, Printer {
   /** Path of a file that comes with Plimsoll, relative to its root. */
   assetPath(name: string): string;
-  /** Starts a worker that runs `pipeline/passes/calibration_worker.ts`; absent where there are none. */
+  /** Starts a worker that does what `pipeline/passes/serve_calibration.ts` does; absent where there are none. */
   startWorker?(): HostWorker;
   /** Starts a worker that runs `apps/http/request_worker.ts`; absent where there are none. */
   startRequestWorker?(): HostWorker;
@@ -133,6 +133,8 @@ export interface Host extends Reader, Writer, Printer {
   environment?(name: string): string | undefined;
   /** Bytes of memory that the process has; absent where a host doesn't say. */
   residentBytes?(): number;
+  /** Whether a faster runtime is installed beside Plimsoll, as far as can be seen without loading it. */
+  hasNativeRuntime?(): Promise<boolean>;
   /**
    * Runs models from now on with a faster runtime that is installed beside Plimsoll; absent where none can be. Throws
    * {@linkcode PlimsollError} kind `usage` when it isn't installed.

@@ -47,7 +47,7 @@ def read(data):
     """The header as a dict, the bytes of the bins by tensor, and the sums of channels by layer input."""
     assert data[:8] == MAGIC, "another kind of file"
     version, length = struct.unpack_from("<II", data, 8)
-    assert version == 3, f"version {version}"
+    assert version in (3, 4), f"version {version}"
     assert hashlib.sha256(data[:-32]).digest() == data[-32:], "damaged or cut off"
     header = json.loads(data[16 : 16 + length])
     offset, bodies = 16 + length, {}

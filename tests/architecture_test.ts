@@ -8,6 +8,7 @@ const MAY_NAME_DENO = [
   "launch.ts",
   "main.ts",
   "apps/hosts/deno.ts",
+  "apps/hosts/deno_runtime.ts",
   "apps/hosts/deno_terminal.ts",
   "wasm/build.ts",
   "wasm/image/build.ts",

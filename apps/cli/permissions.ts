@@ -10,6 +10,8 @@ import { isUrl } from "../../pipeline/source/byte_source.ts";
 export interface Places {
   /** Folders and files of the program itself. */
   readonly program: readonly string[];
+  /** Folder of the native runtime's library, whether it is there or not. */
+  readonly library: string;
   /** What a path leads to. */
   kindOf(path: string): "file" | "folder" | undefined;
   /** The folder of a path. */
@@ -24,10 +26,14 @@ export interface Permissions {
   readonly readAll: boolean;
   /** Whether it may speak to the network: servers redirect to others, so that no list of names would do. */
   readonly net: boolean;
+  /** Native libraries that it may load: they are bound by nothing else of this. */
+  readonly ffi: readonly string[];
   /** Which part of the environment it may read: settings of the terminal, credentials of buckets too, or all of it. */
   readonly env: "terminal" | "buckets" | "all";
 }
 
+/** Commands that run models, in a runtime of the user's choice. */
+export const RUNTIME_COMMANDS = ["quantize", "calibrate", "evaluate", "compare", "worker"];
 /** Commands that write nothing. */
 const READERS = ["inspect", "targets", "serve"];
 /** Commands that speak to a queue, and to nothing of the user's own unless they say so. */
@@ -56,6 +62,7 @@ export function permissionsFor(
   let net = command === "serve" || QUEUERS.includes(command);
   let env: Permissions["env"] = QUEUERS.includes(command) ? "all" : "terminal";
   let isShared = false;
+  let runtime = RUNTIME_COMMANDS.includes(command) ? "auto" : "wasm";
   let option = "";
   for (const arg of args) {
     const [, name, glued] = /^(--[a-z-]+)(?:=([^]*))?$/.exec(arg) ?? [];
@@ -65,6 +72,7 @@ export function permissionsFor(
     }
     const value = glued ?? arg;
     if (option === "--share") isShared = true;
+    if (option === "--runtime") runtime = value;
     if (option === "--queue") {
       net = true;
       // Clients of queues read what they like of it, down to the list of its names.
@@ -109,7 +117,10 @@ export function permissionsFor(
   for (const path of write) read.add(path);
   const list = (paths: Set<string>) => [...new Set([...paths].map(separable))];
   const readAll = command === "worker" && !isShared;
-  return { read: list(read), write: list(write), readAll, net, env };
+  const ffi = runtime !== "wasm" && kindOf(places.library) === "folder" ? [places.library] : [];
+  // Its package is more than its library.
+  for (const path of ffi) read.add(path.replace(/bin[/\\].*$/, ""));
+  return { read: list(read), write: list(write), readAll, net, ffi, env };
 
   /** Deno parts paths by commas, and knows no way to write one (2.9.6): a folder above has none. */
   function separable(path: string): string {
@@ -120,11 +131,12 @@ export function permissionsFor(
 const TERMINAL_ENV = "NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE";
 
 /** The same, as flags of its runtime */
-export function denoFlags({ read, write, readAll, net, env }: Permissions): string[] {
+export function denoFlags({ read, write, readAll, net, ffi, env }: Permissions): string[] {
   return [
     readAll ? "--allow-read" : `--allow-read=${read}`,
     ...write.length === 0 ? [] : [`--allow-write=${write}`],
     ...net ? ["--allow-net"] : [],
+    ...ffi.length === 0 ? [] : [`--allow-ffi=${ffi}`],
     env === "all"
       ? "--allow-env"
       : `--allow-env=${TERMINAL_ENV}${env === "buckets" ? ",AWS_*" : ""}`,

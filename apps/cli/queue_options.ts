@@ -10,6 +10,7 @@ import { PlimsollError } from "../../core/errors.ts";
 import { sha256 } from "../../core/hash.ts";
 import { VERSION } from "../../core/version.ts";
 import { defaultRuntime } from "../../pipeline/inference/default_runtime.ts";
+import { runtimeBuild } from "../../pipeline/inference/runtime.ts";
 import type { Elsewhere } from "../../pipeline/quantize/elsewhere.ts";
 import type { FloatModel } from "../../pipeline/quantize/float_model.ts";
 import { isUrl } from "../../pipeline/source/byte_source.ts";
@@ -105,20 +106,7 @@ function missing(wanted: string, name: string, example: string): PlimsollError {
 
 /** The build of this process: workers of others give other bytes. */
 export function ownBuild(): Build {
-  const { name, version } = defaultRuntime();
-  const { os, arch } = machineKind();
-  const runtime = `${name} ${version ?? "of an unknown version"}`;
-  // Code for the processor differs from one kind of machine to the other; WebAssembly doesn't.
-  return {
-    plimsoll: VERSION,
-    runtime: name === "onnxruntime-web" ? runtime : `${runtime} ${os} ${arch}`,
-  };
-}
-
-/** System and processor, as far as the host says. */
-function machineKind(): { readonly os: string; readonly arch: string } {
-  const { process } = globalThis as { process?: { platform?: string; arch?: string } };
-  return { os: process?.platform ?? "", arch: process?.arch ?? "" };
+  return { plimsoll: VERSION, runtime: runtimeBuild(defaultRuntime()) };
 }
 
 /**

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Host } from "../../core/host.ts";
+import { hasNative, usedRuntime, useNative } from "./deno_runtime.ts";
 import * as failures from "./failures.ts";
 import { pageFile } from "./page_files.ts";
 import { listBelow, type ReadableFolders } from "./list_files.ts";
@@ -15,7 +16,7 @@ const ROOT = new URL("../..", import.meta.url);
 /** Files, terminal and assets of a Deno process. */
 export const denoHost: Host = {
   machine: () =>
-    `Deno ${Deno.version.deno}, ${Deno.build.os} ${Deno.build.arch}, ${navigator.hardwareConcurrency} cores`,
+    `Deno ${Deno.version.deno}, ${Deno.build.os} ${Deno.build.arch}, ${navigator.hardwareConcurrency} cores, runtime ${usedRuntime()}`,
   readFile: async (path) => {
     await checkReadable(path, true);
     return await Deno.readFile(path).catch((cause) => throwUnreadable(path, cause));
@@ -40,13 +41,11 @@ export const denoHost: Host = {
   listFiles: (path) => listBelow(system, path),
   fetch: (url, init) => fetch(url, init).catch((cause) => throwUnreachable(url, init, cause)),
   openInput,
-  startWorker: () =>
-    new Worker(new URL("../../pipeline/passes/calibration_worker.ts", import.meta.url), {
-      type: "module",
-    }),
+  startWorker: () => startWorker("./deno_worker.ts"),
   startRequestWorker,
-  startShardWorker: () =>
-    new Worker(new URL("./deno_shard.ts", import.meta.url), { type: "module" }),
+  startShardWorker: () => startWorker("./deno_shard.ts"),
+  hasNativeRuntime: hasNative,
+  useNativeRuntime: useNative,
   environment: (name) => {
     try {
       return Deno.env.get(name);
@@ -87,6 +86,11 @@ export const denoHost: Host = {
   pageFile,
   isTerminal: Deno.stderr.isTerminal(),
 };
+
+/** Starts a worker of the command line, with the runtime that this thread uses. */
+function startWorker(module: string): Worker {
+  return new Worker(new URL(module, import.meta.url), { type: "module", name: usedRuntime() });
+}
 
 /** Starts a worker that does the work of requests: option `startWorker` of `createHandler`. */
 export function startRequestWorker(): Worker {

@@ -12,7 +12,8 @@ import type { Host } from "../../core/host.ts";
 import type { ReadableFolders } from "./list_files.ts";
 import { codeOf, nodeReader, readableFolders } from "./node_reader.ts";
 import { checkWhole, removeBelow, type WritableFolders, writeWhole } from "./whole_files.ts";
-import { type NodeRuntime, supplyNodeRuntime } from "./node_runtime.ts";
+import type { RuntimeKind } from "./native_package.ts";
+import { hasNative, supplyNodeRuntime } from "./node_runtime.ts";
 import { serveNode } from "./node_serve.ts";
 import { startThread } from "./node_thread.ts";
 
@@ -32,7 +33,7 @@ export interface NodeHostOptions {
 export function createNodeHost(
   { root, worker, requestWorker, shardWorker }: NodeHostOptions,
 ): Host {
-  let runtime: NodeRuntime = "wasm";
+  let runtime: RuntimeKind = "wasm";
   return {
     ...nodeReader,
     startWorker: () => startThread(worker, runtime),
@@ -41,7 +42,9 @@ export function createNodeHost(
     environment: (name) => process.env[name],
     removeFiles: (folder, paths) => removeBelow(system, folder, paths),
     residentBytes: () => process.memoryUsage.rss(),
+    hasNativeRuntime: hasNative,
     useNativeRuntime: async () => {
+      if (runtime === "native") return;
       await supplyNodeRuntime("native");
       runtime = "native";
     },

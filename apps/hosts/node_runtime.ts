@@ -3,17 +3,17 @@
  *
  * @module
  */
-import { readFile } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import process from "node:process";
+import { pathToFileURL } from "node:url";
 import { PlimsollError } from "../../core/errors.ts";
 import { supplyRuntime } from "../../pipeline/inference/default_runtime.ts";
+import type { RuntimeKind } from "./native_package.ts";
 import type { NativeRuntime, RuntimeSource } from "../../pipeline/inference/runtime.ts";
 
-/** onnxruntime-web, or onnxruntime-node where it is installed. */
-export type NodeRuntime = "wasm" | "native";
-
 /** Says which runtime this process uses; to be called before the first session. */
-export async function supplyNodeRuntime(runtime: NodeRuntime): Promise<void> {
+export async function supplyNodeRuntime(runtime: RuntimeKind): Promise<void> {
   if (runtime === "native") {
     return supplyRuntime({ kind: "native", runtime: await loadNative() });
   }
@@ -23,6 +23,20 @@ export async function supplyNodeRuntime(runtime: NodeRuntime): Promise<void> {
 /** onnxruntime-web where npm has put it: its code looks for the file by fetch, which doesn't read files here. */
 export function nodeRuntimeSource(): RuntimeSource {
   return { kind: "wasm", binary: readBinary };
+}
+
+/** Whether onnxruntime-node is installed, for this kind of machine. */
+export async function hasNative(): Promise<boolean> {
+  try {
+    // Its package may lie elsewhere than that of onnxruntime-web: whoever uses both decides.
+    const { resolve } = createRequire(import.meta.url);
+    const package_ = pathToFileURL(resolve("onnxruntime-node"));
+    const { platform, arch } = process;
+    await access(new URL(`../bin/napi-v6/${platform}/${arch}/onnxruntime_binding.node`, package_));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function readBinary(): Promise<Uint8Array<ArrayBuffer>> {

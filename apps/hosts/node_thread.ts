@@ -5,10 +5,10 @@
  */
 import { Worker } from "node:worker_threads";
 import type { HostWorker } from "../../core/host.ts";
-import type { NodeRuntime } from "./node_runtime.ts";
+import type { RuntimeKind } from "./native_package.ts";
 
 /** A worker thread with the face of a Web Worker. */
-export function startThread(module: URL, runtime: NodeRuntime): HostWorker {
+export function startThread(module: URL, runtime: RuntimeKind): HostWorker {
   const thread = new Worker(module, { workerData: { runtime } });
   const worker: HostWorker = {
     onmessage: null,

@@ -80,3 +80,22 @@ export type RuntimeSource =
   | { readonly kind: "wasm"; readonly binary: RuntimeBinary | (() => Promise<RuntimeBinary>) }
   /** Another build of ONNX Runtime. Its activations differ from onnxruntime-web's in the last bits. */
   | { readonly kind: "native"; readonly runtime: NativeRuntime };
+
+/**
+ * What decides the last bits of activations beside model and samples: name and version of the runtime, and for code of
+ * the processor its kind of machine. WebAssembly gives the same bits on all of them.
+ *
+ * @example
+ * ```ts
+ * import { runtimeBuild } from "./runtime.ts";
+ * import assert from "node:assert/strict";
+ *
+ * assert.equal(runtimeBuild({ name: "onnxruntime-web", version: "1.30.0" }), "onnxruntime-web 1.30.0");
+ * ```
+ */
+export function runtimeBuild({ name, version }: Pick<Runtime, "name" | "version">): string {
+  const build = `${name} ${version ?? "of an unknown version"}`;
+  if (name === "onnxruntime-web") return build;
+  const { process } = globalThis as { process?: { platform?: string; arch?: string } };
+  return `${build} ${process?.platform ?? ""} ${process?.arch ?? ""}`;
+}

@@ -27,6 +27,12 @@ import type { InferenceSession, Runtime, RuntimeSource, SessionOptions } from ".
  */
 const OPTIMIZATION = "all";
 
+/**
+ * One thread a session: workers around sessions use the cores better, since statistics run beside inference then, and
+ * threads that wait for others burn as much of the processor as they work.
+ */
+const ONE_THREAD = { intraOpNumThreads: 1, interOpNumThreads: 1 };
+
 /** The runtime's classes, and how it is told where to run a model. */
 interface Loaded extends Pick<typeof ort, "InferenceSession" | "Tensor"> {
   readonly provider: "wasm" | "cpu";
@@ -220,7 +226,7 @@ class OnnxRuntime implements Runtime {
     if (this.#lost !== undefined) throw this.#lost;
     const { InferenceSession, provider } = await this.#load();
     const create = () =>
-      InferenceSession.create(bytes, { ...options, executionProviders: [provider] });
+      InferenceSession.create(bytes, { ...options, ...ONE_THREAD, executionProviders: [provider] });
     return await this.#inTurn(() => this.#hasStarted ? create() : this.#startFirst(create));
   }
 

@@ -7,6 +7,8 @@ import type { Rewrites } from "../../onnx/rewrites/rewrites.ts";
 import { holdsOut } from "../../tpc/recipe/recipe.ts";
 import { createHistogramCore } from "../../wasm/mod.ts";
 import type { Sample } from "../../core/tensor.ts";
+import { defaultRuntime } from "../inference/default_runtime.ts";
+import { runtimeBuild } from "../inference/runtime.ts";
 import type { CalibrationHooks } from "../statistics/calibration_hooks.ts";
 import { type CollectorOptions, StatisticsCollector } from "../statistics/collector.ts";
 import type { Statistics, TensorStatistics } from "../statistics/statistics.ts";
@@ -42,6 +44,7 @@ export async function calibrateHere(
       statistics = () => ({
         model: { sha256: modelSha256 },
         rewrites,
+        runtime: runtimeBuild(options.runtime ?? defaultRuntime()),
         outline,
         data: collector.data(),
         tensors: collector.tensors(),

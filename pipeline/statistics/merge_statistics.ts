@@ -5,6 +5,7 @@
  */
 import { compactJson } from "../../core/canonical_json.ts";
 import { PlimsollError } from "../../core/errors.ts";
+import { option } from "../../core/option_words.ts";
 import { addHashes } from "../../core/hash.ts";
 import { addCounts } from "./add_counts.ts";
 import { mergeChannels } from "./channel_sums.ts";
@@ -30,6 +31,7 @@ export function mergeStatistics(
     const same: [string, (statistics: Statistics) => unknown][] = [
       ["the same model", ({ model }) => model],
       ["the same preprocessing", ({ data }) => data.preprocessing],
+      ["the same runtime", ({ runtime }) => runtime],
       ["the same rewrites", ({ rewrites }) => rewrites],
       ["the same prepared graph", ({ outline }) => outline],
       ["the same watched tensors", ({ tensors }) => tensors.map(({ tensor }) => tensor)],
@@ -40,9 +42,10 @@ export function mergeStatistics(
       if (compactJson(key(part) ?? null) === compactJson(key(first) ?? null)) continue;
       throw new PlimsollError("data", {
         action: `merging statistics ${JSON.stringify(names[i])}`,
-        wanted: `${wanted} as in ${JSON.stringify(names[0])}`,
-        found: "another one",
-        remedy: "Calibrate all parts with the same model, options and target",
+        wanted: `${wanted} as in ${JSON.stringify(names[0])}${shortly(key(first))}`,
+        found: `another one${shortly(key(part))}`,
+        remedy: "Calibrate all parts with the same model, options and target" +
+          (key(part) === part.runtime ? `, ${option("runtime", "wasm")} on all machines` : ""),
       });
     }
   });
@@ -58,6 +61,11 @@ export function mergeStatistics(
     tensors: first.tensors.map((_, i) => mergeTensors(parts.map(({ tensors }) => tensors[i]))),
     channels: first.channels.map((_, i) => mergeChannels(parts.map(({ channels }) => channels[i]))),
   };
+}
+
+/** What parts differ in, where it is said in a few words. */
+function shortly(value: unknown): string {
+  return typeof value === "string" ? `, ${value}` : "";
 }
 
 function mergeTensors(all: readonly TensorStatistics[]): TensorStatistics {

@@ -1,10 +1,10 @@
 /**
- * The statistics file, `.plim`, version 3. One content, one spelling: equal statistics give equal
+ * The statistics file, `.plim`, version 4. One content, one spelling: equal statistics give equal
  * bytes.
  *
  *     offset  size  content
  *     0       8     magic: 89 50 4C 49 4D 0D 0A 1A ("\x89PLIM\r\n\x1a"; a text-mode copy breaks it)
- *     8       4     version, u32 little-endian: 3
+ *     8       4     version, u32 little-endian: 4
  *     12      4     H, bytes of the header, u32 little-endian
  *     16      H     header: compact JSON with sorted keys, UTF-8 (see `headerSchema`)
  *     16 + H  …     for each tensor of the header, in order, its `bytes` bytes of bins, and those of its
@@ -30,7 +30,9 @@ import type { Statistics } from "./statistics.ts";
 import { VarintReader, VarintWriter } from "./varint.ts";
 
 const MAGIC = Uint8Array.of(0x89, 0x50, 0x4c, 0x49, 0x4d, 0x0d, 0x0a, 0x1a);
-const VERSION = 3;
+const VERSION = 4;
+/** The same without `runtime`. */
+const OLD_VERSION = 3;
 const PREFIX_BYTES = 16;
 const HASH_BYTES = 32;
 const MAX_R = 2n ** 15n - 1n;
@@ -58,6 +60,8 @@ const histogram = {
 const headerSchema = z.strictObject({
   model: z.strictObject({ sha256 }),
   rewrites: rewritesSchema,
+  // null in a file that was made from one of version 3.
+  runtime: z.string().nullable(),
   data: z.strictObject({
     samples: count,
     skipped: count,
@@ -144,6 +148,7 @@ export async function writePlim(statistics: Statistics): Promise<Uint8Array<Arra
   const header = new TextEncoder().encode(compactJson({
     model: statistics.model,
     rewrites: statistics.rewrites,
+    runtime: statistics.runtime,
     data: {
       ...statistics.data,
       sources: statistics.data.sources.map(({ source, ranges }) => ({
@@ -201,7 +206,7 @@ export async function readPlim(file: Uint8Array, name: string): Promise<Statisti
   if (file.length < PREFIX_BYTES + HASH_BYTES) throw fail(`only ${file.length} bytes`);
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const version = view.getUint32(8, true);
-  if (version !== VERSION) throw fail(`version ${version}`);
+  if (version !== VERSION && version !== OLD_VERSION) throw fail(`version ${version}`);
   const end = file.length - HASH_BYTES;
   const actual = await hash(file.subarray(0, end));
   if (actual.some((byte, i) => byte !== file[end + i])) {
@@ -213,7 +218,10 @@ export async function readPlim(file: Uint8Array, name: string): Promise<Statisti
     const text = new TextDecoder("utf-8", { fatal: true }).decode(
       file.subarray(PREFIX_BYTES, headerEnd),
     );
-    const { tensors, channels, data, ...rest } = headerSchema.parse(parseJsonText(text));
+    const json = parseJsonText(text);
+    const { tensors, channels, data, ...rest } = headerSchema.parse(
+      version === OLD_VERSION ? { ...json as object, runtime: null } : json,
+    );
     let offset = headerEnd;
     const readHistogram = (
       { bins, bytes, min, max, ...counts }: HistogramHeader,

@@ -43,6 +43,8 @@ export interface Statistics {
   readonly model: { readonly sha256: string };
   /** Rewrites of the prepared graph that were applied before. */
   readonly rewrites: Rewrites;
+  /** What the model ran in; null of files that don't say (version 3). Another runtime gives other last bits. */
+  readonly runtime: string | null;
   /** Outline of the prepared graph, so that any target can be tried later without the model. */
   readonly outline: GraphOutline;
   /** The samples that were seen. */

@@ -18,7 +18,7 @@ import type { Statistics } from "../statistics/statistics.ts";
 import type { FromWorker, SentError, ToWorker, WorkerJob } from "./messages.ts";
 import { receiveError } from "./sent_errors.ts";
 
-/** Starts a worker that runs `pipeline/passes/calibration_worker.ts`. */
+/** Starts a worker that does what `pipeline/passes/serve_calibration.ts` does. */
 export type StartWorker = () => HostWorker;
 
 /** What {@linkcode calibrateInWorkers} needs. */

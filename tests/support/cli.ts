@@ -9,11 +9,12 @@ export interface CliRun {
   error: string;
 }
 
-/** Runs one command and catches what it prints. */
+/** Runs one command in onnxruntime-web unless it says otherwise, and catches what it prints. */
 export async function runCommand(...args: string[]): Promise<CliRun> {
   let [out, error] = ["", ""];
   const host = {
     ...denoHost,
+    hasNativeRuntime: undefined,
     isTerminal: false,
     print: (text: string) => void (out += text),
     printError: (text: string) => void (error += text),

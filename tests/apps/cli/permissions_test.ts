@@ -6,6 +6,7 @@ import { inFolder } from "../../support/cli.ts";
 
 const places = (files: Readonly<Record<string, "file" | "folder">>): Places => ({
   program: ["/program"],
+  library: "/cache/node/bin/library",
   kindOf: (path) => files[path] ?? (path === "." ? "folder" : undefined),
   parent,
 });
@@ -43,7 +44,7 @@ Deno.test("writing is for what is named, and for out/ where nothing is", () => {
     write("calibrate", "--out=runs/a.plim", "--checkpoint", "runs/c.plim"),
     ["runs"],
   );
-  const nothing = { read: ["a", "b"], write: [], net: false, readAll: false } as const;
+  const nothing = { read: ["a", "b"], write: [], net: false, readAll: false, ffi: [] } as const;
   assert.deepEqual(denoFlags({ ...nothing, env: "terminal" }), [
     "--allow-read=a,b",
     "--allow-env=NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE",
@@ -52,6 +53,21 @@ Deno.test("writing is for what is named, and for out/ where nothing is", () => {
     ...["--allow-read", "--allow-net"],
     "--allow-env=NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE,AWS_*",
   ]);
+});
+
+Deno.test("native code is loaded where it is installed, for what runs models, and not with --runtime wasm", () => {
+  const installed = places({ "/cache/node/bin/library": "folder" });
+  const of = (...args: string[]) => permissionsFor(args, installed);
+  const ffi = ["/cache/node/bin/library"];
+  assert.deepEqual(of("quantize").ffi, ffi);
+  assert.deepEqual(of("evaluate", "m.onnx", "--runtime=native").ffi, ffi);
+  assert.ok(of("quantize").read.includes("/cache/node/"));
+  assert.ok(denoFlags(of("quantize")).includes("--allow-ffi=/cache/node/bin/library"));
+  assert.deepEqual(of("quantize", "--runtime", "wasm").ffi, []);
+  assert.deepEqual(of("calibrate", "--runtime=wasm").ffi, []);
+  assert.deepEqual(of("search").ffi, []);
+  assert.deepEqual(of("serve").ffi, []);
+  assert.deepEqual(permissionsFor(["quantize"], places({})).ffi, []);
 });
 
 Deno.test("a queue is the network and the environment, and its results a folder that is written", () => {

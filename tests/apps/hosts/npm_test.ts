@@ -216,9 +216,3 @@ Deno.test(
     assert.deepEqual(await read("native"), await read("deno/statistics"));
   },
 );
-
-Deno.test("under Deno --runtime native says where it works", async () => {
-  const { code, error } = await runCommand("calibrate", "--runtime", "native");
-  assert.equal(code, 2);
-  assert.match(error, /wanted a host with a native runtime.*Run it under Node: npx plimsoll/);
-});

@@ -81,6 +81,10 @@ Deno.test("mergeStatistics() refuses parts that don't belong together, saying wh
   const cases: [Statistics, RegExp][] = [
     [{ ...b, model: { sha256: "0".repeat(64) } }, /the same model/],
     [{ ...b, data: { ...b.data, preprocessing: null } }, /the same preprocessing/],
+    [
+      { ...b, runtime: "onnxruntime-node 1.30.0 linux x64" },
+      /wanted the same runtime as in "part 1", onnxruntime-web 1\.30\.0, found another one, onnxruntime-node.*runtime: wasm/,
+    ],
     [{ ...b, tensors: b.tensors.slice(1) }, /the same watched tensors/],
     [{ ...b, data: { ...b.data, holdsOut: false } }, /held-out samples in all parts or none/],
     [a, /sample 0 of source demo in two of them/],

@@ -11,6 +11,7 @@ function statisticsOf(shapes: Record<string, Float32Array>): Statistics {
   const core = createNaiveHistogramCore();
   return {
     model: { sha256: "ab".repeat(32) },
+    runtime: "onnxruntime-web 1.30.0",
     rewrites: { reluBounds: true, equalization: { x: [0.5, 6] } },
     data: {
       samples: 3,
@@ -113,12 +114,30 @@ Deno.test("readPlim() survives forged files with a right checksum", async () => 
   }
 });
 
+Deno.test("readPlim() reads version 3, which doesn't say what the model ran in", async () => {
+  const old = await forge((bytes) => {
+    const view = new DataView(bytes.buffer);
+    const end = 16 + view.getUint32(12, true);
+    const header = new TextDecoder().decode(bytes.subarray(16, end))
+      .replace(/"runtime":"[^"]*",/, "");
+    const text = new TextEncoder().encode(header);
+    const shorter = new Uint8Array(bytes.length - end + 16 + text.length);
+    shorter.set(bytes.subarray(0, 16));
+    shorter.set(text, 16);
+    shorter.set(bytes.subarray(end), 16 + text.length);
+    shorter[8] = 3;
+    new DataView(shorter.buffer).setUint32(12, text.length, true);
+    return shorter;
+  });
+  assert.deepEqual(await readPlim(old, "s.plim"), { ...statistics, runtime: null });
+});
+
 Deno.test("readPlim() names another version", async () => {
   const forged = await forge((bytes) => {
-    bytes[8] = 4;
+    bytes[8] = 9;
     return bytes;
   });
-  await assert.rejects(readPlim(forged, "s.plim"), /of version 3, found version 4/);
+  await assert.rejects(readPlim(forged, "s.plim"), /of version 4, found version 9/);
 });
 
 Deno.test("varints go from 0 to 2^64 − 1 and have one spelling", () => {
