@@ -117,6 +117,9 @@ export function quantizeValue(x: number, grid: Grid): number {
   return Math.min(Math.max(code, grid.quantizedMin), grid.quantizedMax);
 }
 
+/** Adding and taking away 1.5·2^52 rounds a float64 below 2^51 to the nearest integer, ties to even. */
+export const ROUND = 1.5 * 2 ** 52;
+
 /** Nearest integer; a tie goes to the even one. Infinities stay. */
 export function roundHalfEven(x: number): number {
   const floor = Math.floor(x);

@@ -162,7 +162,7 @@ function outlineConstants(index: GraphIndex): Record<string, OutlineConstant> {
     const values = data !== undefined && data.length <= MAX_VALUES ? [...data] : undefined;
     // JSON has no infinity, and an unbounded Clip is written with one now and then.
     const isPlain = values?.every(Number.isFinite);
-    const masks = data?.some((x) => x <= MASK);
+    const masks = data !== undefined && holdsMask(data);
     constants[name] = {
       type: typeOf(tensor.dataType),
       shape,
@@ -171,6 +171,12 @@ function outlineConstants(index: GraphIndex): Record<string, OutlineConstant> {
     };
   }
   return constants;
+}
+
+/** A loop and no callback: models are outlined several times, with all their weights. */
+function holdsMask(data: Float32Array): boolean {
+  for (let i = 0; i < data.length; i++) if (data[i] <= MASK) return true;
+  return false;
 }
 
 function outlineValue(info: ValueInfoProto): OutlineValue {

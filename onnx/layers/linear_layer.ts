@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { nonFiniteFrom } from "../../core/non_finite.ts";
 import type { NodeProto, TensorProto } from "../file/onnx_pb.ts";
 import { constantFloats, type FloatConstant } from "../graph/constant_value.ts";
 import type { GraphIndex } from "../graph/graph_index.ts";
@@ -145,13 +146,13 @@ export function changeLayer(
   const initializers: TensorProto[] = [];
   let [, weightName] = node.input;
   if (!isOne(inputFactor) || !isOne(outputFactor)) {
-    const scaled = Float32Array.from(
-      weight.data,
-      (w, i) =>
-        w * (outputFactor?.[layer.outputChannel(i)] ?? 1) *
-        (inputFactor?.[layer.inputChannel(i)] ?? 1),
-    );
-    if (!scaled.every(Number.isFinite)) return;
+    const scaled = new Float32Array(weight.data.length);
+    for (let i = 0; i < scaled.length; i++) {
+      const out = outputFactor === undefined ? 1 : outputFactor[layer.outputChannel(i)];
+      const into = inputFactor === undefined ? 1 : inputFactor[layer.inputChannel(i)];
+      scaled[i] = weight.data[i] * out * into;
+    }
+    if (nonFiniteFrom(scaled, 0) >= 0) return;
     weightName = nameFor(weightName, "weight");
     initializers.push(makeTensor(weightName, weight.dims, scaled));
   }

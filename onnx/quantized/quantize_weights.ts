@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { roundHalfEven } from "../../core/grid.ts";
+import { ROUND } from "../../core/grid.ts";
+import { elementCount } from "../file/tensor.ts";
 import { scaleIndex } from "./scale_index.ts";
 
 /** How weights lie on their grids. */
@@ -23,25 +24,45 @@ export interface WeightGrid {
 export function quantizeWeights(
   data: ArrayLike<number>,
   dims: readonly number[],
-  { axis, blockSize, scales, zeroPoints, codes }: WeightGrid,
+  grid: WeightGrid,
 ): Int16Array {
-  const scaleOf = axis === undefined ? () => 0 : scaleIndex(dims, axis, blockSize);
-  return Int16Array.from(data, (w, i) => {
-    const s = scaleOf(i);
-    const code = roundHalfEven(w / scales[s]) + zeroPoints[s];
-    return Math.min(Math.max(code, codes.min), codes.max);
+  const { scales, zeroPoints, codes: { min, max } } = grid;
+  const codes = new Int16Array(data.length);
+  forEachRun(data.length, dims, grid, (from, to, s) => {
+    const [scale, zeroPoint] = [scales[s], zeroPoints[s]];
+    for (let i = from; i < to; i++) {
+      // What is too large to be rounded so is beyond the last code anyway.
+      const code = data[i] / scale + ROUND - ROUND + zeroPoint;
+      codes[i] = code < min ? min : code > max ? max : code;
+    }
   });
+  return codes;
 }
 
 /** The real numbers that codes stand for. */
 export function dequantizeCodes(
   codes: Int16Array,
   dims: readonly number[],
-  { axis, blockSize, scales, zeroPoints }: WeightGrid,
+  grid: WeightGrid,
 ): Float64Array {
-  const scaleOf = axis === undefined ? () => 0 : scaleIndex(dims, axis, blockSize);
-  return Float64Array.from(codes, (code, i) => {
-    const s = scaleOf(i);
-    return (code - zeroPoints[s]) * scales[s];
+  const { scales, zeroPoints } = grid;
+  const weights = new Float64Array(codes.length);
+  forEachRun(codes.length, dims, grid, (from, to, s) => {
+    const [scale, zeroPoint] = [scales[s], zeroPoints[s]];
+    for (let i = from; i < to; i++) weights[i] = (codes[i] - zeroPoint) * scale;
   });
+  return weights;
+}
+
+/** Calls with runs of elements that share a scale: all weights of a model go through here several times. */
+function forEachRun(
+  length: number,
+  dims: readonly number[],
+  { axis, blockSize }: WeightGrid,
+  run: (from: number, to: number, scale: number) => void,
+): void {
+  if (axis === undefined) return run(0, length, 0);
+  const scaleOf = scaleIndex(dims, axis, blockSize);
+  const size = blockSize === undefined ? elementCount(dims.slice(axis + 1)) : 1;
+  for (let from = 0; from < length; from += size) run(from, from + size, scaleOf(from));
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { compactJson } from "../../core/canonical_json.ts";
+import { nonFiniteFrom } from "../../core/non_finite.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { groupBy } from "../../core/group_by.ts";
 import { option } from "../../core/option_words.ts";
@@ -152,7 +153,7 @@ function weightSources(
         remedy: "Give the model that the manifest was made for",
       });
     }
-    const broken = data.findIndex((w) => !Number.isFinite(w));
+    const broken = nonFiniteFrom(data, 0);
     if (broken >= 0) {
       throw new PlimsollError("model", {
         action: `searching steps for ${JSON.stringify(weight.tensor)}`,

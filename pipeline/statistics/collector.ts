@@ -6,6 +6,7 @@
 import type { Accumulator, HistogramCore } from "../../wasm/mod.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { option } from "../../core/option_words.ts";
+import { nonFiniteFrom } from "../../core/non_finite.ts";
 import { MultisetHash } from "../../core/hash.ts";
 import { type InferredBatch, type Sample, sampleOf, type Tensor } from "../../core/tensor.ts";
 import type { Watched } from "../../tpc/placement/types.ts";
@@ -203,12 +204,6 @@ function noteShape(entry: Entry, dims: readonly number[], batchSize: number): vo
     ? []
     : [first % batchSize === 0 ? first / batchSize : null, ...rest];
   entry.shape = entry.shape === undefined ? single : mergeShapes(entry.shape, single);
-}
-
-/** Position of the first NaN or infinity from `start` on, or −1. */
-function nonFiniteFrom(data: Float32Array, start: number): number {
-  for (let i = start; i < data.length; i++) if (data[i] - data[i] !== 0) return i;
-  return -1;
 }
 
 function twice({ id, index }: Sample): PlimsollError {

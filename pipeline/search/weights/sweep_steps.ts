@@ -12,6 +12,7 @@
  *
  * @module
  */
+import { ROUND } from "../../../core/grid.ts";
 
 /** What is swept over. */
 export interface Sweep {
@@ -72,7 +73,7 @@ function sweepOctave(sweep: Sweep, count: number): Minimum[] {
   (sweep.power === 2 ? addSquaredChanges : addAbsoluteChanges)(sweep, cells);
   const { first, last, count: cellCount, constants, linears, squares } = cells;
   const width = (last - first) / cellCount;
-  const least: { error: number; step: number; cell: number }[] = [];
+  const least = new LeastMinima(count);
   let [constant, linear, square] = [0, 0, 0];
   for (let cell = 0; cell <= cellCount; cell++) {
     constant += constants[cell];
@@ -85,22 +86,63 @@ function sweepOctave(sweep: Sweep, count: number): Minimum[] {
     const isEnd = cell === 0 || cell === cellCount;
     if (!isNear && !isEnd && sweep.power === 2) continue;
     const step = isNear && square > 0 ? -linear / (2 * square) : 1 / place;
-    const error = constant + (linear + square * step) * step;
-    if (least.length === count && error >= least[count - 1].error) continue;
-    // Borders on either side of one vertex both see it.
-    const twin = least.findIndex((other) => cell - other.cell <= 1);
-    if (twin >= 0 && least[twin].error <= error) continue;
-    if (twin >= 0) least.splice(twin, 1);
-    else if (least.length === count) least.pop();
-    least.push({ error, step, cell });
-    least.sort((x, y) => x.error - y.error || x.cell - y.cell);
+    least.add(constant + (linear + square * step) * step, step, cell);
   }
-  return least.map(({ error, step, cell }) => ({
+  return least.all().map(({ error, step, cell }) => ({
     error,
     step,
     below: 1 / (first + (cell + 1) * width),
     above: 1 / (first + Math.max(0, cell - 1) * width),
   }));
+}
+
+/**
+ * The least minima of those that are added by ascending cells, few enough to be kept in order. Half of all cells add one:
+ * numbers in arrays are moved, and no object is made.
+ */
+class LeastMinima {
+  readonly #most: number;
+  readonly #errors: Float64Array;
+  readonly #steps: Float64Array;
+  readonly #cells: Int32Array;
+  #size = 0;
+
+  constructor(most: number) {
+    this.#most = most;
+    this.#errors = new Float64Array(most);
+    this.#steps = new Float64Array(most);
+    this.#cells = new Int32Array(most);
+  }
+
+  add(error: number, step: number, cell: number): void {
+    const [errors, steps, cells] = [this.#errors, this.#steps, this.#cells];
+    let size = this.#size;
+    if (size === this.#most && error >= errors[size - 1]) return;
+    // Borders on either side of one vertex both see it: the better one stays.
+    let gap = 0;
+    while (gap < size && cell - cells[gap] > 1) gap++;
+    if (gap < size && errors[gap] <= error) return;
+    if (gap === size && size < this.#most) this.#size = ++size;
+    // The one that goes, the twin or the worst, leaves a gap that moves to where the new one belongs.
+    gap = Math.min(gap, size - 1);
+    for (; gap > 0 && errors[gap - 1] > error; gap--) {
+      errors[gap] = errors[gap - 1];
+      steps[gap] = steps[gap - 1];
+      cells[gap] = cells[gap - 1];
+    }
+    errors[gap] = error;
+    steps[gap] = step;
+    cells[gap] = cell;
+  }
+
+  /** All, the least first. */
+  all(): { readonly error: number; readonly step: number; readonly cell: number }[] {
+    return Array.from({ length: this.#size }, (_, i) => ({
+      error: this.#errors[i],
+      step: this.#steps[i],
+      cell: this.#cells[i],
+    }));
+  }
 }
 
 /** Cells in proportion to the changes of codes. */
@@ -186,9 +228,6 @@ function emptyCells(sweep: Sweep): Cells {
   const [constants, linears, squares] = SCRATCH.map((all) => all.subarray(0, count + 2).fill(0));
   return { count, first: 1 / sweep.to, last: 1 / sweep.from, constants, linears, squares };
 }
-
-/** Adding and taking away 1.5·2^52 rounds a float64 below 2^51 to the nearest integer, ties to even. */
-export const ROUND = 1.5 * 2 ** 52;
 
 /** The step that fits the codes best, again and again, as Lloyd does: the error can only fall. */
 function leastSquares({ weights, counts, from, to, high }: Sweep, start: number): number {

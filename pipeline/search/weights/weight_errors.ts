@@ -4,8 +4,8 @@
  * @module
  */
 import { power as raise } from "../../../core/portable_math.ts";
-import type { Levels } from "../../../core/grid.ts";
-import { type NearMinimum, ROUND, sweepSteps } from "./sweep_steps.ts";
+import { type Levels, ROUND } from "../../../core/grid.ts";
+import { type NearMinimum, sweepSteps } from "./sweep_steps.ts";
 
 /** Weights of one step, ready to judge grids for them. */
 export interface WeightErrors {
