@@ -111,46 +111,6 @@ function squaresAround(
   return Math.max(0, tailSquares[from] - tailSquares[to] - 2 * q * s + q * q * n);
 }
 
-/** Parts of a cut bin in {@linkcode powerError}. */
-const CUT_PARTS = 8;
-
-/**
- * Estimate of Σ |Q(x) − x|^p in float64 for any p: each bin as two points with its mean and variance,
- * and a bin that a rounding border cuts as equal parts.
- *
- * @param p 1 or more.
- */
-export function powerError(bins: ValueBins, levels: Levels, p: number): number {
-  const { step, low, high } = levels;
-  const { from, to, mean, variance, count } = bins;
-  const inverse = 1 / step;
-  const flat = power(step / 2, p) / (p + 1);
-  const [least, most] = [low * step, high * step];
-  const toPower = p === 4
-    ? (x: number) => (x * x) * (x * x)
-    : p === 3
-    ? (x: number) => Math.abs(x * x * x)
-    : (x: number) => power(Math.abs(x), p);
-  const at = (x: number) =>
-    toPower(Math.min(Math.max(Math.round(x * inverse), low), high) * step - x);
-  let sum = 0;
-  for (let i = 0; i < count.length; i++) {
-    const isWide = to[i] - from[i] > step && mean[i] > least && mean[i] < most;
-    if (isWide) sum += count[i] * flat;
-    else if (variance[i] === 0) sum += count[i] * at(mean[i]);
-    else if (Math.round(from[i] * inverse) !== Math.round(to[i] * inverse)) {
-      const part = (to[i] - from[i]) / CUT_PARTS;
-      let errors = 0;
-      for (let k = 0; k < CUT_PARTS; k++) errors += at(from[i] + (k + 0.5) * part);
-      sum += count[i] * errors / CUT_PARTS;
-    } else {
-      const deviation = Math.sqrt(variance[i]);
-      sum += count[i] * (at(mean[i] - deviation) + at(mean[i] + deviation)) / 2;
-    }
-  }
-  return sum;
-}
-
 /** Nearest level, saturating. */
 function nearest(x: number, { step, low, high }: Levels): number {
   return Math.min(Math.max(Math.round(x / step), low), high);

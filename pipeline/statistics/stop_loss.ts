@@ -37,17 +37,80 @@ export function stopLoss(bins: ValueBins, c: number): number {
   return bins.tailSum[i + 1] - c * bins.tailCount[i + 1] + estimateCut(bins, i, c);
 }
 
-/** Σ max(0, x − c) over bin i, which c cuts: estimate held within {@linkcode cutBounds}. */
+/**
+ * Σ max(0, x − c) over bin i, which c cuts: estimate held within {@linkcode cutBounds}, to rounding. Searches ask for it
+ * millions of times, so whatever doesn't depend on c is computed once for each bin.
+ */
 export function estimateCut(bins: ValueBins, i: number, c: number): number {
+  const { inverseWidth, skew, least, most, toEnd, fromEnd, endShare, conjugateShare } = cutTable(
+    bins,
+  );
   const { from, to, mean, count } = bins;
-  const width = to[i] - from[i];
   // Linear density 1 + 12·m·u on −½ … ½ has mean m; T from u = v on is its integral.
-  const m = (mean[i] - from[i]) / width - 0.5;
-  const v = (c - from[i]) / width - 0.5;
+  const v = (c - from[i]) * inverseWidth[i] - 0.5;
   const rest = 0.5 - v;
-  const integral = rest * rest * (0.5 + m * (2 + 2 * v));
-  const { lower, upper } = cutBounds(bins, i, c);
-  return Math.min(Math.max(count[i] * width * integral, lower), upper);
+  const integral = rest * rest * (0.5 + skew[i] * (2 + 2 * v)) * (to[i] - from[i]);
+  const [gap, left, right] = [mean[i] - c, mean[i] - from[i], to[i] - mean[i]];
+  const lower = gap * right >= least[i]
+    ? gap
+    : -gap * left >= least[i]
+    ? 0
+    : (least[i] + left * gap) * inverseWidth[i];
+  const upper = -gap <= toEnd[i]
+    ? endShare[i] * (most[i] + left * gap)
+    : -gap >= fromEnd[i]
+    ? conjugateShare[i] * (right + gap)
+    : (Math.sqrt(most[i] + gap * gap) + gap) / 2;
+  return count[i] * Math.min(Math.max(integral, lower, gap, 0), upper);
+}
+
+/** What {@linkcode estimateCut} needs of each bin, whatever cuts it; see `leastExcess` and `mostExcess`. */
+interface CutTable {
+  readonly inverseWidth: Float64Array;
+  /** Mean as a part of the width, from the middle. */
+  readonly skew: Float64Array;
+  /** Least and greatest variance. */
+  readonly least: Float64Array;
+  readonly most: Float64Array;
+  /** c − mean up to which, and from which on, one of two points is at an end; then the parts that these have. */
+  readonly toEnd: Float64Array;
+  readonly fromEnd: Float64Array;
+  readonly endShare: Float64Array;
+  readonly conjugateShare: Float64Array;
+}
+
+const cutTables = new WeakMap<ValueBins, CutTable>();
+/** The last ones asked for: a search stays with its tensor. */
+let [lastBins, lastTable]: [ValueBins?, CutTable?] = [];
+
+function cutTable(bins: ValueBins): CutTable {
+  if (bins === lastBins) return lastTable!;
+  let found = cutTables.get(bins);
+  if (found === undefined) cutTables.set(bins, found = makeCutTable(bins));
+  [lastBins, lastTable] = [bins, found];
+  return found;
+}
+
+function makeCutTable({ from, to, mean, variance, count }: ValueBins): CutTable {
+  const column = () => new Float64Array(count.length);
+  const table: CutTable = {
+    ...{ inverseWidth: column(), skew: column(), least: column(), most: column() },
+    ...{ toEnd: column(), fromEnd: column(), endShare: column(), conjugateShare: column() },
+  };
+  for (let i = 0; i < count.length; i++) {
+    const width = to[i] - from[i];
+    const [left, right] = [mean[i] - from[i], to[i] - mean[i]];
+    const [least, most] = varianceBounds(width, left, right, variance[i]);
+    table.inverseWidth[i] = 1 / width;
+    table.skew[i] = left / width - 0.5;
+    table.least[i] = least;
+    table.most[i] = most;
+    table.toEnd[i] = left > 0 ? (most / left - left) / 2 : -Infinity;
+    table.fromEnd[i] = right > 0 ? (right - most / right) / 2 : Infinity;
+    table.endShare[i] = left / (most + left * left);
+    table.conjugateShare[i] = most / (most + right * right);
+  }
+  return table;
 }
 
 /** Variances are computed in float64; this much of the squared width is put aside for rounding. */
@@ -59,17 +122,22 @@ export function cutBounds(bins: ValueBins, i: number, c: number): { lower: numbe
   const a = bins.from[i];
   const b = bins.to[i];
   const mean = bins.mean[i];
-  const slack = ROUNDING * (b - a) * (b - a);
   const left = mean - a;
   const right = b - mean;
-  const most = Math.min(bins.variance[i] + slack, left * right);
-  const least = Math.min(Math.max(0, bins.variance[i] - slack), left * right);
+  const [least, most] = varianceBounds(b - a, left, right, bins.variance[i]);
   // Rounding of the few operations below, relative to the width of the bin.
   const margin = n * (b - a) * 2 ** -45;
   return {
     lower: Math.max(0, n * (mean - c), n * leastExcess(left, right, least, mean - c) - margin),
     upper: n * mostExcess(left, right, most, mean - c) + margin,
   };
+}
+
+/** What the variance of a bin can be at least and at most; none is above left·right. */
+function varianceBounds(width: number, left: number, right: number, variance: number) {
+  const slack = ROUNDING * width * width;
+  const most = Math.min(variance + slack, left * right);
+  return [Math.min(Math.max(0, variance - slack), left * right), most];
 }
 
 /**

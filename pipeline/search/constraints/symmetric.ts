@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { exp2, log2 } from "../../../core/portable_math.ts";
+import { exp2, log2, power as raise } from "../../../core/portable_math.ts";
 import { type Levels, symmetricLevels } from "../../../core/grid.ts";
 import { stopLoss } from "../../statistics/stop_loss.ts";
 import { latticeSteps } from "./lattice.ts";
@@ -98,11 +98,11 @@ function tryFrom(threshold: number, { bits, signed }: Size): Pick<Trial, "levels
 export type Ends = "high" | "low" | "both";
 
 /**
- * What clipping alone costs, for MSE and MAE: it only grows as the threshold falls, so the scan can stop.
- * Σ (|x| − t)² ≥ (Σ (|x| − t))² / n by Cauchy and Schwarz.
+ * What clipping alone costs, for methods of a power: it only grows as the threshold falls, so the scan can stop.
+ * Σ (|x| − t)^p ≥ n · (Σ (|x| − t) / n)^p, for a mean of powers is no less than the power of the mean.
  */
 export function clippingFloor(view: TensorView, ends: Ends, { power }: Judge) {
-  if (power !== 1 && power !== 2) return undefined;
+  if (power === undefined) return undefined;
   const { bins } = view;
   return (threshold: number): number => {
     const above = ends === "low" ? 0 : stopLoss(bins, threshold);
@@ -111,6 +111,10 @@ export function clippingFloor(view: TensorView, ends: Ends, { power }: Judge) {
       ? 0
       : Math.max(0, stopLoss(bins, -threshold) - bins.tailSum[0] - threshold * bins.total);
     const clipped = 0.999 * (above + below);
-    return power === 1 ? clipped : clipped * clipped / bins.total;
+    return power === 1
+      ? clipped
+      : power === 2
+      ? clipped * clipped / bins.total
+      : bins.total * raise(clipped / bins.total, power);
   };
 }

@@ -23,6 +23,8 @@ const ROUNDS = 3;
 /** Up to this many codes every zero point is tried, beyond it those near the best. */
 const ALL_ZERO_POINTS = 32;
 const NEAR_ZERO_POINTS = 4;
+/** The same of powers without a closed form, which take long. */
+const NEXT_ZERO_POINTS = 1;
 
 /**
  * Any range. One end after the other is searched globally with the other one held, from two starts: the
@@ -108,8 +110,10 @@ class UniformSearch {
     const { low: best, step } = this.best.levels;
     const { min, max } = this.#view.data;
     const isAll = codes <= ALL_ZERO_POINTS;
+    const { power } = this.#judge;
+    const near = power === 1 || power === 2 ? NEAR_ZERO_POINTS : NEXT_ZERO_POINTS;
     for (let low = 1 - codes; low <= 0; low++) {
-      if (!isAll && Math.abs(low - best) > NEAR_ZERO_POINTS) continue;
+      if (!isAll && Math.abs(low - best) > near) continue;
       if (min >= 0 && low < 0 || max <= 0 && low > 1 - codes) continue;
       const at = (d: number) =>
         this.tryLevels({ step: gridStep(d), low, high: low + codes - 1 }).error;

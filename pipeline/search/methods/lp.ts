@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { absoluteError, powerError, squaredError } from "../../statistics/grid_errors.ts";
+import { absoluteError, squaredError } from "../../statistics/grid_errors.ts";
+import { powerError } from "../../statistics/power_error.ts";
 import type { Judge } from "./method.ts";
 
 /** Default exponent, as in MCT (`quantization_config.py`, l_p_value). */
