@@ -38,7 +38,7 @@ export function exposeTensors(model: Model, tensors: readonly string[]): Model {
 }
 
 /** Numbers in a batch, about: more are no faster on one core, and their activations take memory (measured). */
-const BATCH_ELEMENTS = 2 ** 19;
+const BATCH_ELEMENTS = 2 ** 18;
 /** Samples in a batch at most, when nobody says how many. */
 export const MAX_DEFAULT_BATCH = 8;
 

@@ -13,10 +13,11 @@ import { withoutPlan } from "../../tpc/placement/overrides.ts";
 import { resolve } from "../../tpc/placement/resolve.ts";
 import { presetTarget, TARGET_NAMES } from "../../tpc/targets/read_target.ts";
 import type { Target } from "../../tpc/targets/target.ts";
+import { freeBuffers } from "../../core/free_buffers.ts";
 import { NoSampleError } from "../../core/no_sample_error.ts";
 import type { OnProgress } from "../../core/progress.ts";
 import type { OnTime } from "../../core/timing.ts";
-import type { InferredBatch, Sample } from "../../core/tensor.ts";
+import type { InferredBatch, InputTensor, Sample } from "../../core/tensor.ts";
 import { watchedFor } from "../search/placement.ts";
 import { batchSizeFor, exposeTensors, inferBatches, modelInputs } from "../inference/infer.ts";
 import { paddingCropper } from "../inference/crop_padding.ts";
@@ -45,7 +46,10 @@ export interface PassOptions {
   readonly runtime?: Runtime;
 }
 
-/** Sees each batch with the watched activations. Returns true when it has seen enough. */
+/**
+ * Sees each batch with the watched activations, whose memory is taken away afterwards. Returns true when it has seen
+ * enough.
+ */
 export type Observe = (batch: InferredBatch) => Promise<boolean> | boolean;
 
 /** Nodes that a message names. */
@@ -91,7 +95,13 @@ export async function streamActivations(
       write: async (batch) => {
         const before = performance.now();
         let isEnough = false;
-        for (const part of crop(batch)) isEnough = await observe(part) || isEnough;
+        const parts = crop(batch);
+        for (const part of parts) isEnough = await observe(part) || isEnough;
+        // Megabytes that are looked at once; what comes next takes their place.
+        freeBuffers(
+          [batch, ...parts].flatMap(({ outputs }) => dataOf(outputs)),
+          [batch, ...parts].flatMap(({ batch: { inputs } }) => dataOf(inputs)),
+        );
         onTime?.("observe", performance.now() - before);
         done += batch.batch.samples.length;
         onProgress?.({ stage, done, total: isEnough ? done : total });
@@ -112,6 +122,11 @@ export async function streamActivations(
     if (!samples.locked) await samples.cancel(error).catch(() => {});
     throw error;
   }
+}
+
+/** What tensors hold. */
+function dataOf(tensors: ReadonlyMap<string, InputTensor>): ArrayBufferView[] {
+  return Array.from(tensors.values(), ({ data }) => data);
 }
 
 /** Precisions of weights that stay as they are; whole numbers are sizes and indices, and say nothing. */
