@@ -131,6 +131,8 @@ export interface Host extends Reader, Writer, Printer {
   startShardWorker?(): HostWorker;
   /** An environment variable, for credentials; undefined when it isn't set, or the host may not say. */
   environment?(name: string): string | undefined;
+  /** What the machine has: processors, and bytes of memory that are free, where the host knows or may say. */
+  capacity?(): { readonly cores: number; readonly freeBytes?: number };
   /** Bytes of memory that the process has; absent where a host doesn't say. */
   residentBytes?(): number;
   /** Whether a faster runtime is installed beside Plimsoll, as far as can be seen without loading it. */

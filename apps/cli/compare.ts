@@ -62,7 +62,7 @@ import {
 } from "./queue_options.ts";
 import { RunRecord } from "./run_record.ts";
 import { asLists, EVERY_WISH } from "./wish_options.ts";
-import { prepareWork, type WorkOptions } from "./work_options.ts";
+import { prepareWork, workerCount, type WorkOptions } from "./work_options.ts";
 
 interface CompareCommandOptions
   extends
@@ -100,9 +100,9 @@ export function addCompareCommand(program: Command, context: Context): void {
     .option("--eval-samples <n>", "compare on at most this many samples", positiveInteger)
     .option(
       "--workers <n>",
-      "calibrate with n workers side by side; never changes a result",
-      positiveInteger,
-      1,
+      "calibrate with n workers side by side; auto: as many as there are cores, memory and work for; never changes a result",
+      workerCount,
+      "auto" as const,
     )
     .addOption(
       new Option("--on-nonfinite <policy>", "what becomes of a sample that makes NaN or infinity")

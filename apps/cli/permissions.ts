@@ -28,6 +28,8 @@ export interface Permissions {
   readonly net: boolean;
   /** Native libraries that it may load: they are bound by nothing else of this. */
   readonly ffi: readonly string[];
+  /** Whether it may ask how much memory is free. */
+  readonly memory: boolean;
   /** Which part of the environment it may read: settings of the terminal, credentials of buckets too, or all of it. */
   readonly env: "terminal" | "buckets" | "all";
 }
@@ -120,7 +122,15 @@ export function permissionsFor(
   const ffi = runtime !== "wasm" && kindOf(places.library) === "folder" ? [places.library] : [];
   // Its package is more than its library.
   for (const path of ffi) read.add(path.replace(/bin[/\\].*$/, ""));
-  return { read: list(read), write: list(write), readAll, net, ffi, env };
+  return {
+    read: list(read),
+    write: list(write),
+    readAll,
+    net,
+    ffi,
+    memory: RUNTIME_COMMANDS.includes(command),
+    env,
+  };
 
   /** Deno parts paths by commas, and knows no way to write one (2.9.6): a folder above has none. */
   function separable(path: string): string {
@@ -131,12 +141,13 @@ export function permissionsFor(
 const TERMINAL_ENV = "NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE";
 
 /** The same, as flags of its runtime */
-export function denoFlags({ read, write, readAll, net, ffi, env }: Permissions): string[] {
+export function denoFlags({ read, write, readAll, net, ffi, memory, env }: Permissions): string[] {
   return [
     readAll ? "--allow-read" : `--allow-read=${read}`,
     ...write.length === 0 ? [] : [`--allow-write=${write}`],
     ...net ? ["--allow-net"] : [],
     ...ffi.length === 0 ? [] : [`--allow-ffi=${ffi}`],
+    ...memory ? ["--allow-sys=systemMemoryInfo"] : [],
     env === "all"
       ? "--allow-env"
       : `--allow-env=${TERMINAL_ENV}${env === "buckets" ? ",AWS_*" : ""}`,

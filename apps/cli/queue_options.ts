@@ -116,7 +116,7 @@ export function ownBuild(): Build {
  */
 export function checkQueue(
   options: QueueOptions & {
-    readonly workers?: number;
+    readonly workers?: number | "auto";
     readonly shard?: unknown;
     readonly checkpoint?: string;
     readonly untilStable?: number;
@@ -149,7 +149,7 @@ export function checkQueue(
     ? "--checkpoint"
     : options.untilStable !== undefined
     ? "--until-stable"
-    : workers > 1
+    : workers !== "auto" && workers > 1
     ? "--workers"
     : undefined;
   if (other !== undefined) {

@@ -9,8 +9,8 @@ import type { ProgressPrinter } from "./progress.ts";
 
 interface WatchInput {
   readonly progress: ProgressPrinter;
-  /** Statistics lie in several places with more than one: nobody looks at them then. */
-  readonly workers: number;
+  /** Statistics lie in several places with more than one: nobody looks at them then. With `auto` those here are looked at. */
+  readonly workers: number | "auto";
   /** Batches without a moved threshold after which it is enough. */
   readonly untilStable?: number;
 }
@@ -22,7 +22,8 @@ export function watchThresholds({ progress, workers, untilStable: patience }: Wa
 } {
   let last: ThresholdWatch | undefined;
   const record = () => patience === undefined ? undefined : last?.record();
-  if (workers > 1 || patience === undefined && !progress.isShown) return { record };
+  const isElsewhere = workers !== "auto" && workers > 1;
+  if (isElsewhere || patience === undefined && !progress.isShown) return { record };
   return {
     record,
     watch: ({ prepared }, target) => {

@@ -14,7 +14,7 @@ import { addQueueOptions, checkQueue, type QueueOptions } from "./queue_options.
 
 /** Options of {@linkcode addWorkOptions}. */
 export interface WorkOptions extends QueueOptions {
-  workers: number;
+  workers: number | "auto";
   shard?: Shard;
   checkpoint?: string;
   every: number;
@@ -33,9 +33,9 @@ export function addWorkOptions(command: Command): Command {
   return addQueueOptions(command)
     .option(
       "--workers <n>",
-      "run n workers side by side; never changes a result",
-      positiveInteger,
-      1,
+      "calibrate with n workers side by side; auto: as many as there are cores, memory and work for; never changes a result",
+      workerCount,
+      "auto" as const,
     )
     .option(
       "--shard <i/n>",
@@ -80,7 +80,7 @@ export function checkWork(
       found,
       remedy: "Leave one of the two out",
     });
-  if (workers > 1 && untilStable !== undefined) {
+  if (workers !== "auto" && workers > 1 && untilStable !== undefined) {
     throw fail("--until-stable with one worker", `--workers ${workers}`);
   }
   if (onNonfinite === "skip" && verify) {
@@ -99,10 +99,37 @@ function shard(text: string): Shard {
   return { index, count };
 }
 
+/** A number of workers, or `auto`. */
+export function workerCount(text: string): number | "auto" {
+  return text === "auto" ? text : positiveInteger(text);
+}
+
+/** Threads that calibrate at most when nobody says how many. */
+const MOST_THREADS = 8;
+/** Part of the free memory that they may take. */
+const TAKEN_MEMORY = 0.5;
+
+/** Workers beside this thread: for each a processor, and as much memory as this process has taken by now. */
+function roomForWorkers({ capacity, residentBytes }: Host): number {
+  const { cores, freeBytes } = capacity?.() ?? { cores: 1 };
+  const own = residentBytes?.();
+  const fitting = freeBytes === undefined || own === undefined
+    ? 1
+    : Math.floor(TAKEN_MEMORY * freeBytes / own);
+  return Math.min(cores - 1, MOST_THREADS - 1, fitting);
+}
+
 /** What the work options say, ready for a quantization. */
 export type Work = Pick<
   RunOptions,
-  "workers" | "startWorker" | "checkpoint" | "resume" | "leaveOut" | "onNonFinite" | "onSkip"
+  | "workers"
+  | "startWorker"
+  | "room"
+  | "checkpoint"
+  | "resume"
+  | "leaveOut"
+  | "onNonFinite"
+  | "onSkip"
 >;
 
 /**
@@ -113,7 +140,7 @@ export type Work = Pick<
  */
 export async function prepareWork(
   host: Host,
-  options: WorkOptions,
+  options: WorkOptions & { readonly untilStable?: number },
   { model, progress }: { model: string; progress: ProgressPrinter },
 ): Promise<Work> {
   const { checkpoint: file, every, workers } = options;
@@ -122,7 +149,7 @@ export async function prepareWork(
   if (options.resume && file === undefined && options.queue === undefined) {
     throw fail("a checkpoint to resume from", "no --checkpoint", "Name the file with --checkpoint");
   }
-  if (workers > 1 && host.startWorker === undefined) {
+  if (workers !== "auto" && workers > 1 && host.startWorker === undefined) {
     throw fail("a host with workers", "one without", "Leave --workers out");
   }
   if (file !== undefined) await host.checkWritable(file);
@@ -147,7 +174,8 @@ export async function prepareWork(
   }
   const { shard } = options;
   return {
-    workers,
+    workers: options.untilStable === undefined ? workers : 1,
+    room: () => roomForWorkers(host),
     resume,
     onNonFinite: options.onNonfinite,
     ...(shard === undefined

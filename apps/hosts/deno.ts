@@ -55,6 +55,14 @@ export const denoHost: Host = {
   },
   removeFiles: (folder, paths) => removeBelow(system, folder, paths),
   residentBytes: () => Deno.memoryUsage().rss,
+  capacity: () => {
+    const cores = navigator.hardwareConcurrency;
+    try {
+      return { cores, freeBytes: Deno.systemMemoryInfo().available };
+    } catch {
+      return { cores }; // Not allowed to look.
+    }
+  },
   checkWritable: (path) => checkWhole(system, path),
   writeFiles: (files) => writeWhole(system, files),
   assetPath: (name) => {

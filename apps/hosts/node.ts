@@ -5,7 +5,7 @@
  */
 import { mkdir, open, rename, rm, rmdir, stat } from "node:fs/promises";
 import { writeSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, freemem } from "node:os";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { Host } from "../../core/host.ts";
@@ -42,6 +42,7 @@ export function createNodeHost(
     environment: (name) => process.env[name],
     removeFiles: (folder, paths) => removeBelow(system, folder, paths),
     residentBytes: () => process.memoryUsage.rss(),
+    capacity: () => ({ cores: availableParallelism(), freeBytes: freemem() }),
     hasNativeRuntime: hasNative,
     useNativeRuntime: async () => {
       if (runtime === "native") return;

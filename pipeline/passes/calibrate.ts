@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { calibrateGrowing } from "./calibrate_growing.ts";
 import { calibrateHere, type CalibrateHereOptions } from "./calibrate_here.ts";
 import { fixedBatch, modelInputs } from "../inference/infer.ts";
 import { NoSampleError } from "../../core/no_sample_error.ts";
@@ -19,10 +20,15 @@ export interface CalibrateOptions extends CalibrateHereOptions {
   readonly resume?: Statistics;
   /** Where statistics so far are kept, in case the run is killed. */
   readonly checkpoint?: Checkpoint;
-  /** Web Workers that share the work; 1, the default, does it here. Changes speed, never a result. */
-  readonly workers?: number;
+  /**
+   * Web Workers that share the work; 1, the default, does it here, and `auto` begins here and starts as many more as are
+   * worth it. Changes speed, never a result.
+   */
+  readonly workers?: number | "auto";
   /** Starts one; needed for more than one. */
   readonly startWorker?: StartWorker;
+  /** Workers that this machine has room for beside this thread; none where absent. Asked once, for `auto`. */
+  readonly room?: () => number;
 }
 
 /** How statistics so far are kept. */
@@ -73,7 +79,7 @@ export async function calibrate(
   samples: ReadableStream<Sample>,
   options: CalibrateOptions,
 ): Promise<Statistics> {
-  const { resume, checkpoint, workers = 1, startWorker, isEnough } = options;
+  const { resume, checkpoint, workers = 1, startWorker, room, isEnough } = options;
   const whole = (part: Statistics) =>
     resume === undefined ? part : mergeStatistics([resume, part], ["the checkpoint", "the rest"]);
   const left = resume === undefined
@@ -81,7 +87,15 @@ export async function calibrate(
     : samples.pipeThrough(withoutCovered(resume, options));
   const hooks = checkpoint === undefined ? {} : checkpointHooks(checkpoint, whole);
   try {
-    if (workers === 1) return whole(await calibrateHere(left, options, hooks));
+    if (workers === "auto" && startWorker !== undefined && room !== undefined) {
+      // Checkpoints are made in one place.
+      if (checkpoint === undefined) {
+        return whole(await calibrateGrowing(left, { ...options, startWorker, room }));
+      }
+    }
+    if (workers === "auto" || workers === 1) {
+      return whole(await calibrateHere(left, options, hooks));
+    }
     if (startWorker === undefined || isEnough !== undefined) {
       throw new TypeError("Cannot calibrate in workers without startWorker, or with isEnough");
     }

@@ -18,17 +18,16 @@ import { sendError } from "../workers/sent_errors.ts";
  */
 export function serveCalibration(post: (message: FromWorker) => void): (message: ToWorker) => void {
   let controller: ReadableStreamDefaultController<Sample>;
-  let answered = () => {};
+  let asked = 0;
+  let isEnded = false;
   let isSnapshotWanted = false;
   const run = async ({ model: bytes, weights, ...job }: WorkerJob) => {
     const samples = new ReadableStream<Sample>({
       start: (own) => void (controller = own),
-      // One question at a time: the promise stands until its answer is here.
-      pull: () =>
-        new Promise<void>((resolve) => {
-          answered = resolve;
-          post({ kind: "pull" });
-        }),
+      // As many questions as there is room: whoever answers may be at work, and takes them all together.
+      pull: () => {
+        for (; asked < controller.desiredSize!; asked++) post({ kind: "pull" });
+      },
       // The next batch comes in while this one is at work.
     }, { highWaterMark: job.batch ?? MAX_DEFAULT_BATCH });
     const { model } = await readModelWithData(
@@ -61,11 +60,13 @@ export function serveCalibration(post: (message: FromWorker) => void): (message:
           post({ kind: "failed", error: sendError(error) })
         );
       case "sample":
-        controller.enqueue(message.sample);
-        return answered();
+        asked--;
+        return controller.enqueue(message.sample);
       case "end":
-        controller.close();
-        return answered();
+        // Each question is answered so.
+        if (!isEnded) controller.close();
+        isEnded = true;
+        return;
       case "snapshot":
         isSnapshotWanted = true;
         return;

@@ -163,7 +163,7 @@ export function refuseImpossible(
       `Leave ${option("checkpoint")} out, or quantize the recipes one by one`,
     );
   }
-  if (workers > 1 && watch !== undefined) {
+  if (workers !== "auto" && workers > 1 && watch !== undefined) {
     throw fail(
       "one worker where statistics are watched",
       option("workers", workers),

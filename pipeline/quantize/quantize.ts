@@ -395,7 +395,7 @@ async function calibrateGroup(
 ): Promise<Calibrated> {
   // One that holds samples out, if any: statistics that do serve all methods.
   const { float, target } = group.find(({ target }) => holdsOut(target)) ?? group[0];
-  const { onEvent, leaveOut, resume, checkpoint, workers, startWorker } = options;
+  const { onEvent, leaveOut, resume, checkpoint, workers, startWorker, room } = options;
   await onEvent?.({ kind: "prepared", float, target });
   const covered = coveredBy(resume?.data);
   const skip = (index: number) => leaveOut?.(index) || covered.has(index);
@@ -415,6 +415,7 @@ async function calibrateGroup(
     checkpoint,
     workers,
     startWorker,
+    room,
     onNonFinite: options.onNonFinite,
     onSkip: options.onSkip,
     onTime: options.onTime,

@@ -61,7 +61,14 @@ export type QuantizeEvent =
 export interface RunOptions extends
   Pick<
     CalibrateOptions,
-    "batch" | "signal" | "workers" | "startWorker" | "onNonFinite" | "onSkip" | "onTime"
+    | "batch"
+    | "signal"
+    | "workers"
+    | "startWorker"
+    | "room"
+    | "onNonFinite"
+    | "onSkip"
+    | "onTime"
   > {
   /** Where models run; the default runtime when absent. Workers have their own. */
   readonly runtime?: Runtime;

@@ -94,8 +94,14 @@ function cutTable(bins: ValueBins): CutTable {
 function makeCutTable({ from, to, mean, variance, count }: ValueBins): CutTable {
   const column = () => new Float64Array(count.length);
   const table: CutTable = {
-    ...{ inverseWidth: column(), skew: column(), least: column(), most: column() },
-    ...{ toEnd: column(), fromEnd: column(), endShare: column(), conjugateShare: column() },
+    inverseWidth: column(),
+    skew: column(),
+    least: column(),
+    most: column(),
+    toEnd: column(),
+    fromEnd: column(),
+    endShare: column(),
+    conjugateShare: column(),
   };
   for (let i = 0; i < count.length; i++) {
     const width = to[i] - from[i];

@@ -2,7 +2,7 @@
  * What a calibration and its workers say to each other.
  *
  *     pool ── start ─────────► worker        the model, the target, options
- *     pool ◄──────────── pull ─ worker       one more sample, please
+ *     pool ◄──────────── pull ─ worker       one more sample, please; several at once
  *     pool ── sample / end ──► worker        its buffers change hands
  *     pool ◄──────────── done ─ worker       a batch is counted
  *     pool ── snapshot ──────► worker        after the batch at hand

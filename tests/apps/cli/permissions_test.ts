@@ -44,7 +44,14 @@ Deno.test("writing is for what is named, and for out/ where nothing is", () => {
     write("calibrate", "--out=runs/a.plim", "--checkpoint", "runs/c.plim"),
     ["runs"],
   );
-  const nothing = { read: ["a", "b"], write: [], net: false, readAll: false, ffi: [] } as const;
+  const nothing = {
+    read: ["a", "b"],
+    write: [],
+    net: false,
+    readAll: false,
+    ffi: [],
+    memory: false,
+  } as const;
   assert.deepEqual(denoFlags({ ...nothing, env: "terminal" }), [
     "--allow-read=a,b",
     "--allow-env=NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE",

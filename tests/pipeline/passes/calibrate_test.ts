@@ -47,7 +47,7 @@ Deno.test("more workers than samples are no problem", async () => {
   );
 });
 
-Deno.test("W workers with batches of B hold at most 2·W·B samples behind the source", async () => {
+Deno.test("W workers with batches of B hold at most W·(2·B + 1) samples behind the source", async () => {
   const [workers, batch] = [2, 4];
   let [pulled, done, most] = [0, 0, 0];
   const counting = new ReadableStream<Sample>({
@@ -61,8 +61,59 @@ Deno.test("W workers with batches of B hold at most 2·W·B samples behind the s
     ...{ ...options, workers, batch },
     onProgress: (progress) => void (done = progress.done),
   });
-  assert.ok(most <= 2 * workers * batch, `${most} in flight`);
+  assert.ok(most <= workers * (2 * batch + 1), `${most} in flight`);
   assert.ok(most > workers * batch, `${most}: the next batch comes in while one is at work`);
+});
+
+/** Samples that come one by one, so that there is something to wait for. */
+const slow = (samples: readonly Sample[], milliseconds: number) => {
+  let next = 0;
+  return new ReadableStream<Sample>({
+    pull: async (controller) => {
+      if (next === samples.length) return controller.close();
+      await new Promise((resolve) => setTimeout(resolve, milliseconds));
+      controller.enqueue(structuredClone(samples[next++]));
+    },
+  }, { highWaterMark: 0 });
+};
+
+Deno.test("workers are taken in where what is left is worth them, and change no bit", async () => {
+  let started = 0;
+  const growing = (samples: ReadableStream<Sample>, room: number, total?: number) => {
+    started = 0;
+    const startWorker = () => (started++, denoHost.startWorker!());
+    const more = { workers: "auto", room: () => room, startWorker, batch: 2, total } as const;
+    return calibrate(samples, { ...options, ...more });
+  };
+  // As much as if there were an hour's work left.
+  assert.deepEqual(await writePlim(await growing(slow(all, 60), 2, 1e5)), whole);
+  assert.equal(started, 2);
+  assert.deepEqual(await writePlim(await growing(slow(all, 60), 0, 1e5)), whole);
+  assert.equal(started, 0, "no room");
+  assert.deepEqual(await writePlim(await growing(stream(), 2, COUNT)), whole);
+  assert.equal(started, 0, "done before anything is known");
+});
+
+Deno.test("what goes wrong in a worker that was taken in ends the calibration, in the same words", async () => {
+  const bad = all.map((sample, i) =>
+    i < 50 ? sample : {
+      ...sample,
+      input: { dims: [1, 28, 28], data: new Float32Array(784).fill(NaN) },
+    }
+  );
+  let cancelled: unknown;
+  const source = slow(bad as Sample[], 60).pipeThrough(
+    new TransformStream<Sample, Sample>({
+      // Not in the types yet.
+      ...{ cancel: (reason: unknown) => void (cancelled = reason) },
+    }),
+  );
+  const room = () => 1;
+  await assert.rejects(
+    calibrate(source, { ...options, workers: "auto", room, total: 1e5, batch: 1 }),
+    /found NaN from sample/,
+  );
+  assert.match(`${cancelled}`, /NaN/);
 });
 
 Deno.test("shards in any order merge to the bytes of one run", async () => {

@@ -1,0 +1,36 @@
+/**
+ * One stream for several readers, each item for one of them.
+ *
+ * @module
+ */
+
+/**
+ * Hands a stream out in branches that are read on demand: an item goes to the branch that asked first. Cancelling one
+ * cancels the stream.
+ *
+ * @param stream Locked from now on.
+ *
+ * @example
+ * ```ts
+ * import { shareStream } from "./share_stream.ts";
+ * import assert from "node:assert/strict";
+ *
+ * const branch = shareStream(new Response("abc").body!);
+ * const [a, b] = [branch().getReader(), branch().getReader()];
+ * assert.equal((await a.read()).done, false);
+ * assert.equal((await b.read()).done, true);
+ * ```
+ */
+export function shareStream<T>(stream: ReadableStream<T>): () => ReadableStream<T> {
+  const reader = stream.getReader();
+  return () =>
+    new ReadableStream<T>({
+      // A reader keeps its questions in order.
+      pull: async (controller) => {
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      cancel: (reason) => reader.cancel(reason),
+    }, { highWaterMark: 0 });
+}
