@@ -35,9 +35,9 @@ export interface PoolOptions extends Omit<WorkerJob, "model" | "weights"> {
 }
 
 /**
- * Gives samples to whichever worker asks for one. Each holds at most two batches, one in inference and one that
- * waits, and a sample that begins the next: with W workers and batches of B samples at most W·(2·B + 1) samples are in
- * flight behind the source.
+ * Gives samples to whichever worker asks for some. Each holds at most three batches, one in inference, one that waits
+ * for it and one that comes in, and a sample that begins the next: with W workers and batches of B samples at most
+ * W·(3·B + 1) samples are in flight behind the source.
  *
  * An abort ends the stream: workers finish what they hold, and what they have counted goes to `onAbort`.
  *
