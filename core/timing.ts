@@ -1,22 +1,49 @@
 /**
- * Where the time of a pass goes.
+ * Where the time of a run goes.
  *
  * @module
  */
 
-/** What time is spent on. */
-export type Work = "prepare" | "infer" | "observe";
+/** What time is spent on, as a line for people calls it. */
+const WORDS = {
+  prepare: "decoding and preprocessing in all",
+  learn: "what rewrites learn",
+  infer: "inference",
+  observe: "statistics",
+  search: "search",
+  emit: "emission",
+  judge: "verdict",
+  evaluate: "evaluation",
+  report: "report",
+} as const;
+
+/** What time is spent on. `prepare` is that of all passes, and within `learn` and `evaluate` as well. */
+export type Work = keyof typeof WORDS;
 
 /** Told the milliseconds that a piece of work took. Must not throw. */
 export type OnTime = (work: Work, milliseconds: number) => void;
 
+/** Takes the time of what may be a promise; none where nobody wants to know. */
+export async function timed<T>(
+  onTime: OnTime | undefined,
+  work: Work,
+  run: () => T | Promise<T>,
+): Promise<T> {
+  const start = performance.now();
+  try {
+    return await run();
+  } finally {
+    onTime?.(work, performance.now() - start);
+  }
+}
+
 /** Adds times up. */
 export class Stopwatch {
-  readonly #sums: Record<Work, number> = { prepare: 0, infer: 0, observe: 0 };
+  readonly #sums = new Map<Work, number>();
 
   /** Takes a time. */
   readonly add: OnTime = (work, milliseconds) => {
-    this.#sums[work] += milliseconds;
+    this.#sums.set(work, (this.#sums.get(work) ?? 0) + milliseconds);
   };
 
   /** Runs something and takes its time. */
@@ -29,15 +56,17 @@ export class Stopwatch {
     }
   }
 
-  /** A line for people: seconds of each, and the part of the time of inference. */
+  /** A line for people: seconds of each, and the part of the time of inference. Inference in workers isn't seen here. */
   toString(): string {
-    const { prepare, infer, observe } = this.#sums;
-    const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
-    // Inference in workers isn't seen here.
-    if (infer === 0) return `decoding and preprocessing ${seconds(prepare)}; the rest in workers`;
-    const part = (ms: number) => `${seconds(ms)} (${(100 * ms / infer).toFixed(1)} % of inference)`;
-    return `decoding and preprocessing ${part(prepare)}, inference ${seconds(infer)}, statistics ${
-      part(observe)
-    }`;
+    const infer = this.#sums.get("infer") ?? 0;
+    const known = (Object.keys(WORDS) as Work[]).filter((work) => this.#sums.has(work));
+    const parts = known.map((work) => {
+      const milliseconds = this.#sums.get(work)!;
+      const part = infer === 0 || work === "infer"
+        ? ""
+        : ` (${(100 * milliseconds / infer).toFixed(1)} % of inference)`;
+      return `${WORDS[work]} ${(milliseconds / 1000).toFixed(2)} s${part}`;
+    });
+    return parts.join(", ");
   }
 }

@@ -7,7 +7,7 @@ import type { Command } from "commander";
 import { canonicalJson } from "../../core/canonical_json.ts";
 import { commandLineWording, wordOptions } from "../../core/option_words.ts";
 import type { FileContent } from "../../core/host.ts";
-import { Stopwatch } from "../../core/timing.ts";
+import { Stopwatch, timed } from "../../core/timing.ts";
 import type { ErrorMethod } from "../../core/types.ts";
 import { diagnoseQuantized, wholeBatches } from "../../pipeline/diagnose/diagnose_quantized.ts";
 import type { Diagnosis } from "../../pipeline/diagnose/diagnosis.ts";
@@ -241,7 +241,7 @@ async function run(
       judgeOn: judgedSamples(host, { path, limit: reading.samples, evalPath, reading }),
     },
   );
-  progress.step(`${decisionStep(result.manifest)}; ${watch}`);
+  progress.step(decisionStep(result.manifest));
   if (options.verify) {
     const checked = await verifyResult(result, statistics!, calibration, {
       signal,
@@ -251,18 +251,21 @@ async function run(
     });
     progress.note(verificationReport(checked));
   }
-  const evaluations = evaluation && await evaluateModels(
-    [
-      { name: "float", model: float.original },
-      {
-        name: computationOf(result.target) ?? result.target.activation.error,
-        model: result.emitted,
-      },
-      ...(baseline === undefined ? [] : [{ name: BASELINE, model: baseline.emitted }]),
-    ],
-    await evaluation.open(),
-    { batch: options.batch, signal, onProgress: progress.report },
-  );
+  const opened = await evaluation?.open();
+  const evaluate = opened && (() =>
+    evaluateModels(
+      [
+        { name: "float", model: float.original },
+        {
+          name: computationOf(result.target) ?? result.target.activation.error,
+          model: result.emitted,
+        },
+        ...(baseline === undefined ? [] : [{ name: BASELINE, model: baseline.emitted }]),
+      ],
+      opened,
+      { batch: options.batch, signal, onProgress: progress.report },
+    ));
+  const evaluations = evaluate && await timed(watch.add, "evaluate", evaluate);
   if (evaluations) progress.step(`evaluated ${evaluations.map(({ name }) => name).join(", ")}`);
   const verdict = verdictOf(result, evaluations);
   const isLost = verdict !== undefined && verdict.lost.length > 0;
@@ -308,18 +311,20 @@ async function run(
     [`${options.out}/run.json`, record.json()],
     [
       `${options.out}/report.html`,
-      reportPage({
-        title,
-        manifest: result.manifest,
-        statistics: statistics!,
-        run: record.value(),
-        ...(evaluations && { evaluation: evaluations.map((evaluation) => ({ evaluation })) }),
-        ...(diagnosis && { diagnosis }),
-        ...(verdict && { verdict }),
-        ...(result.plan && { plan: result.plan }),
-      }),
+      watch.time("report", () =>
+        reportPage({
+          title,
+          manifest: result.manifest,
+          statistics: statistics!,
+          run: record.value(),
+          ...(evaluations && { evaluation: evaluations.map((evaluation) => ({ evaluation })) }),
+          ...(diagnosis && { diagnosis }),
+          ...(verdict && { verdict }),
+          ...(result.plan && { plan: result.plan }),
+        })),
     ],
   ]);
+  progress.step(`time: ${watch}`);
   await host.writeFiles(files);
   if (isLost && !options.accept) context.exitCode = EXIT_LOST;
   const paths = [...files.keys()];

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { timed } from "../../core/timing.ts";
 import type { PlimsollError } from "../../core/errors.ts";
 import { wordOptions } from "../../core/option_words.ts";
 import { faultError } from "../verdict/check_model.ts";
@@ -36,18 +37,17 @@ export async function makeJudged(
   variant: Planned,
   make: (variant: Planned) => Promise<Quantization>,
   { reference, data, statistics }: JudgedOn,
-  { runtime, signal, onEvent, wording }: RunOptions,
+  { runtime, signal, onEvent, onTime, wording }: RunOptions,
 ): Promise<Quantization> {
   let current = variant;
   for (let repairs = 0;; repairs++) {
     const made = await make(current);
     const limits = limitsOf(current.recipe);
-    const { verdict, fault } = await judgeModel(made.emitted, reference, {
-      data,
-      limits,
-      runtime,
-      signal,
-    });
+    const { verdict, fault } = await timed(
+      onTime,
+      "judge",
+      () => judgeModel(made.emitted, reference, { data, limits, runtime, signal }),
+    );
     if (verdict !== undefined) {
       const lost = [...verdict.lost, ...lossesOfGrids(made.manifest)];
       const notes = notesOnStatistics({

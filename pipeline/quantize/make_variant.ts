@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { timed } from "../../core/timing.ts";
 import { numbered } from "../../core/progress.ts";
 import type { Sample } from "../../core/tensor.ts";
 import { emitModel } from "../../tpc/emission/emit.ts";
@@ -74,7 +75,8 @@ export async function makeVariant(
 
   const input = { statistics, statisticsSha256, target, model, recipe };
   const choices = takes("exact") ? await exact() : undefined;
-  const local = await decide({ ...input, choices });
+  const { onTime } = options;
+  const local = await timed(onTime, "search", () => decide({ ...input, choices }));
   const nearest = takes("output") ? await decide({ ...input, byOutput: await output() }) : local;
   const rounded: Rounded = takes("round") ? await round() : { manifest: nearest };
   const fitted: Rounded = takes("layers") ? await layers(rounded) : rounded;
@@ -82,8 +84,10 @@ export async function makeVariant(
     ? await writeCodes(fitted.manifest, fitted.codes)
     : { manifest: fitted.manifest, file: undefined };
   const { codes } = fitted;
-  const emitted = emitModel(model, manifest, codes);
-  const { file: bytes, weights } = serialiseFor(float, emitted);
+  const { emitted, file: bytes, weights } = await timed(onTime, "emit", () => {
+    const emitted = emitModel(model, manifest, codes);
+    return { emitted, ...serialiseFor(float, emitted) };
+  });
   return {
     name,
     recipe,

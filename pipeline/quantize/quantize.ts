@@ -19,6 +19,7 @@
  * @module
  */
 import { PlimsollError } from "../../core/errors.ts";
+import { timed } from "../../core/timing.ts";
 import { compactJson } from "../../core/canonical_json.ts";
 import { sha256 } from "../../core/hash.ts";
 import type { OnProgress } from "../../core/progress.ts";
@@ -181,7 +182,13 @@ export async function quantizeAll(
       const place = variants.indexOf(variant);
       const make = (planned: Planned) =>
         makeVariant(planned, place, calibrated, variants, { opener, options });
-      if (!variant.isUnchecked) judgedOn ??= await samplesToJudge(original, calibrated, options);
+      if (!variant.isUnchecked) {
+        judgedOn ??= await timed(
+          options.onTime,
+          "judge",
+          () => samplesToJudge(original, calibrated, options),
+        );
+      }
       const makeRight = async (current: Planned) =>
         variant.isUnchecked || judgedOn === undefined ? await make(current) : await makeJudged(
           current,
@@ -287,8 +294,10 @@ async function prepareAll(
     });
   }
   refuseImpossible(variants, opener, options);
-  const learned = await learnAll(variants, prepare, opener, options);
-  const migrated = await migrateAll(learned, prepare, opener, options);
+  const migrated = await timed(options.onTime, "learn", async () => {
+    const learned = await learnAll(variants, prepare, opener, options);
+    return await migrateAll(learned, prepare, opener, options);
+  });
   return { variants: migrated, groups: calibrationGroups(migrated) };
 }
 
