@@ -74,6 +74,34 @@ export function ln(x: number): number {
   return exponent * LN2_HIGH + (exponent * LN2_LOW + m);
 }
 
+/** For each 256th of 1 … 2 the inverse of its middle, and minus the logarithm of that: tables of {@linkcode quickLn}. */
+const INVERSES = Float64Array.from({ length: 256 }, (_, i) => 512 / (513 + 2 * i));
+const LOGARITHMS = INVERSES.map((inverse) => -ln(inverse));
+
+/**
+ * Natural logarithm of a normal number above 0, off by at most 10⁻¹⁵ or two ulp, whichever is more, in a third of the time
+ * of {@linkcode ln}: for sums of thousands.
+ *
+ * @example
+ * ```ts
+ * import { quickLn } from "./portable_math.ts";
+ * import assert from "node:assert/strict";
+ *
+ * assert.ok(Math.abs(quickLn(10) - 2.302585092994046) < 1e-15);
+ * ```
+ */
+export function quickLn(x: number): number {
+  float[0] = x;
+  const high = words[HIGH];
+  words[HIGH] = high & 0xfffff | 0x3ff00000;
+  const at = high >>> 12 & 255;
+  // x = 2^e · middle · (1 + r), |r| up to 2^−9.
+  const r = float[0] * INVERSES[at] - 1;
+  const series = r * (1 - r * (1 / 2 - r * (1 / 3 - r * (1 / 4 - r * (1 / 5 - r / 6)))));
+  const e = (high >>> 20) - 1023;
+  return e * LN2_HIGH + (e * LN2_LOW + LOGARITHMS[at] + series);
+}
+
 /** Logarithm to base 2; exact for powers of two. */
 export function log2(x: number): number {
   if (!(x > 0)) return x === 0 ? -Infinity : NaN;

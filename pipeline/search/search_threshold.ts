@@ -20,7 +20,7 @@ import { exactPowerOfTwoError, powerOfTwo } from "./constraints/power_of_two.ts"
 import { symmetric } from "./constraints/symmetric.ts";
 import { uniform } from "./constraints/uniform.ts";
 import { filterByZScore } from "./filter_by_z_score.ts";
-import type { Method } from "./methods/method.ts";
+import type { Judge, Method } from "./methods/method.ts";
 import { methodOf } from "./methods/methods.ts";
 import { type TensorView, viewOf } from "../statistics/tensor_view.ts";
 import { countAbove } from "../statistics/value_bins.ts";
@@ -109,7 +109,7 @@ export function searchThreshold(
   const filtered = filterByZScore(data, spec.zThreshold);
   const view = filtered.left === 0 ? all : viewOf(filtered.data);
   const searched = spec.fixedGrid === undefined
-    ? choose(view, size, listen(method, options), CONSTRAINTS[spec.constraint])
+    ? choose(view, size, method, { ...options, constraint: spec.constraint })
     : fixedChoice(spec.fixedGrid);
   const found = options.choice === undefined
     ? searched
@@ -173,18 +173,6 @@ function fixedChoice({ op, step, low, high }: NonNullable<ActivationSpec["fixedG
   };
 }
 
-function listen(method: Method, { onTrial }: SearchOptions): Method {
-  if (method.kind !== "judge" || onTrial === undefined) return method;
-  return {
-    ...method,
-    error: (view, levels) => {
-      const error = method.error(view, levels);
-      onTrial(levels, error);
-      return error;
-    },
-  };
-}
-
 function replaceChoice(
   searched: Choice,
   { levels, reason }: GridChoice,
@@ -211,27 +199,59 @@ function choose(
   view: TensorView,
   size: Size,
   method: Method,
-  constraint: ConstraintSearch,
+  { constraint, onTrial }: SearchOptions & { readonly constraint: Constraint },
 ): Choice {
   const { data } = view;
+  const { fit } = CONSTRAINTS[constraint];
   const isFixed = method.kind === "range" && method.isFixed;
   if (view.magnitude === 0 && !isFixed) {
     const reason = data.finite === 0
       ? "no element"
       : "no element but zero: every threshold is exact";
     const range = { low: 0, high: ZERO_THRESHOLD };
-    return { ...constraint.fit(view, size, range), curve: [], reason: [reason] };
+    return { ...fit(view, size, range), curve: [], reason: [reason] };
   }
   if (method.kind === "range") {
     const range = method.range(view, size.signed);
-    return { ...constraint.fit(view, size, range), curve: [], reason: [method.formula] };
+    return { ...fit(view, size, range), curve: [], reason: [method.formula] };
   }
-  const { best, curve, reason } = constraint.minimise(view, size, method);
+  const { best, curve, reason } = onTrial === undefined
+    ? minimise(view, size, method, constraint)
+    : CONSTRAINTS[constraint].minimise(view, size, heard(method, onTrial));
   return {
     levels: best.levels,
     threshold: best.threshold,
     curve,
     reason: [`${method.formula}: ${reason}`],
+  };
+}
+
+type Found = ReturnType<ConstraintSearch["minimise"]>;
+
+/** Searches of a tensor that were made. LP of p = 2 is MSE, and a report asks again for what was decided. */
+const searches = new WeakMap<TensorView, Map<string, Found>>();
+
+function minimise(view: TensorView, size: Size, judge: Judge, constraint: Constraint): Found {
+  const { power, formula } = judge;
+  const key = `${constraint} ${size.bits} ${size.signed} ${power ?? formula}`;
+  let known = searches.get(view);
+  if (known === undefined) searches.set(view, known = new Map());
+  let found = known.get(key);
+  if (found === undefined) {
+    known.set(key, found = CONSTRAINTS[constraint].minimise(view, size, judge));
+  }
+  return found;
+}
+
+/** A judge that somebody listens to. */
+function heard(judge: Judge, onTrial: NonNullable<SearchOptions["onTrial"]>): Judge {
+  return {
+    ...judge,
+    error: (view, levels) => {
+      const error = judge.error(view, levels);
+      onTrial(levels, error);
+      return error;
+    },
   };
 }
 

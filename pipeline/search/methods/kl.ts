@@ -27,7 +27,7 @@
  *
  * @module
  */
-import { ln } from "../../../core/portable_math.ts";
+import { ln, quickLn } from "../../../core/portable_math.ts";
 import type { Levels } from "../../../core/grid.ts";
 import { binIndex, countAbove, type ValueBins } from "../../statistics/value_bins.ts";
 import type { Judge } from "./method.ts";
@@ -156,7 +156,7 @@ function divergence({ all, free, total: elements }: Masses, grid: Levels): numbe
       if (mass[i] !== known) {
         known = mass[i];
         p = (known * scale + SMOOTHING) * normal;
-        logP = ln(p);
+        logP = quickLn(p);
       }
       entropy += p * logP;
       covered += p;
@@ -164,7 +164,7 @@ function divergence({ all, free, total: elements }: Masses, grid: Levels): numbe
     }
     if (filled === 0) continue;
     const q = (total / filled * scale + SMOOTHING) * normal;
-    sum += entropy - covered * ln(q);
+    sum += entropy - covered * quickLn(q);
   }
   // Not negative but for rounding.
   return Math.max(0, sum);
