@@ -21,6 +21,8 @@ export interface IsolateMemory {
   readonly wasmBytes: number;
   /** The sum: an upper bound of what is charged. */
   readonly chargedBytes: number;
+  /** The most of all three together at one look: a lower bound, but for memories that are in the buffers as well. */
+  readonly seenBytes: number;
   /** Number of looks; the peak of the buffers is as good as they are many. */
   readonly looks: number;
 }
@@ -83,7 +85,7 @@ export async function serveMeasured(
   return {
     url,
     peak: async () => {
-      const { heap, buffers, wasm, count } = await looks!.now();
+      const { heap, buffers, wasm, seen, count } = await looks!.now();
       const heapBytes = Math.max(heap, collections.peakBytes());
       return {
         heapBytes,
@@ -91,6 +93,7 @@ export async function serveMeasured(
         wasmBytes: wasm,
         looks: count,
         chargedBytes: heapBytes + buffers + wasm,
+        seenBytes: seen,
       };
     },
     [Symbol.asyncDispose]: stop,
@@ -140,6 +143,7 @@ interface Peaks {
   readonly heap: number;
   readonly buffers: number;
   readonly wasm: number;
+  readonly seen: number;
   readonly count: number;
 }
 
@@ -177,7 +181,7 @@ async function look(port: number): Promise<Looks> {
     if (i === 300) throw new Error("workerd's inspector names no context");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  let peaks: Peaks = { heap: 0, buffers: 0, wasm: 0, count: 0 };
+  let peaks: Peaks = { heap: 0, buffers: 0, wasm: 0, seen: 0, count: 0 };
   const once = async () => {
     const expression = "wasmMemoryBytes()";
     const [usage, evaluated] = await Promise.all([
@@ -185,12 +189,14 @@ async function look(port: number): Promise<Looks> {
       send("Runtime.evaluate", { expression, contextId: context }),
     ]);
     if (socket.readyState !== WebSocket.OPEN) return;
-    const { usedSize, embedderHeapUsedSize, backingStorageSize } = usage;
-    const heap = usedSize! + embedderHeapUsedSize!;
+    const heap = usage.usedSize! + usage.embedderHeapUsedSize!;
+    const buffers = usage.backingStorageSize!;
+    const wasm = evaluated.result!.value;
     peaks = {
       heap: Math.max(peaks.heap, heap),
-      buffers: Math.max(peaks.buffers, backingStorageSize!),
-      wasm: Math.max(peaks.wasm, evaluated.result!.value),
+      buffers: Math.max(peaks.buffers, buffers),
+      wasm: Math.max(peaks.wasm, wasm),
+      seen: Math.max(peaks.seen, heap + buffers + wasm),
       count: peaks.count + 1,
     };
   };
