@@ -86,6 +86,13 @@ Deno.test(
           ...{ method: "POST", body: await demoForm() },
         });
         assert.deepEqual(await bytesOf(response), expected, `batch ${batch}`);
+        // The whole way, in the same isolate.
+        const quantized = await demoOptions({ batch, result: "all" });
+        await bytesOf(
+          await fetch(`${server.url}v1/quantize?${quantized}`, {
+            ...{ method: "POST", body: await demoForm() },
+          }),
+        );
         const { chargedBytes, looks } = await server.peak();
         assert.ok(looks > 20, `${looks} looks`);
         assert.ok(chargedBytes < 128e6, `${chargedBytes} bytes with batch ${batch}`);
