@@ -15,6 +15,7 @@ import { BROWSER_FOLDER } from "./browser.ts";
 import { stopBundling } from "./bundle.ts";
 import { buildOnce } from "./cached.ts";
 import { run } from "./install.ts";
+import { serveMeasured } from "./isolate_memory.ts";
 import { measureBrowser } from "./measure_browser.ts";
 import { buildPackage, PACKAGE_FILE } from "./npm_package.ts";
 import { buildWorkers, EDGE_FOLDER, WORKERD, WORKERD_FOLDER } from "./workers.ts";
@@ -36,8 +37,8 @@ interface Row {
   readonly work: number;
   /** Most memory of the process. */
   readonly peakBytes: number;
-  /** Of that, what an empty worker takes as well: workerd itself. */
-  readonly emptyBytes?: number;
+  /** What an isolate is charged for, at most: its heap, its buffers, its WebAssembly memories. */
+  readonly chargedBytes?: number;
   /** Code that is deployed, as gzip. */
   readonly packedBytes?: number;
 }
@@ -179,6 +180,18 @@ async function measureServer(
   return { host, bytes, start, work, peakBytes };
 }
 
+/** A worker's answer to the same request once more, with its isolate watched. */
+async function measureCharged(
+  config: URL,
+  ask: (url: string) => Promise<Response>,
+): Promise<number> {
+  await using server = await serveMeasured(config);
+  const response = await ask(server.url);
+  const answer = await response.text();
+  if (!response.ok) throw new Error(`${config}: ${answer}`);
+  return (await server.peak()).chargedBytes;
+}
+
 async function form(parts: Record<string, string | Uint8Array>): Promise<FormData> {
   const data = new FormData();
   for (const [name, content] of Object.entries(parts)) {
@@ -234,15 +247,6 @@ async function measure(): Promise<string> {
         method: "POST",
         body: await form({ model: MODEL, samples: DATA }),
       });
-    const empty = new URL(`file://${folder}/empty/`);
-    await Deno.mkdir(empty);
-    await Deno.writeTextFile(
-      new URL("worker.js", empty),
-      'export default { fetch: () => new Response("empty") };',
-    );
-    const { peakBytes: emptyBytes } = await measureServer(
-      ...["an empty worker", await serveWorkerd(empty), (url: string) => fetch(url)] as const,
-    );
     const rows: Row[] = [];
     rows.push(
       await measureCommand("Deno, command line", [Deno.execPath(), ...cli, ...calibrate], folder),
@@ -254,7 +258,7 @@ async function measure(): Promise<string> {
     rows.push(await measureServer("deno serve", await serveDeno(), askAll));
     rows.push({
       ...await measureServer("workerd", await serveWorkerd(WORKERD_FOLDER), askAll),
-      emptyBytes,
+      chargedBytes: await measureCharged(new URL("workerd.capnp", WORKERD_FOLDER), askAll),
       packedBytes: await packedSize(WORKERD_FOLDER),
     });
     rows.push({
@@ -271,7 +275,7 @@ async function measure(): Promise<string> {
       });
     const edge = {
       ...await measureServer("workerd, edge bundle", await serveEdge(), askEdge),
-      emptyBytes,
+      chargedBytes: await measureCharged(new URL("edge.capnp", EDGE_FOLDER), askEdge),
       packedBytes: await packedSize(EDGE_FOLDER),
     };
     await run(Deno.execPath(), [
@@ -298,11 +302,9 @@ function table(
       isSame ? "the same" : "other last bits",
       row.start === undefined ? "in it" : `${row.start.toFixed(2)} s`,
       `${row.work.toFixed(row.work < 1 ? 2 : 1)} s`,
-      row.emptyBytes === undefined
+      row.chargedBytes === undefined
         ? megabytes(row.peakBytes)
-        : `${megabytes(row.peakBytes)}, ${
-          megabytes(row.peakBytes - row.emptyBytes)
-        } above an empty worker`,
+        : `${megabytes(row.peakBytes)}; its isolate at most ${megabytes(row.chargedBytes)}`,
       row.packedBytes === undefined ? "–" : `${(row.packedBytes / 1e6).toFixed(2)} MB`,
     ];
   };

@@ -49,6 +49,10 @@ export async function buildWorkers(): Promise<{ workerd: Bundle; edge: Bundle }>
     new URL(`node_modules/onnxruntime-web/dist/${RUNTIME}`, NPM_FOLDER),
     new URL(RUNTIME, WORKERD_FOLDER),
   );
+  await Deno.copyFile(
+    new URL("workerd.capnp", SOURCES),
+    new URL("workerd.capnp", WORKERD_FOLDER),
+  );
   await Deno.writeFile(new URL("histogram.wasm", WORKERD_FOLDER), histogramBinary(true));
   await Deno.writeFile(new URL("image.wasm", WORKERD_FOLDER), imageBinary());
   const edge = await bundle({

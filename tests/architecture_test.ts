@@ -19,6 +19,7 @@ const MAY_NAME_DENO = [
   "build/copy_folder.ts",
   "build/npm_types.ts",
   "build/install.ts",
+  "build/isolate_memory.ts",
   "build/measure_browser.ts",
   "build/measure_hosts.ts",
   "build/npm_package.ts",

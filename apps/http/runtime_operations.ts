@@ -17,6 +17,7 @@ import { chosenOf, edgeOperations, modelOf, quantizeStatistics } from "./edge_op
 import { MEDIA, type Operation, type OperationInput, type ResultFile } from "./operation.ts";
 import { dataOptions, modelOptions, resultOptions, targetOptions } from "./options.ts";
 import { Problem } from "./problem.ts";
+import { spendingModel } from "./spent_model.ts";
 
 /** Everything that a calibration needs, from a request. */
 async function prepare(input: OperationInput, runtime: Runtime) {
@@ -98,7 +99,8 @@ function breathe(): TransformStream<Sample, Sample> {
 
 async function calibration(input: OperationInput, runtime: Runtime): Promise<ResultFile[]> {
   const { float, recipe, opener, work } = await prepare(input, runtime);
-  const { file } = await calibrateFor(float, recipe, opener, work);
+  const spending = spendingModel(runtime, input.files.get("model")!);
+  const { file } = await calibrateFor(float, recipe, opener, { ...work, runtime: spending });
   return [{ ...MEDIA.statistics, bytes: file }];
 }
 

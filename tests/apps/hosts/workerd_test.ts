@@ -1,11 +1,12 @@
 /** Cloudflare's workerd: the whole handler, and the small one for the edge. */
 import assert from "node:assert/strict";
+import { serveMeasured } from "../../../build/isolate_memory.ts";
 import { stopBundling } from "../../../build/bundle.ts";
 import { buildOnce } from "../../../build/cached.ts";
 import { buildWorkers, EDGE_FOLDER, WORKERD_FOLDER } from "../../../build/workers.ts";
 import { readPlim } from "../../../pipeline/statistics/plim.ts";
 import { inFolder, runCommand } from "../../support/cli.ts";
-import { DEMO_MODEL } from "../../support/demo.ts";
+import { CALIBRATION, DEMO_MODEL } from "../../support/demo.ts";
 import {
   bytesOf,
   demoForm,
@@ -61,6 +62,42 @@ Deno.test(
     const refused = await fetch(`${server.url}v1/calibrate`, { method: "POST", body: "x" });
     assert.equal(refused.status, 401);
     await problemOf(refused);
+  },
+);
+
+Deno.test(
+  "workerd calibrates the demo within the 128 MB that Cloudflare charges an isolate for",
+  options,
+  async () => {
+    await build();
+    await inFolder(async (folder) => {
+      const [samples, out] = [1000, `${folder}/statistics.plim`];
+      const run = await runCommand(
+        ...["calibrate", "--model", `${Deno.cwd()}/${DEMO_MODEL}`],
+        ...["--data", `${Deno.cwd()}/${CALIBRATION}`, "--samples", `${samples}`, "--out", out],
+      );
+      assert.equal(run.code, 0, run.error);
+      const expected = await Deno.readFile(out);
+      // The default batch is 8, which is also the largest that this worker takes.
+      for (const batch of ["1", "8"]) {
+        await using server = await serveMeasured(new URL("workerd.capnp", WORKERD_FOLDER));
+        const query = await demoOptions({ samples: `${samples}`, batch });
+        const response = await fetch(`${server.url}v1/calibrate?${query}`, {
+          ...{ method: "POST", body: await demoForm() },
+        });
+        assert.deepEqual(await bytesOf(response), expected, `batch ${batch}`);
+        // The whole way, in the same isolate.
+        const quantized = await demoOptions({ batch, result: "all" });
+        await bytesOf(
+          await fetch(`${server.url}v1/quantize?${quantized}`, {
+            ...{ method: "POST", body: await demoForm() },
+          }),
+        );
+        const { chargedBytes, looks } = await server.peak();
+        assert.ok(looks > 20, `${looks} looks`);
+        assert.ok(chargedBytes < 128e6, `${chargedBytes} bytes with batch ${batch}`);
+      }
+    });
   },
 );
 
