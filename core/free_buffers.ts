@@ -22,7 +22,7 @@
  */
 export function freeBuffers(
   arrays: Iterable<ArrayBufferView>,
-  kept: Iterable<ArrayBufferView>,
+  kept: Iterable<ArrayBufferView> = [],
 ): void {
   const buffers = new Set(Array.from(arrays, ({ buffer }) => buffer));
   for (const { buffer } of kept) buffers.delete(buffer);

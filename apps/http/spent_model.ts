@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { freeBuffers } from "../../core/free_buffers.ts";
 import type { Model } from "../../onnx/file/model.ts";
 import type { Runtime } from "../../pipeline/inference/runtime.ts";
 
@@ -22,7 +23,7 @@ export function spendingModel(runtime: Runtime, file: Uint8Array<ArrayBuffer>): 
     },
     open: async (model, options) => {
       const session = await runtime.open(model, options);
-      free([file, ...weightsOf(model)]);
+      freeBuffers([file, ...weightsOf(model)]);
       return session;
     },
   };
@@ -31,15 +32,4 @@ export function spendingModel(runtime: Runtime, file: Uint8Array<ArrayBuffer>): 
 /** The weights, each in an array of its own or a view into the file. */
 function weightsOf({ graph }: Model): Uint8Array[] {
   return graph.initializer.map(({ rawData }) => rawData);
-}
-
-/** ES2024's way to let go of a buffer at once, whoever still has it; without it nothing is freed. */
-interface Transferable {
-  readonly transfer?: (byteLength: number) => ArrayBuffer;
-}
-
-function free(arrays: readonly Uint8Array[]): void {
-  for (const buffer of new Set(arrays.map(({ buffer }) => buffer))) {
-    if (buffer instanceof ArrayBuffer) (buffer as Transferable).transfer?.(0);
-  }
 }
