@@ -3,11 +3,13 @@ import assert from "node:assert/strict";
 import { CALIBRATION, DEMO_MODEL } from "../../support/demo.ts";
 import { uniform } from "../../support/random.ts";
 import { runCommand } from "../../support/cli.ts";
+import { equalBytes } from "../../support/equal_bytes.ts";
 
 const SAMPLES = 240;
 const calibrate = (folder: string, out: string, ...more: string[]) => [
   ...["calibrate", "--model", DEMO_MODEL, "--data", CALIBRATION, "--samples", `${SAMPLES}`],
-  ...["--out", `${folder}/${out}`, ...more],
+  // As in this process: onnxruntime-node may lie in the cache.
+  ...["--out", `${folder}/${out}`, "--runtime", "wasm", ...more],
 ];
 
 function start(args: string[]): Deno.ChildProcess {
@@ -69,10 +71,8 @@ for (const workers of ["1", "2"]) {
         assert.ok(attempt < 3, new TextDecoder().decode(stderr));
       }
       assert.ok(kills > 0, "it was never killed");
-      assert.deepEqual(
-        await Deno.readFile(`${folder}/resumed.plim`),
-        await Deno.readFile(`${folder}/whole.plim`),
-      );
+      const [resumed, all] = [`${folder}/resumed.plim`, `${folder}/whole.plim`];
+      assert.ok(equalBytes(await Deno.readFile(resumed), await Deno.readFile(all)));
       // What was half written when it was killed is gone, too.
       const left = Array.from(Deno.readDirSync(folder), ({ name }) => name);
       assert.deepEqual(left.sort(), ["c.plim", "resumed.plim", "whole.plim"]);
