@@ -25,9 +25,11 @@ const permissions = permissionsFor(Deno.args, {
 const child = new Deno.Command(Deno.execPath(), {
   args: [
     "run",
+    // Its packages are those that deno.lock has hashes of; deno.json names no lock file, see CONTRIBUTING.md.
+    `--lock=${file("deno.lock")}`,
     "--no-prompt",
     ...denoFlags(permissions),
-    withoutDrive(`${root}main.ts`),
+    file("main.ts"),
     LAUNCHED,
     ...Deno.args,
   ],
@@ -39,6 +41,11 @@ if (Deno.build.os !== "windows") {
 }
 const { code } = await child.status;
 Deno.exit(code);
+
+/** A file of the program. */
+function file(name: string): string {
+  return withoutDrive(decodeURIComponent(root)) + name;
+}
 
 /** A path of an address: on Windows without the stroke before its drive. */
 function withoutDrive(path: string): string {

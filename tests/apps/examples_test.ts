@@ -87,7 +87,7 @@ const EXAMPLES: Readonly<Record<string, (folder: string) => Promise<void>>> = {
     for (const path of /--entrypoint (.*?) &&/.exec(text)![1].trim().split(/\s+/)) {
       assert.ok((await Deno.stat(path)).isFile, path);
     }
-    const pinned = await Deno.readTextFile("deno.json");
+    const pinned = await Deno.readTextFile("import_map.json");
     for (const [, name] of text.matchAll(/npm:(\S+@\d\S*)/g)) {
       assert.ok(pinned.includes(`npm:${name}`), name);
     }
