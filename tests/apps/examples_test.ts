@@ -23,7 +23,15 @@ async function withInputs(test: (folder: string) => Promise<void>): Promise<void
 async function run(name: string, folder: string): Promise<string> {
   const root = Deno.cwd();
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", "--config", `${root}/deno.json`, `${root}/examples/${name}`],
+    args: [
+      "run",
+      `--lock=${root}/deno.lock`,
+      "-A",
+      "--quiet",
+      "--config",
+      `${root}/deno.json`,
+      `${root}/examples/${name}`,
+    ],
     cwd: folder,
     env: { NO_COLOR: "1" },
   }).output();
