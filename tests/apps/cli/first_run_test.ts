@@ -125,7 +125,10 @@ Deno.test("all that the import map pins is in deno.lock, and every task that run
   const { imports } = JSON.parse(await Deno.readTextFile("import_map.json"));
   for (const target of Object.values<string>(imports)) {
     const [, specifier] = /^npm:\/?(@?[^@]+@[^/]+)/.exec(target) ?? [];
-    if (specifier !== undefined) assert.ok(`npm:${specifier}` in LOCK.specifiers, specifier);
+    if (specifier !== undefined) {
+      const remedy = `run deno cache --lock=deno.lock npm:${specifier}`;
+      assert.ok(`npm:${specifier}` in LOCK.specifiers, remedy);
+    }
   }
   const { tasks } = JSON.parse(await Deno.readTextFile("deno.json"));
   for (const [name, { command }] of Object.entries<{ command: string }>(tasks)) {
