@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { exactHistogram } from "../../../pipeline/statistics/exact_histogram.ts";
 import { readPlim, writePlim } from "../../../pipeline/statistics/plim.ts";
 import type { Statistics } from "../../../pipeline/statistics/statistics.ts";
-import { VarintReader, VarintWriter } from "../../../pipeline/statistics/varint.ts";
+import { VarintReader } from "../../../pipeline/statistics/varint.ts";
 import { createNaiveHistogramCore } from "../../../wasm/mod.ts";
+import { toVersion3, VarintWriter } from "../../support/plim_3.ts";
 import { uniform } from "../../support/random.ts";
 import { SHAPES } from "../../support/shapes.ts";
 
@@ -113,12 +114,19 @@ Deno.test("readPlim() survives forged files with a right checksum", async () => 
   }
 });
 
+Deno.test("readPlim() reads version 3, and writes it smaller", async () => {
+  const old = await toVersion3(file);
+  assert.deepEqual(await readPlim(old, "s.plim"), statistics);
+  assert.deepEqual(await writePlim(await readPlim(old, "s.plim")), file);
+  assert.ok(file.length < old.length * 0.7, `${file.length} of ${old.length}`);
+});
+
 Deno.test("readPlim() names another version", async () => {
   const forged = await forge((bytes) => {
-    bytes[8] = 4;
+    bytes[8] = 9;
     return bytes;
   });
-  await assert.rejects(readPlim(forged, "s.plim"), /of version 3, found version 4/);
+  await assert.rejects(readPlim(forged, "s.plim"), /of version 4, found version 9/);
 });
 
 Deno.test("varints go from 0 to 2^64 − 1 and have one spelling", () => {
