@@ -53,7 +53,9 @@ export function packBins({ bins, n, r1, r2 }: Bins): Uint8Array<ArrayBuffer> {
     checkSums(n[i], r1[i], r2[i]);
     column.n.write(out, foldFrom(n[i] - 1, lastN - 1), scaleOf(lastN));
     lastN = n[i];
-    const excess = plain(r1[i] - expectedSum(n[i]));
+    const excess = n[i] <= MAX_PLAIN_N
+      ? Number(r1[i]) - Math.floor(n[i] * MAX_R / 2)
+      : plain(r1[i] - BigInt(n[i]) * BigInt(MAX_R) / 2n);
     column.r1.write(out, fold(excess), scaleOf(n[i]));
     if (n[i] === 2) {
       out.write(Math.floor(distanceOf(r1[i], r2[i]) / 2), HALF_DISTANCE_BITS);
@@ -98,7 +100,9 @@ export function unpackBins(bytes: Uint8Array, size: number): Bins {
     if (!Number.isSafeInteger(n[i])) throw new RangeError(`${n[i]} elements`);
     lastN = n[i];
     const excess = unfold(column.r1.read(from, scaleOf(n[i])));
-    const sum = expectedSum(n[i]) + BigInt(excess);
+    const sum = n[i] <= MAX_PLAIN_N && typeof excess === "number"
+      ? BigInt(Math.floor(n[i] * MAX_R / 2) + excess)
+      : BigInt(n[i]) * BigInt(MAX_R) / 2n + BigInt(excess);
     const squares = readSquares(n[i], sum, excess);
     if (sum < 0n || sum >= MAX_SUM || squares >= MAX_SUM) {
       throw new RangeError(`sums of bin ${bin}`);
@@ -117,7 +121,12 @@ export function unpackBins(bytes: Uint8Array, size: number): Bins {
       return (sum * sum + distance * distance) / 2n;
     }
     const difference = unfold(column.r2.read(from, scaleOf(n)));
-    return 2n * (BigInt(expectedHalf(n, sum, excess)) + BigInt(difference)) + sum;
+    const expected = expectedHalf(n, sum, excess);
+    if (typeof expected === "number" && typeof difference === "number") {
+      const squares = 2 * (expected + difference) + Number(sum);
+      if (Number.isSafeInteger(squares)) return BigInt(squares);
+    }
+    return 2n * (BigInt(expected) + BigInt(difference)) + sum;
   }
 }
 
@@ -151,11 +160,6 @@ function isPair(r1: bigint, r2: bigint): boolean {
 /** Distance of the two elements of a bin. */
 function distanceOf(r1: bigint, r2: bigint): number {
   return Math.round(Math.sqrt(Number(2n * r2 - r1 * r1)));
-}
-
-/** Σr of n elements that are spread evenly. */
-function expectedSum(n: number): bigint {
-  return BigInt(n) * BigInt(MAX_R) / 2n;
 }
 
 function isPlain(n: number, excess: number | bigint): excess is number {

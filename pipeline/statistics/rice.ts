@@ -17,6 +17,8 @@ const MAX_LENGTH = 83;
 /** The mean is kept times this, over about as many integers. */
 const MEMORY = 16;
 const MAX_SCALED = 2 ** 44;
+/** Looked up, since `**` is slow. */
+const POWERS = Float64Array.from({ length: MAX_K + 1 }, (_, i) => 2 ** i);
 
 /** One column of a table, written or read. */
 export class RiceColumn {
@@ -30,10 +32,10 @@ export class RiceColumn {
   /** Appends an integer from 0, as a bigint from 2^53 on; its lowest `scale` bits are known to be noise. */
   write(out: BitWriter, value: number | bigint, scale: number): void {
     const k = this.#k(scale);
-    const quotient = typeof value === "number" ? Math.floor(value / 2 ** k) : MAX_QUOTIENT;
+    const quotient = typeof value === "number" ? Math.floor(value / POWERS[k]) : MAX_QUOTIENT;
     if (quotient < MAX_QUOTIENT) {
-      out.write(2 ** (quotient + 1) - 2, quotient + 1);
-      out.write(Number(value) % 2 ** k, k);
+      out.write((2 << quotient) - 2, quotient + 1);
+      out.write(Number(value) - quotient * POWERS[k], k);
     } else {
       const exact = BigInt(value);
       const length = exact.toString(2).length;
@@ -49,7 +51,7 @@ export class RiceColumn {
     const k = this.#k(scale);
     let quotient = 0;
     while (quotient < MAX_QUOTIENT && from.read(1) === 1) quotient++;
-    let value: number | bigint = quotient * 2 ** k;
+    let value: number | bigint = quotient * POWERS[k];
     if (quotient < MAX_QUOTIENT) value += from.read(k);
     else {
       const length = from.read(LENGTH_BITS);
@@ -70,7 +72,7 @@ export class RiceColumn {
 
   #learn(value: number | bigint, scale: number): void {
     const scaled = typeof value === "number"
-      ? Math.floor(value / 2 ** scale)
+      ? Math.floor(value / POWERS[scale])
       : Number(value >> BigInt(scale));
     this.#sum += Math.min(MAX_SCALED, scaled) - Math.floor(this.#sum / MEMORY);
   }
