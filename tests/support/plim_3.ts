@@ -44,7 +44,8 @@ export async function toVersion3(file: Uint8Array): Promise<Uint8Array> {
   const { tensors, channels } = await readPlim(file, "made");
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const text = new TextDecoder().decode(file.subarray(16, 16 + view.getUint32(12, true)));
-  const header = JSON.parse(text);
+  // It doesn't say what the model ran in.
+  const { runtime: _, ...header } = JSON.parse(text);
   const parts: Uint8Array[] = [];
   tensors.forEach(({ histogram, heldOut }, i) => {
     const described = header.tensors[i];
