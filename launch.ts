@@ -1,5 +1,8 @@
 /**
- * Starts a command with the least permissions that it works with: `deno run --allow-run --allow-read launch.ts COMMAND …`.
+ * Starts a command with the least permissions that it works with, as tasks do:
+ *
+ *     deno run --lock=deno.lock --allow-run --allow-read launch.ts COMMAND …
+ *
  * It reads arguments and nothing else; models and data are read by the process that it starts.
  *
  * @module
@@ -8,6 +11,13 @@ import { denoFlags, LAUNCHED, permissionsFor } from "./apps/cli/permissions.ts";
 import { parent } from "./apps/hosts/failures.ts";
 
 const root = new URL("./", import.meta.url).pathname;
+// Nothing here imports it: only the lock file tells which package it is, and so where it will lie.
+if (import.meta.resolve("onnxruntime-web/wasm").startsWith("npm:")) {
+  Deno.stderr.writeSync(new TextEncoder().encode(
+    "plimsoll: launch.ts wants the lock file. Run deno task, or add --lock=deno.lock behind deno run\n",
+  ));
+  Deno.exit(1);
+}
 /** The runtime's WebAssembly, in the cache of packages. */
 const runtime = new URL("./", import.meta.resolve("onnxruntime-web/wasm")).pathname;
 
