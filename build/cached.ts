@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 
 const ROOT = new URL("../", import.meta.url);
 const SOURCES = ["core", "wasm", "onnx", "tpc", "pipeline", "apps", "build", "docs", "data"];
-const FILES = ["deno.json", "LICENSE", "CHANGELOG.md"];
+const FILES = ["deno.json", "import_map.json", "LICENSE", "CHANGELOG.md"];
 
 /**
  * Runs a build unless `stamp` says that it was made of the present sources.

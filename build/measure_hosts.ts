@@ -90,6 +90,7 @@ async function serveDeno(): Promise<Served> {
   const process = new Deno.Command(Deno.execPath(), {
     args: [
       "serve",
+      "--lock=deno.lock",
       "--port",
       String(port),
       "--allow-read",

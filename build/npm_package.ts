@@ -100,7 +100,8 @@ export async function buildPackage(): Promise<void> {
     await Deno.copyFile(new URL(name, ROOT), to);
   }
   await Deno.copyFile(new URL("build/npm/README.md", ROOT), new URL("README.md", PACKAGE_FOLDER));
-  const { version, imports } = await readJson(new URL("deno.json", ROOT));
+  const { version } = await readJson(new URL("deno.json", ROOT));
+  const { imports } = await readJson(new URL("import_map.json", ROOT));
   const peers = {
     "onnxruntime-node": dependencies["onnxruntime-web"],
     ...Object.fromEntries(OPTIONAL.map((name) => [name, imports[name].split("@").at(-1)])),

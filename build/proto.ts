@@ -4,13 +4,13 @@
  *     deno run -A build/proto.ts [--check]
  *
  * `onnx.proto` is that of the onnx package of PyPI, as it is there (Apache-2.0). protoc-gen-es has the version of
- * the @bufbuild/protobuf that `deno.json` names; npm fetches it, and buf, which is protoc for it.
+ * the @bufbuild/protobuf that `import_map.json` names; npm fetches it, and buf, which is protoc for it.
  *
  * A development tool; nothing that ships imports it.
  *
  * @module
  */
-import deno from "../deno.json" with { type: "json" };
+import pinned from "../import_map.json" with { type: "json" };
 import { run } from "./install.ts";
 
 const ONNX_VERSION = "1.20.1";
@@ -21,7 +21,7 @@ const RESULT = new URL("onnx_pb.ts", FOLDER);
 /** Packages of npm that generate. */
 export const GENERATORS: readonly string[] = [
   `@bufbuild/buf@${BUF_VERSION}`,
-  `@bufbuild/protoc-gen-es@${deno.imports["@bufbuild/protobuf"].split("@").at(-1)}`,
+  `@bufbuild/protoc-gen-es@${pinned.imports["@bufbuild/protobuf"].split("@").at(-1)}`,
 ];
 
 /** The generated file. */

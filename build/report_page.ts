@@ -16,14 +16,14 @@ import { bundle, stopBundling } from "./bundle.ts";
 
 const FOLDER = new URL("../pipeline/report/page/", import.meta.url);
 const GENERATED = new URL("generated.ts", FOLDER);
-const CONFIG = new URL("../deno.json", import.meta.url);
+const PINNED = new URL("../import_map.json", import.meta.url);
 
 async function hashSources(): Promise<string> {
   const names: string[] = ["data.ts"];
   for await (const { name } of Deno.readDir(new URL("client/", FOLDER))) {
     names.push(`client/${name}`);
   }
-  const { imports } = JSON.parse(await Deno.readTextFile(CONFIG));
+  const { imports } = JSON.parse(await Deno.readTextFile(PINNED));
   const hash = createHash("sha256").update(imports["@observablehq/plot"] + imports.esbuild);
   for (const name of names.sort()) {
     const text = await Deno.readTextFile(new URL(name, FOLDER));

@@ -5,12 +5,14 @@ WORKDIR /plimsoll
 COPY . .
 # All that is fetched is fetched here, also what is loaded only when it is wanted.
 ENV DENO_DIR=/deno-dir DENO_NO_UPDATE_CHECK=1
-RUN deno install --frozen --entrypoint main.ts apps/hosts/deno_command.ts apps/hosts/deno_shard.ts \
-    && deno cache npm:bullmq@6.7.0 npm:ioredis@6.0.0 npm:pg@8.23.1 npm:aws4fetch@1.0.20 \
+RUN deno install --lock=deno.lock --frozen --entrypoint \
+        main.ts apps/hosts/deno_command.ts apps/hosts/deno_shard.ts \
+    && deno cache --lock=deno.lock --frozen npm:bullmq@6.7.0 npm:ioredis@6.0.0 npm:pg@8.23.1 \
+        npm:aws4fetch@1.0.20 npm:@huggingface/tokenizers@0.2.0 \
     && chmod -R a+rX /plimsoll /deno-dir
 USER 65534:65534
 # Deno itself is told to end, and hands the shard back within 10 seconds.
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["deno", "run", "--cached-only", "--no-prompt", "--allow-read", "--allow-write=/shared,/out", \
+ENTRYPOINT ["deno", "run", "--lock=deno.lock", "--cached-only", "--no-prompt", "--allow-read", "--allow-write=/shared,/out", \
     "--allow-net", "--allow-env", "main.ts"]
 CMD ["--help"]

@@ -143,10 +143,17 @@ async function makeFolders(system: WritableFolders, path: string): Promise<strin
     if (await system.exists(at)) break;
     missing.unshift(at);
   }
+  const made: string[] = [];
   for (const name of missing) {
-    await system.makeFolder(name).catch((cause) => throwUnwritable(path, cause));
+    try {
+      await system.makeFolder(name);
+      made.push(name);
+    } catch (cause) {
+      // Somebody else may have made it in between.
+      if (!await system.exists(name)) throwUnwritable(path, cause);
+    }
   }
-  return missing;
+  return made;
 }
 
 /** Removes folders that were made for nothing, as far as they are empty. */

@@ -5,7 +5,7 @@
  */
 import { PlimsollError } from "../../core/errors.ts";
 
-/** What is installed with npm where it is missing; a test compares the versions with those of deno.json. */
+/** What is installed with npm where it is missing; a test compares the versions with those of import_map.json. */
 export const PACKAGES = {
   bullmq: { version: "6.7.0", purpose: "the queue" },
   ioredis: { version: "6.0.0", purpose: "redis:// addresses" },

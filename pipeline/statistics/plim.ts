@@ -12,9 +12,9 @@
  *     …       …     for each layer input of the header, in order, Σx of its channels, then Σx²
  *     end−32  32    SHA-256 of everything before it
  *
- * A bin is four LEB128 integers: distance of its number from the bin before (the first: its number),
- * n, Σr, Σr². Bin number = upper 17 bits of the float32, r = lower 15 bits (design §2.1). Sums of channels are
- * integers of 128 bits, little-endian, two's complement, in units of 2^−64.
+ * A bin has a number, the upper 17 bits of the float32, and n, Σr and Σr² of its elements, where r is the lower 15 bits
+ * (design §2.1; `pack_bins.ts`). Sums of channels are in units of 2^−64 (`pack_sums.ts`). Version 3 had whole numbers in
+ * place of both (`plim_3.ts`).
  *
  * @module
  */
@@ -27,15 +27,16 @@ import { PlimsollError } from "../../core/errors.ts";
 import { rewritesSchema } from "../../onnx/rewrites/rewrites.ts";
 import type { SourceCoverage } from "./coverage.ts";
 import type { Statistics } from "./statistics.ts";
-import { VarintReader, VarintWriter } from "./varint.ts";
+import { packBins, unpackBins } from "./pack_bins.ts";
+import { packSums, unpackSums } from "./pack_sums.ts";
+import { readBins, readSums } from "./plim_3.ts";
 
 const MAGIC = Uint8Array.of(0x89, 0x50, 0x4c, 0x49, 0x4d, 0x0d, 0x0a, 0x1a);
 const VERSION = 4;
-/** The same without `runtime`. */
+/** The same without `runtime`, and with bins and sums as whole numbers. */
 const OLD_VERSION = 3;
 const PREFIX_BYTES = 16;
 const HASH_BYTES = 32;
-const MAX_R = 2n ** 15n - 1n;
 
 const count = z.int().min(0);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -131,7 +132,7 @@ export async function writePlim(statistics: Statistics): Promise<Uint8Array<Arra
   const bodies: Uint8Array[] = [];
   const describe = (data: HistogramData) => {
     const { finite, zeros, nan, positiveInfinity, negativeInfinity, min, max, bins } = data;
-    const body = writeBins(data);
+    const body = packBins(data);
     bodies.push(body);
     return {
       finite,
@@ -164,7 +165,7 @@ export async function writePlim(statistics: Statistics): Promise<Uint8Array<Arra
       ...(heldOut === undefined ? {} : { heldOut: describe(heldOut) }),
     })),
     channels: statistics.channels.map(({ tensor, axis, count, sums, squares }) => {
-      bodies.push(writeSums(sums ?? []), writeSums(squares ?? []));
+      bodies.push(packSums(sums ?? []), packSums(squares ?? []));
       return { tensor, axis, count, channels: sums?.length ?? null };
     }),
   }));
@@ -227,8 +228,9 @@ export async function readPlim(file: Uint8Array, name: string): Promise<Statisti
       { bins, bytes, min, max, ...counts }: HistogramHeader,
     ): HistogramData => {
       if (offset + bytes > end) throw new RangeError("bins that end behind the file");
-      const body = new VarintReader(file.subarray(offset, offset += bytes));
-      const data = { ...counts, min: min ?? NaN, max: max ?? NaN, ...readBins(body, bins) };
+      const body = file.subarray(offset, offset += bytes);
+      const table = version === OLD_VERSION ? readBins(body, bins) : unpackBins(body, bins);
+      const data = { ...counts, min: min ?? NaN, max: max ?? NaN, ...table };
       checkHistogramData(data);
       return data;
     };
@@ -238,16 +240,19 @@ export async function readPlim(file: Uint8Array, name: string): Promise<Statisti
       histogram: readHistogram(all),
       ...(heldOut === undefined ? {} : { heldOut: readHistogram(heldOut) }),
     }));
-    const readSums = (count: number | null) => {
+    const readList = (count: number | null) => {
       if (count === null) return null;
-      const bytes = count * SUM_BYTES;
-      if (offset + bytes > end) throw new RangeError("sums that end behind the file");
-      return parseSums(file.subarray(offset, offset += bytes));
+      const from = file.subarray(offset, end);
+      const { sums, size } = version === OLD_VERSION
+        ? readSums(from, count)
+        : unpackSums(from, count);
+      offset += size;
+      return sums;
     };
     const readChannels = channels.map(({ channels: length, ...layer }) => ({
       ...layer,
-      sums: readSums(length),
-      squares: readSums(length),
+      sums: readList(length),
+      squares: readList(length),
     }));
     if (readChannels.some(({ squares }) => squares?.some((sum) => sum < 0n))) {
       throw new RangeError("a negative sum of squares");
@@ -274,67 +279,4 @@ function readCoverage({ source, edges }: { source: string; edges: number[] }): S
 
 async function hash(bytes: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as BufferSource));
-}
-
-function writeBins({ bins, n, r1, r2 }: HistogramData): Uint8Array {
-  const out = new VarintWriter();
-  for (let i = 0; i < bins.length; i++) {
-    out.writeNumber(i === 0 ? bins[0] : bins[i] - bins[i - 1]);
-    out.writeNumber(n[i]);
-    out.writeBigint(r1[i]);
-    out.writeBigint(r2[i]);
-  }
-  return out.bytes();
-}
-
-/** Bytes of a sum of channels. */
-const SUM_BYTES = 16;
-
-function writeSums(sums: readonly bigint[]): Uint8Array {
-  const view = new DataView(new ArrayBuffer(sums.length * SUM_BYTES));
-  sums.forEach((sum, i) => {
-    view.setBigUint64(i * SUM_BYTES, BigInt.asUintN(64, sum), true);
-    view.setBigInt64(i * SUM_BYTES + 8, sum >> 64n, true);
-  });
-  return new Uint8Array(view.buffer);
-}
-
-function parseSums(bytes: Uint8Array): bigint[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Array.from(
-    { length: bytes.length / SUM_BYTES },
-    (_, i) =>
-      (view.getBigInt64(i * SUM_BYTES + 8, true) << 64n) + view.getBigUint64(i * SUM_BYTES, true),
-  );
-}
-
-function readBins(
-  body: VarintReader,
-  size: number,
-): Pick<HistogramData, "bins" | "n" | "r1" | "r2"> {
-  const result = {
-    bins: new Uint32Array(size),
-    n: new Float64Array(size),
-    r1: new BigUint64Array(size),
-    r2: new BigUint64Array(size),
-  };
-  let bin = 0;
-  for (let i = 0; i < size; i++) {
-    const step = body.readNumber();
-    bin += step;
-    if (bin >= BIN_COUNT || i > 0 && step === 0) throw new RangeError(`bin ${bin}`);
-    const n = body.readNumber();
-    const r1 = body.readBigint();
-    const r2 = body.readBigint();
-    // Sums of n numbers 0 … MAX_R and of their squares can't be outside these bounds.
-    const isPossible = n > 0 && r1 <= BigInt(n) * MAX_R && r2 <= r1 * MAX_R &&
-      r1 * r1 <= BigInt(n) * r2;
-    if (!isPossible) throw new RangeError(`impossible sums in bin ${bin}`);
-    result.bins[i] = bin;
-    result.n[i] = n;
-    result.r1[i] = r1;
-    result.r2[i] = r2;
-  }
-  if (!body.isDone) throw new RangeError("bytes after the last bin of a tensor");
-  return result;
 }

@@ -8,43 +8,7 @@
 /** Longest encoding: ten bytes hold 64 bits. */
 const MAX_BYTES = 10;
 
-/** A growing byte buffer. */
-export class VarintWriter {
-  #bytes = new Uint8Array(1 << 16);
-  #length = 0;
-
-  /** Appends an integer of 0 … 2^53. */
-  writeNumber(value: number): void {
-    this.#reserve();
-    while (value >= 128) {
-      this.#bytes[this.#length++] = value % 128 + 128;
-      value = Math.floor(value / 128);
-    }
-    this.#bytes[this.#length++] = value;
-  }
-
-  /** Appends an integer of 0 … 2^64 − 1. */
-  writeBigint(value: bigint): void {
-    if (value <= Number.MAX_SAFE_INTEGER) return this.writeNumber(Number(value));
-    this.#reserve();
-    for (; value >= 128n; value >>= 7n) this.#bytes[this.#length++] = Number(value & 127n) + 128;
-    this.#bytes[this.#length++] = Number(value);
-  }
-
-  /** What was written. */
-  bytes(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.slice(0, this.#length);
-  }
-
-  #reserve(): void {
-    if (this.#length + MAX_BYTES <= this.#bytes.length) return;
-    const grown = new Uint8Array(this.#bytes.length * 2);
-    grown.set(this.#bytes);
-    this.#bytes = grown;
-  }
-}
-
-/** Reads what {@linkcode VarintWriter} wrote; throws RangeError at the end or on an overlong one. */
+/** Reads them one by one; throws RangeError at the end or on an overlong one. */
 export class VarintReader {
   readonly #bytes: Uint8Array;
   #position = 0;

@@ -14,7 +14,7 @@ const SCHEMAS = [
 Deno.test("every public symbol is documented", async () => {
   const { stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
-      ...["doc", "--lint", ...ENTRIES, "wasm/mod.ts"],
+      ...["doc", "--lock=deno.lock", "--lint", ...ENTRIES, "wasm/mod.ts"],
     ],
     env: { NO_COLOR: "1" },
   }).output();
@@ -37,7 +37,7 @@ Deno.test("the examples in doc comments run", async () => {
   });
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     // Unchecked: deno imports into each example what the file exports, used or not.
-    args: ["test", "-A", "--doc", "--no-check", "--quiet", ...paths],
+    args: ["test", "--lock=deno.lock", "-A", "--doc", "--no-check", "--quiet", ...paths],
     env: { NO_COLOR: "1" },
   }).output();
   const text = new TextDecoder().decode(stdout);

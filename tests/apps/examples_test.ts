@@ -23,7 +23,15 @@ async function withInputs(test: (folder: string) => Promise<void>): Promise<void
 async function run(name: string, folder: string): Promise<string> {
   const root = Deno.cwd();
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", "--config", `${root}/deno.json`, `${root}/examples/${name}`],
+    args: [
+      "run",
+      `--lock=${root}/deno.lock`,
+      "-A",
+      "--quiet",
+      "--config",
+      `${root}/deno.json`,
+      `${root}/examples/${name}`,
+    ],
     cwd: folder,
     env: { NO_COLOR: "1" },
   }).output();
@@ -87,7 +95,7 @@ const EXAMPLES: Readonly<Record<string, (folder: string) => Promise<void>>> = {
     for (const path of /--entrypoint (.*?) &&/.exec(text)![1].trim().split(/\s+/)) {
       assert.ok((await Deno.stat(path)).isFile, path);
     }
-    const pinned = await Deno.readTextFile("deno.json");
+    const pinned = await Deno.readTextFile("import_map.json");
     for (const [, name] of text.matchAll(/npm:(\S+@\d\S*)/g)) {
       assert.ok(pinned.includes(`npm:${name}`), name);
     }

@@ -34,7 +34,7 @@ async function calibrate(
 ): Promise<{ seconds: number; peakMiB: number; log: string }> {
   const start = performance.now();
   const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...flags, "main.ts", "calibrate", "--quiet", ...args],
+    args: ["run", "--lock=deno.lock", ...flags, "main.ts", "calibrate", "--quiet", ...args],
     stdout: "null",
     stderr: "piped",
   }).spawn();

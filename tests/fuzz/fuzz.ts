@@ -51,7 +51,7 @@ async function residentBytes(pid: number): Promise<number> {
 function start(...args: string[]): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-A", "--no-check", "--quiet"],
+      ...["run", "--lock=deno.lock", "-A", "--no-check", "--quiet"],
       ...[new URL("run_cases.ts", import.meta.url).pathname, ...args],
     ],
     stdout: "piped",

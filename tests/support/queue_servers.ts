@@ -42,7 +42,7 @@ for (
 /** A server of buckets from npm; undefined where it is neither cached nor to be had. */
 export const bucketServer = await (async () => {
   const name = "npm:s3rver@3.7.1";
-  const args = ["cache", "--quiet", name];
+  const args = ["cache", "--lock=deno.lock", "--quiet", name];
   const { success } = await new Deno.Command(Deno.execPath(), { args, stderr: "null" }).output();
   return success ? name : undefined;
 })();
@@ -162,7 +162,7 @@ export async function startBuckets(
   const port = freePort();
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-A", bucketServer!, "-d", folder, "-p", `${port}`],
+      ...["run", "--lock=deno.lock", "-A", bucketServer!, "-d", folder, "-p", `${port}`],
       ...["--configure-bucket", "shards"],
     ],
     ...{ stdin: "null", stdout: "null", stderr: "null" },
@@ -191,7 +191,7 @@ export class Command {
 
   constructor(args: readonly string[], env: Record<string, string> = {}) {
     this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", "main.ts", ...args],
+      args: ["run", "--lock=deno.lock", "-A", "--no-check", "main.ts", ...args],
       ...{ stdin: "null", stdout: "piped", stderr: "piped" },
       env: { NO_COLOR: "1", ...env },
     }).spawn();

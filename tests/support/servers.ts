@@ -21,7 +21,15 @@ export async function serveDeno(variables: Record<string, string> = {}): Promise
   const started = performance.now();
   const process = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["serve", "--port", "0", "--no-prompt", "--allow-read", "--allow-env=PLIMSOLL_*"],
+      ...[
+        "serve",
+        "--lock=deno.lock",
+        "--port",
+        "0",
+        "--no-prompt",
+        "--allow-read",
+        "--allow-env=PLIMSOLL_*",
+      ],
       "apps/hosts/serve_deno.ts",
     ],
     env: { ...variables, NO_COLOR: "1" },

@@ -86,7 +86,7 @@ Deno.test("inspect --fusion prints no profile of a run that failed", () =>
     await Deno.writeFile(file, writeModel(made));
     // The runtime holds on to the console that it finds first: that of another process.
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", "main.ts", "inspect", "--fusion", file],
+      args: ["run", "--lock=deno.lock", "-A", "--quiet", "main.ts", "inspect", "--fusion", file],
     }).output();
     const [out, error] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
     assert.deepEqual([code, out], [1, ""]);

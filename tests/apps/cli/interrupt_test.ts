@@ -12,7 +12,15 @@ for (
       await Deno.writeTextFile(`${folder}/x.ndjson`, '{"input": [1, 2, 3, 4]}\n');
       const process = new Deno.Command(Deno.execPath(), {
         args: [
-          ...["run", "--no-prompt", "--allow-read", "--allow-write", "--allow-env", "main.ts"],
+          ...[
+            "run",
+            "--lock=deno.lock",
+            "--no-prompt",
+            "--allow-read",
+            "--allow-write",
+            "--allow-env",
+            "main.ts",
+          ],
           ...["calibrate", "--model", `${folder}/m.onnx`, "--data", `${folder}/x.ndjson`],
           ...["--out", `${folder}/s.plim`],
         ],

@@ -14,7 +14,7 @@ const calibrate = (folder: string, out: string, ...more: string[]) => [
 
 function start(args: string[]): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "main.ts", ...args],
+    args: ["run", "--lock=deno.lock", "-A", "--no-check", "main.ts", ...args],
     stdout: "null",
     stderr: "piped",
   }).spawn();

@@ -8,7 +8,10 @@ import { inFolder } from "../../support/cli.ts";
 /** Runs a command as `deno task` does, with the permissions that it asks for. */
 async function launch(...args: string[]): Promise<{ code: number; error: string }> {
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--allow-run", "--allow-read", "launch.ts", ...args],
+    args: [
+      ...["run", "--lock=deno.lock", "--no-prompt", "--allow-run", "--allow-read", "launch.ts"],
+      ...args,
+    ],
   }).output();
   return { code, error: new TextDecoder().decode(stderr) };
 }
@@ -67,7 +70,15 @@ Deno.test("without the permission native is refused in words, and auto goes on w
     const run = async (...options: string[]) => {
       const { code, stderr } = await new Deno.Command(Deno.execPath(), {
         args: [
-          ...["run", "--no-prompt", "--allow-read", "--allow-write", "--allow-env", "main.ts"],
+          ...[
+            "run",
+            "--lock=deno.lock",
+            "--no-prompt",
+            "--allow-read",
+            "--allow-write",
+            "--allow-env",
+            "main.ts",
+          ],
           ...["calibrate", "--samples", "8", "--out", `${folder}/s.plim`, ...options],
         ],
       }).output();

@@ -208,7 +208,15 @@ Deno.test("twenty clients at once all get the same bytes, in bounded memory; mor
 
 Deno.test("a server with a setting that can't be doesn't start", async () => {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["serve", "--port", "0", "--allow-env", "--allow-read", "apps/hosts/serve_deno.ts"],
+    args: [
+      "serve",
+      "--lock=deno.lock",
+      "--port",
+      "0",
+      "--allow-env",
+      "--allow-read",
+      "apps/hosts/serve_deno.ts",
+    ],
     env: { PLIMSOLL_MAX_ACTIVE: "many", NO_COLOR: "1" },
   }).output();
   assert.equal(success, false);
@@ -222,6 +230,7 @@ Deno.test("the command serve listens, answers, and ends when interrupted", async
   const process = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
+      "--lock=deno.lock",
       "--no-prompt",
       "--allow-net",
       "--allow-read",

@@ -39,7 +39,14 @@ for (const [subpath, entry] of Object.entries<string>(exports)) {
 
 Deno.test("the library could be published", async () => {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["publish", "--dry-run", "--allow-dirty", "--allow-slow-types", "--no-check"],
+    args: [
+      "publish",
+      "--lock=deno.lock",
+      "--dry-run",
+      "--allow-dirty",
+      "--allow-slow-types",
+      "--no-check",
+    ],
     env: { NO_COLOR: "1" },
   }).output();
   const text = new TextDecoder().decode(stderr);

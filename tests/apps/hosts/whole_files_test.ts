@@ -24,6 +24,13 @@ Deno.test("a target that is a folder is refused before anything changes", () =>
     assert.deepEqual(names(folder), ["manifest.json", "model.onnx"]);
   }));
 
+Deno.test("writers that begin at once in a folder that isn't there yet all write", () =>
+  inFolder(async (folder) => {
+    const paths = Array.from({ length: 20 }, (_, i) => `${folder}/new/deep/${i}`);
+    await Promise.all(paths.map((path) => denoHost.writeFiles(new Map([[path, "x"]]))));
+    assert.equal(names(`${folder}/new/deep`).length, paths.length);
+  }));
+
 Deno.test("the manifest is renamed last", () =>
   inFolder(async (folder) => {
     const files = new Map([[`${folder}/manifest.json`, "m"], [`${folder}/z`, "z"]]);

@@ -20,8 +20,8 @@ import {
 const withRedis = { ignore: redisServer === undefined };
 const lastLine = (text: string) => text.trim().split("\n").at(-1)!;
 
-Deno.test("packages that are loaded when they are wanted are those of deno.json", () => {
-  const { imports } = JSON.parse(Deno.readTextFileSync("deno.json"));
+Deno.test("packages that are loaded when they are wanted are those of import_map.json", () => {
+  const { imports } = JSON.parse(Deno.readTextFileSync("import_map.json"));
   for (const [name, { version }] of Object.entries(PACKAGES)) {
     assert.equal(imports[name], `npm:${name}@${version}`);
   }

@@ -107,7 +107,7 @@ Deno.test("options and commands of docs/distributed.md and the compose file are 
   );
   // Of docker, npm, Valkey, MinIO and Deno.
   const others =
-    /^--(build|detach|rm|scale|requirepass|maxmemory-policy|appendonly|console-address|ignore-existing|frozen|entrypoint|allow-\w+|cached-only|no-prompt|help)$/;
+    /^--(build|detach|rm|scale|requirepass|maxmemory-policy|appendonly|console-address|ignore-existing|frozen|entrypoint|allow-\w+|cached-only|lock|no-prompt|help)$/;
   for (const [option] of texts.join("\n").matchAll(/--[a-z][a-z-]+/g)) {
     if (others.test(option)) continue;
     assert.ok(helps.some((help) => help.includes(option)), option);

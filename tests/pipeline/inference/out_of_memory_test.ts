@@ -5,7 +5,7 @@ import { isOutOfMemory, outOfMemoryRun } from "../../../pipeline/inference/out_o
 Deno.test("a runtime that broke is never used again: every later session says so", async () => {
   // In a process of its own, since there is one runtime in each.
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "tests/support/hosts/broken_runtime.ts"],
+    args: ["run", "--lock=deno.lock", "-A", "--no-check", "tests/support/hosts/broken_runtime.ts"],
     env: { NO_COLOR: "1" },
   }).output();
   assert.equal(code, 0, new TextDecoder().decode(stderr));
