@@ -4,8 +4,20 @@
  * @module
  */
 
-/** What time is spent on, as a line for people calls it. */
-const WORDS = {
+/** What time is spent on. `prepare` is that of all passes, and within `learn` and `evaluate` as well. */
+export type Work =
+  | "prepare"
+  | "learn"
+  | "infer"
+  | "observe"
+  | "search"
+  | "emit"
+  | "judge"
+  | "evaluate"
+  | "report";
+
+/** The same in a line for people, in its order. */
+const WORDS: Readonly<Record<Work, string>> = {
   prepare: "decoding and preprocessing in all",
   learn: "what rewrites learn",
   infer: "inference",
@@ -15,10 +27,7 @@ const WORDS = {
   judge: "verdict",
   evaluate: "evaluation",
   report: "report",
-} as const;
-
-/** What time is spent on. `prepare` is that of all passes, and within `learn` and `evaluate` as well. */
-export type Work = keyof typeof WORDS;
+};
 
 /** Told the milliseconds that a piece of work took. Must not throw. */
 export type OnTime = (work: Work, milliseconds: number) => void;
