@@ -41,10 +41,14 @@ ORT = ("MinMax", "Percentile", "Entropy")
 MCT = ("MSE", "NOCLIPPING")
 # A row whose flags this checkout doesn't know is left out.
 PLIMSOLL = (
-    "--target default",
+    # One thread, as the others; what a user gets without these options is the last row.
+    "--target default --runtime native --workers 1",
+    "--target onnxruntime --runtime native --workers 1",
+    "--target default --weight-rounding gptq --runtime native --workers 1",
+    "--target onnxruntime --weight-rounding gptq --runtime native --workers 1",
+    "--target default --runtime wasm --workers 1",
+    "--target onnxruntime --runtime wasm --workers 1",
     "--target onnxruntime",
-    "--target default --weight-rounding gptq",
-    "--target onnxruntime --weight-rounding gptq",
 )
 MCT_BATCH, ORT_STRIDE = 10, 25
 
