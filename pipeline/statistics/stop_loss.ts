@@ -42,79 +42,68 @@ export function stopLoss(bins: ValueBins, c: number): number {
  * millions of times, so whatever doesn't depend on c is computed once for each bin.
  */
 export function estimateCut(bins: ValueBins, i: number, c: number): number {
-  const { inverseWidth, skew, least, most, toEnd, fromEnd, endShare, conjugateShare } = cutTable(
-    bins,
-  );
-  const { from, to, mean, count } = bins;
+  const table = cutTable(bins);
+  const at = i * COLUMNS;
+  const inverseWidth = table[at];
+  const left = table[at + 8];
+  const right = table[at + 9];
+  const least = table[at + 2];
+  const gap = bins.mean[i] - c;
   // Linear density 1 + 12·m·u on −½ … ½ has mean m; T from u = v on is its integral.
-  const v = (c - from[i]) * inverseWidth[i] - 0.5;
+  const v = (left - gap) * inverseWidth - 0.5;
   const rest = 0.5 - v;
-  const integral = rest * rest * (0.5 + skew[i] * (2 + 2 * v)) * (to[i] - from[i]);
-  const [gap, left, right] = [mean[i] - c, mean[i] - from[i], to[i] - mean[i]];
-  const lower = gap * right >= least[i]
+  const integral = rest * rest * (0.5 + table[at + 1] * (2 + 2 * v)) * (left + right);
+  const lower = gap * right >= least
     ? gap
-    : -gap * left >= least[i]
+    : -gap * left >= least
     ? 0
-    : (least[i] + left * gap) * inverseWidth[i];
-  const upper = -gap <= toEnd[i]
-    ? endShare[i] * (most[i] + left * gap)
-    : -gap >= fromEnd[i]
-    ? conjugateShare[i] * (right + gap)
-    : (Math.sqrt(most[i] + gap * gap) + gap) / 2;
-  return count[i] * Math.min(Math.max(integral, lower, gap, 0), upper);
+    : (least + left * gap) * inverseWidth;
+  const upper = -gap <= table[at + 4]
+    ? table[at + 6] * (table[at + 3] + left * gap)
+    : -gap >= table[at + 5]
+    ? table[at + 7] * (right + gap)
+    : (Math.sqrt(table[at + 3] + gap * gap) + gap) / 2;
+  return bins.count[i] * Math.min(Math.max(integral, lower, gap, 0), upper);
 }
 
-/** What {@linkcode estimateCut} needs of each bin, whatever cuts it; see `leastExcess` and `mostExcess`. */
-interface CutTable {
-  readonly inverseWidth: Float64Array;
-  /** Mean as a part of the width, from the middle. */
-  readonly skew: Float64Array;
-  /** Least and greatest variance. */
-  readonly least: Float64Array;
-  readonly most: Float64Array;
-  /** c − mean up to which, and from which on, one of two points is at an end; then the parts that these have. */
-  readonly toEnd: Float64Array;
-  readonly fromEnd: Float64Array;
-  readonly endShare: Float64Array;
-  readonly conjugateShare: Float64Array;
-}
+/**
+ * What {@linkcode estimateCut} needs of each bin, whatever cuts it, side by side in memory: 1/width; the mean as a part of
+ * the width, from the middle; the least and the greatest variance; c − mean up to which, and from which on, one of two
+ * points is at an end, and the shares that these have (see `mostExcess`); distances of the mean from both ends.
+ */
+const COLUMNS = 10;
 
-const cutTables = new WeakMap<ValueBins, CutTable>();
-/** The last ones asked for: a search stays with its tensor. */
-let [lastBins, lastTable]: [ValueBins?, CutTable?] = [];
+const cutTables = new WeakMap<ValueBins, Float64Array>();
+/** The last one asked for: a search stays with its tensor. */
+let lastBins: ValueBins | undefined;
+let lastTable: Float64Array = new Float64Array(0);
 
-function cutTable(bins: ValueBins): CutTable {
-  if (bins === lastBins) return lastTable!;
+function cutTable(bins: ValueBins): Float64Array {
+  if (bins === lastBins) return lastTable;
   let found = cutTables.get(bins);
   if (found === undefined) cutTables.set(bins, found = makeCutTable(bins));
   [lastBins, lastTable] = [bins, found];
   return found;
 }
 
-function makeCutTable({ from, to, mean, variance, count }: ValueBins): CutTable {
-  const column = () => new Float64Array(count.length);
-  const table: CutTable = {
-    inverseWidth: column(),
-    skew: column(),
-    least: column(),
-    most: column(),
-    toEnd: column(),
-    fromEnd: column(),
-    endShare: column(),
-    conjugateShare: column(),
-  };
+function makeCutTable({ from, to, mean, variance, count }: ValueBins): Float64Array {
+  const table = new Float64Array(COLUMNS * count.length);
   for (let i = 0; i < count.length; i++) {
     const width = to[i] - from[i];
-    const [left, right] = [mean[i] - from[i], to[i] - mean[i]];
+    const left = mean[i] - from[i];
+    const right = to[i] - mean[i];
     const [least, most] = varianceBounds(width, left, right, variance[i]);
-    table.inverseWidth[i] = 1 / width;
-    table.skew[i] = left / width - 0.5;
-    table.least[i] = least;
-    table.most[i] = most;
-    table.toEnd[i] = left > 0 ? (most / left - left) / 2 : -Infinity;
-    table.fromEnd[i] = right > 0 ? (right - most / right) / 2 : Infinity;
-    table.endShare[i] = left / (most + left * left);
-    table.conjugateShare[i] = most / (most + right * right);
+    const at = i * COLUMNS;
+    table[at] = 1 / width;
+    table[at + 1] = left / width - 0.5;
+    table[at + 2] = least;
+    table[at + 3] = most;
+    table[at + 4] = left > 0 ? (most / left - left) / 2 : -Infinity;
+    table[at + 5] = right > 0 ? (right - most / right) / 2 : Infinity;
+    table[at + 6] = left / (most + left * left);
+    table[at + 7] = most / (most + right * right);
+    table[at + 8] = left;
+    table[at + 9] = right;
   }
   return table;
 }
