@@ -39,7 +39,7 @@ Float: top-1 {float_top1}.
   MCT writes no model of integers: its rows are its PyTorch module with **fake-quantized floats**, f the float module that
   MCT was given{float_differs}. They have no latency, and what MCT doesn't quantize, such as biases, is a float in them.
 - **Calibration CPU, peak memory**: the whole process from its start to the file written, user and system time, decoding
-  of the images included, one thread; resident memory of its largest process. Others used the machine as well{load}.
+  of the images included; one thread, but for rows of Plimsoll without `--workers`; resident memory of its largest process. Others used the machine as well{load}.
 - **Latency**: median for one image relative to the float model in the same process, in turns, 1 thread{float_ms}.
 - **ONNX Runtime** as its documentation advises for x64: `quant_pre_process`, QDQ, uint8 activations, int8 weights per
   channel. Percentile is its default 99.999 %. Percentile and Entropy hold every activation of a stride's images at once;
