@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { ROUND } from "../../core/grid.ts";
 import type { LinearLayer } from "../../onnx/layers/linear_layer.ts";
 
 /** How far the channels of a tensor reach: the least and the largest value of each, 0 included. */
@@ -69,22 +70,18 @@ export function migrationFactors(
     sizes.energy.forEach((e, j) => energy[j] += e / outputs[i]);
     sizes.largest.forEach((w, j) => width[j] = Math.max(width[j], w / widest));
   });
-  const errorOf = (factors: Float64Array): number => {
-    const rounding = layers.reduce(
-      (sum, layer, i) =>
-        outputs[i] === 0 ? sum : sum + weightError(layer, factors, power, bits.weight) / outputs[i],
-      0,
-    );
-    return roundingError({ reach, rows }, factors, energy, bits) + rounding;
-  };
-  const none = errorOf(new Float64Array(channels).fill(1));
-  let best: { factors: Float64Array; error: number } | undefined;
-  for (const strength of STRENGTHS) {
-    const factors = strengthFactors(largest, width, strength);
-    const error = errorOf(factors);
-    if (best === undefined || error < best.error) best = { factors, error };
-  }
-  return best !== undefined && best.error < (1 - LEAST_GAIN) * none ? best.factors : undefined;
+  const none = new Float64Array(channels).fill(1);
+  const tried = STRENGTHS.map((strength) => strengthFactors(largest, width, strength));
+  const candidates = [none, ...tried];
+  const errors = candidates.map((factors) => roundingError({ reach, rows }, factors, energy, bits));
+  layers.forEach((layer, i) => {
+    if (outputs[i] === 0) return;
+    weightErrors(layer, candidates, power, bits.weight)
+      .forEach((error, k) => errors[k] += error / outputs[i]);
+  });
+  const [without, ...others] = errors;
+  const best = others.indexOf(Math.min(...others));
+  return others[best] < (1 - LEAST_GAIN) * without ? tried[best] : undefined;
 }
 
 /** SmoothQuant's factors, around 1; 1 for channels that are always 0 or that nobody reads. */
@@ -119,35 +116,62 @@ function roundingError(
     const step = part * (high - low) / (2 ** bits - 1);
     if (step === 0) return 0;
     const [first, last] = [Math.round(part * low / step), Math.round(part * high / step)];
+    const steps = factors.map((factor) => factor * step);
+    const inverses = steps.map((each) => 1 / each);
     let sum = 0;
     for (let i = 0, j = 0; i < rows.length; i++, j = j + 1 === channels ? 0 : j + 1) {
-      const code = Math.round(rows[i] / factors[j] / step);
-      const kept = (code < first ? first : code > last ? last : code) * step * factors[j];
-      sum += (kept - rows[i]) ** 2 * energy[j];
+      const code = rows[i] * inverses[j] + ROUND - ROUND;
+      const error = (code < first ? first : code > last ? last : code) * steps[j] - rows[i];
+      sum += error * error * energy[j];
     }
     least = Math.min(least, sum / count);
   }
   return least;
 }
 
-/** What the rounding of a layer's weights adds to its output, with a step for each output channel. */
-function weightError(
-  layer: LinearLayer,
-  factors: Float64Array,
+/** Weights whose channels are looked up together. */
+const CHUNK = 2 ** 14;
+
+/**
+ * What the rounding of a layer's weights adds to its output, with a step for each output channel, for each of the factors.
+ * Channels of a weight are looked up once for all of them: that takes longer than the sums.
+ */
+function weightErrors(
+  { weight: { data }, channels, inputChannel, outputChannel }: LinearLayer,
+  candidates: readonly Float64Array[],
   power: Float64Array,
   bits: number,
-): number {
-  const steps = new Float64Array(layer.channels.output);
-  /** Σ E[x²]/s² of the inputs that each output sees. */
-  const seen = new Float64Array(layer.channels.output);
-  layer.weight.data.forEach((w, i) => {
-    const [o, j] = [layer.outputChannel(i), layer.inputChannel(i)];
-    const size = Math.abs(w) * factors[j];
-    if (size > steps[o]) steps[o] = size;
-    seen[o] += power[j] / factors[j] ** 2;
-  });
+): number[] {
+  const all = candidates.map((factors) => ({
+    factors,
+    /** What each input channel adds to the outputs that see it: E[x²]/s². */
+    parts: power.map((square, j) => square / (factors[j] * factors[j])),
+    steps: new Float64Array(channels.output),
+    seen: new Float64Array(channels.output),
+  }));
+  const outputs = new Int32Array(CHUNK);
+  const inputs = new Int32Array(CHUNK);
+  for (let start = 0; start < data.length; start += CHUNK) {
+    const count = Math.min(CHUNK, data.length - start);
+    for (let i = 0; i < count; i++) {
+      outputs[i] = outputChannel(start + i);
+      inputs[i] = inputChannel(start + i);
+    }
+    for (const { factors, parts, steps, seen } of all) {
+      for (let i = 0; i < count; i++) {
+        const size = Math.abs(data[start + i]) * factors[inputs[i]];
+        if (size > steps[outputs[i]]) steps[outputs[i]] = size;
+        seen[outputs[i]] += parts[inputs[i]];
+      }
+    }
+  }
   const most = 2 ** (bits - 1) - 1;
-  return steps.reduce((sum, size, o) => sum + (size / most) ** 2 / 12 * seen[o], 0);
+  return all.map(({ steps, seen }) =>
+    steps.reduce((sum, size, o) => {
+      const step = size / most;
+      return sum + step * step / 12 * seen[o];
+    }, 0)
+  );
 }
 
 /** Σ W² and the largest magnitude of the weights of each input channel. */
