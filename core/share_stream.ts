@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { readerSource } from "./reader_source.ts";
 
 /**
  * Hands a stream out in branches that are read on demand: an item goes to the branch that asked first. Cancelling one
@@ -24,13 +25,6 @@
 export function shareStream<T>(stream: ReadableStream<T>): () => ReadableStream<T> {
   const reader = stream.getReader();
   return () =>
-    new ReadableStream<T>({
-      // A reader keeps its questions in order.
-      pull: async (controller) => {
-        const { done, value } = await reader.read();
-        if (done) controller.close();
-        else controller.enqueue(value);
-      },
-      cancel: (reason) => reader.cancel(reason),
-    }, { highWaterMark: 0 });
+    // A reader keeps its questions in order.
+    new ReadableStream<T>(readerSource(reader), { highWaterMark: 0 });
 }

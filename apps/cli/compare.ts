@@ -62,7 +62,7 @@ import {
 } from "./queue_options.ts";
 import { RunRecord } from "./run_record.ts";
 import { asLists, EVERY_WISH } from "./wish_options.ts";
-import { prepareWork, workerCount, type WorkOptions } from "./work_options.ts";
+import { addWorkersOption, prepareWork, type WorkOptions } from "./work_options.ts";
 
 interface CompareCommandOptions
   extends
@@ -91,19 +91,15 @@ export function addCompareCommand(program: Command, context: Context): void {
     );
   addTargetOptions(addDataOptions(command, "calibration samples"), EVERY_WISH);
   takeLists(asLists(command), LISTED);
-  addQueueOptions(addOutputOptions(addFrontOptions(command)))
-    .option("--resume", "with --queue: go on with what shards have given")
-    .option(
-      "--eval-data <path>",
-      "samples to compare on, best with labels (default: the demo's, else the calibration samples)",
-    )
-    .option("--eval-samples <n>", "compare on at most this many samples", positiveInteger)
-    .option(
-      "--workers <n>",
-      "calibrate with n workers side by side; auto: as many as there are cores, memory and work for; never changes a result",
-      workerCount,
-      "auto" as const,
-    )
+  addWorkersOption(
+    addQueueOptions(addOutputOptions(addFrontOptions(command)))
+      .option("--resume", "with --queue: go on with what shards have given")
+      .option(
+        "--eval-data <path>",
+        "samples to compare on, best with labels (default: the demo's, else the calibration samples)",
+      )
+      .option("--eval-samples <n>", "compare on at most this many samples", positiveInteger),
+  )
     .addOption(
       new Option("--on-nonfinite <policy>", "what becomes of a sample that makes NaN or infinity")
         .choices(["fail", "skip"]).default("fail"),

@@ -251,21 +251,20 @@ async function run(
     });
     progress.note(verificationReport(checked));
   }
-  const opened = await evaluation?.open();
-  const evaluate = opened && (() =>
-    evaluateModels(
-      [
-        { name: "float", model: float.original },
-        {
-          name: computationOf(result.target) ?? result.target.activation.error,
-          model: result.emitted,
-        },
-        ...(baseline === undefined ? [] : [{ name: BASELINE, model: baseline.emitted }]),
-      ],
-      opened,
-      { batch: options.batch, signal, onProgress: progress.report },
-    ));
-  const evaluations = evaluate && await timed(watch.add, "evaluate", evaluate);
+  const evaluations = evaluation &&
+    await timed(watch.add, "evaluate", async () =>
+      await evaluateModels(
+        [
+          { name: "float", model: float.original },
+          {
+            name: computationOf(result.target) ?? result.target.activation.error,
+            model: result.emitted,
+          },
+          ...(baseline === undefined ? [] : [{ name: BASELINE, model: baseline.emitted }]),
+        ],
+        await evaluation.open(),
+        { batch: options.batch, signal, onProgress: progress.report },
+      ));
   if (evaluations) progress.step(`evaluated ${evaluations.map(({ name }) => name).join(", ")}`);
   const verdict = verdictOf(result, evaluations);
   const isLost = verdict !== undefined && verdict.lost.length > 0;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isSeveral, type WorkerCount } from "../../pipeline/workers/worker_count.ts";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
 import { compactJson } from "../../core/canonical_json.ts";
@@ -116,7 +117,7 @@ export function ownBuild(): Build {
  */
 export function checkQueue(
   options: QueueOptions & {
-    readonly workers?: number | "auto";
+    readonly workers?: WorkerCount;
     readonly shard?: unknown;
     readonly checkpoint?: string;
     readonly untilStable?: number;
@@ -149,7 +150,7 @@ export function checkQueue(
     ? "--checkpoint"
     : options.untilStable !== undefined
     ? "--until-stable"
-    : workers !== "auto" && workers > 1
+    : isSeveral(workers)
     ? "--workers"
     : undefined;
   if (other !== undefined) {

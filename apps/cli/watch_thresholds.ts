@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isSeveral, type WorkerCount } from "../../pipeline/workers/worker_count.ts";
 import { ThresholdWatch } from "../../pipeline/passes/threshold_watch.ts";
 import type { RunOptions } from "../../pipeline/quantize/quantize.ts";
 import type { ProgressPrinter } from "./progress.ts";
@@ -10,7 +11,7 @@ import type { ProgressPrinter } from "./progress.ts";
 interface WatchInput {
   readonly progress: ProgressPrinter;
   /** Statistics lie in several places with more than one: nobody looks at them then. With `auto` those here are looked at. */
-  readonly workers: number | "auto";
+  readonly workers: WorkerCount;
   /** Batches without a moved threshold after which it is enough. */
   readonly untilStable?: number;
 }
@@ -22,8 +23,7 @@ export function watchThresholds({ progress, workers, untilStable: patience }: Wa
 } {
   let last: ThresholdWatch | undefined;
   const record = () => patience === undefined ? undefined : last?.record();
-  const isElsewhere = workers !== "auto" && workers > 1;
-  if (isElsewhere || patience === undefined && !progress.isShown) return { record };
+  if (isSeveral(workers) || patience === undefined && !progress.isShown) return { record };
   return {
     record,
     watch: ({ prepared }, target) => {

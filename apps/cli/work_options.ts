@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isSeveral, type WorkerCount } from "../../pipeline/workers/worker_count.ts";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { PlimsollError } from "../../core/errors.ts";
 import type { Host } from "../../core/host.ts";
@@ -14,7 +15,7 @@ import { addQueueOptions, checkQueue, type QueueOptions } from "./queue_options.
 
 /** Options of {@linkcode addWorkOptions}. */
 export interface WorkOptions extends QueueOptions {
-  workers: number | "auto";
+  workers: WorkerCount;
   shard?: Shard;
   checkpoint?: string;
   every: number;
@@ -30,13 +31,7 @@ export interface Shard {
 
 /** Adds `--workers`, `--shard`, `--checkpoint` and what belongs to them. */
 export function addWorkOptions(command: Command): Command {
-  return addQueueOptions(command)
-    .option(
-      "--workers <n>",
-      "calibrate with n workers side by side; auto: as many as there are cores, memory and work for; never changes a result",
-      workerCount,
-      "auto" as const,
-    )
+  return addWorkersOption(addQueueOptions(command))
     .option(
       "--shard <i/n>",
       "take only every n-th sample, from the i-th on; `merge` joins shards",
@@ -80,7 +75,7 @@ export function checkWork(
       found,
       remedy: "Leave one of the two out",
     });
-  if (workers !== "auto" && workers > 1 && untilStable !== undefined) {
+  if (isSeveral(workers) && untilStable !== undefined) {
     throw fail("--until-stable with one worker", `--workers ${workers}`);
   }
   if (onNonfinite === "skip" && verify) {
@@ -99,9 +94,14 @@ function shard(text: string): Shard {
   return { index, count };
 }
 
-/** A number of workers, or `auto`. */
-export function workerCount(text: string): number | "auto" {
-  return text === "auto" ? text : positiveInteger(text);
+/** Adds `--workers`. */
+export function addWorkersOption(command: Command): Command {
+  return command.option(
+    "--workers <n>",
+    "calibrate with n workers side by side; auto: as many as there are cores, memory and work for; never changes a result",
+    (text): WorkerCount => text === "auto" ? text : positiveInteger(text),
+    "auto",
+  );
 }
 
 /** Threads that calibrate at most when nobody says how many. */
@@ -149,7 +149,7 @@ export async function prepareWork(
   if (options.resume && file === undefined && options.queue === undefined) {
     throw fail("a checkpoint to resume from", "no --checkpoint", "Name the file with --checkpoint");
   }
-  if (workers !== "auto" && workers > 1 && host.startWorker === undefined) {
+  if (isSeveral(workers) && host.startWorker === undefined) {
     throw fail("a host with workers", "one without", "Leave --workers out");
   }
   if (file !== undefined) await host.checkWritable(file);

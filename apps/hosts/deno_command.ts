@@ -3,22 +3,11 @@
  *
  * @module
  */
-import { dropNullLocation } from "../../core/worker_location.ts";
 import type { FromCommand, ToCommand } from "../cli/supervised.ts";
 import { UNHANDLED, unhandledMessage } from "../cli/unhandled.ts";
+import { runThread } from "./deno_thread.ts";
 
-/** As much of the worker's global scope as is needed. */
-const scope = globalThis as unknown as {
-  onmessage: (event: MessageEvent<ToCommand>) => void;
-  postMessage(message: FromCommand): void;
-};
-
-dropNullLocation();
-
-const ready = load();
-scope.onmessage = async ({ data }) => (await ready)(data);
-
-async function load(): Promise<(message: ToCommand) => void> {
+runThread<ToCommand, FromCommand>(async (post) => {
   const [{ commandThread }, { runCli }, { denoHost }, { denoTerminal }] = await Promise.all([
     import("../cli/supervised.ts"),
     import("../cli/run.ts"),
@@ -29,10 +18,10 @@ async function load(): Promise<(message: ToCommand) => void> {
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     denoHost.printError(unhandledMessage(event.reason));
-    scope.postMessage({ code: UNHANDLED });
+    post({ code: UNHANDLED });
   });
   return commandThread(
     (args, signal) => runCli(args, { ...denoHost, terminal: denoTerminal }, signal),
-    (message) => scope.postMessage(message),
+    post,
   );
-}
+});

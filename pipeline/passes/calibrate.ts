@@ -87,15 +87,16 @@ export async function calibrate(
     : samples.pipeThrough(withoutCovered(resume, options));
   const hooks = checkpoint === undefined ? {} : checkpointHooks(checkpoint, whole);
   try {
-    if (workers === "auto" && startWorker !== undefined && room !== undefined) {
+    if (workers === "auto") {
       // Checkpoints are made in one place.
-      if (checkpoint === undefined) {
-        return whole(await calibrateGrowing(left, { ...options, startWorker, room }));
-      }
+      const isOne = startWorker === undefined || room === undefined || checkpoint !== undefined;
+      return whole(
+        isOne
+          ? await calibrateHere(left, options, hooks)
+          : await calibrateGrowing(left, { ...options, startWorker, room }),
+      );
     }
-    if (workers === "auto" || workers === 1) {
-      return whole(await calibrateHere(left, options, hooks));
-    }
+    if (workers === 1) return whole(await calibrateHere(left, options, hooks));
     if (startWorker === undefined || isEnough !== undefined) {
       throw new TypeError("Cannot calibrate in workers without startWorker, or with isEnough");
     }

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { isSeveral } from "../workers/worker_count.ts";
 import { compactJson } from "../../core/canonical_json.ts";
 import { PlimsollError } from "../../core/errors.ts";
 import { groupBy } from "../../core/group_by.ts";
@@ -163,7 +164,7 @@ export function refuseImpossible(
       `Leave ${option("checkpoint")} out, or quantize the recipes one by one`,
     );
   }
-  if (workers !== "auto" && workers > 1 && watch !== undefined) {
+  if (isSeveral(workers) && watch !== undefined) {
     throw fail(
       "one worker where statistics are watched",
       option("workers", workers),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { readerSource } from "../../core/reader_source.ts";
 
 const GZIP_MAGIC = [0x1f, 0x8b];
 
@@ -21,12 +22,7 @@ export async function gunzipIfNeeded(
       if (first.done) controller.close();
       else controller.enqueue(first.value);
     },
-    pull: async (controller) => {
-      const { done, value } = await reader.read();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    cancel: (reason) => reader.cancel(reason),
+    ...readerSource(reader),
   }, { highWaterMark: 0 });
   const isGzip = !first.done && GZIP_MAGIC.every((byte, i) => first.value[i] === byte);
   return isGzip ? unpack(whole, (reason) => reader.cancel(reason)) : whole;
@@ -42,11 +38,7 @@ function unpack(
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const unpacked = packed.pipeThrough(new DecompressionStream("gzip")).getReader();
   return new ReadableStream({
-    pull: async (controller) => {
-      const { done, value } = await unpacked.read();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
+    ...readerSource(unpacked),
     cancel: async (reason) => {
       await cancel(reason);
       // What is left comes, or the complaint that the rest is missing; nobody waits for either.

@@ -2,6 +2,12 @@
 import { runCli } from "../../apps/cli/run.ts";
 import { denoHost } from "../../apps/hosts/deno.ts";
 
+/** Arguments of Deno that run a command in a process of its own, with files, the environment and nothing else allowed. */
+export const RUN_WITH_FILES = [
+  ...["run", "--lock=deno.lock", "--no-prompt", "--allow-read", "--allow-write", "--allow-env"],
+  "main.ts",
+];
+
 /** What a user sees. */
 export interface CliRun {
   code: number;

@@ -1,6 +1,6 @@
 /** Commands that are told to end, with a model that never does. */
 import assert from "node:assert/strict";
-import { inFolder } from "../../support/cli.ts";
+import { inFolder, RUN_WITH_FILES } from "../../support/cli.ts";
 import { endlessModel } from "../../support/endless.ts";
 
 for (
@@ -12,15 +12,7 @@ for (
       await Deno.writeTextFile(`${folder}/x.ndjson`, '{"input": [1, 2, 3, 4]}\n');
       const process = new Deno.Command(Deno.execPath(), {
         args: [
-          ...[
-            "run",
-            "--lock=deno.lock",
-            "--no-prompt",
-            "--allow-read",
-            "--allow-write",
-            "--allow-env",
-            "main.ts",
-          ],
+          ...RUN_WITH_FILES,
           ...["calibrate", "--model", `${folder}/m.onnx`, "--data", `${folder}/x.ndjson`],
           ...["--out", `${folder}/s.plim`],
         ],

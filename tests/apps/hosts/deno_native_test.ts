@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 // Nothing of it is used: it has to be in the cache.
 import "onnxruntime-node";
 import { readPlim } from "../../../pipeline/statistics/plim.ts";
-import { inFolder } from "../../support/cli.ts";
+import { inFolder, RUN_WITH_FILES } from "../../support/cli.ts";
 
 /** Runs a command as `deno task` does, with the permissions that it asks for. */
 async function launch(...args: string[]): Promise<{ code: number; error: string }> {
@@ -70,15 +70,7 @@ Deno.test("without the permission native is refused in words, and auto goes on w
     const run = async (...options: string[]) => {
       const { code, stderr } = await new Deno.Command(Deno.execPath(), {
         args: [
-          ...[
-            "run",
-            "--lock=deno.lock",
-            "--no-prompt",
-            "--allow-read",
-            "--allow-write",
-            "--allow-env",
-            "main.ts",
-          ],
+          ...RUN_WITH_FILES,
           ...["calibrate", "--samples", "8", "--out", `${folder}/s.plim`, ...options],
         ],
       }).output();
